@@ -1,0 +1,1 @@
+"""Bayesian scaling laws of language models."""

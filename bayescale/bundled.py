@@ -1,0 +1,48 @@
+"""What ships with the package: tables of runs with their cards, specs, published constants."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from bayescale.errors import BayescaleError
+
+
+def _named(package: str, suffix: str) -> dict[str, Traversable]:
+    found = [f for f in files(package).iterdir() if f.name.endswith(suffix)]
+    return {
+        f.name.removesuffix(suffix).replace("_", "-"): f
+        for f in sorted(found, key=lambda f: f.name)
+    }
+
+
+def tables() -> dict[str, Traversable]:
+    """The bundled tables of runs, by name."""
+    return _named("bayescale.data", ".csv")
+
+
+def specs() -> dict[str, Traversable]:
+    """The shipped specs, by name."""
+    return _named("bayescale.models", ".toml")
+
+
+def card_title(table: str) -> str:
+    """First line of the card beside a bundled table."""
+    card = _named("bayescale.data", ".md")[table]
+    return card.read_text("utf-8").splitlines()[0].lstrip("# ").partition(": ")[2]
+
+
+def published_laws() -> dict[str, dict[str, Any]]:
+    """Constants of published laws with their citations, by name; N and D in raw counts."""
+    text = files("bayescale.data").joinpath("published_laws.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def unknown(what: str, name: str, known: list[str]) -> BayescaleError:
+    """The error for a name that is not among `known`, with the closest one."""
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+    return BayescaleError(f"{what} {name!r} not found; {hint}")

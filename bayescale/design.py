@@ -1,0 +1,136 @@
+"""Design: runs as a spec's model sees them, in arrays with named dims.
+
+The inputs are centred here, once: `params` and `tokens` are ln N and ln D minus the logarithm
+of the data's geometric means, which travel with every fit as its `Centre`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import BayescaleError, Problem, RunsError
+from bayescale.runs import QUANTITIES, Runs
+from bayescale.spec import Spec
+
+# A token range is a 90 % interval: it spans this many standard deviations of ln D.
+_RANGE_IN_SD = 2 * 1.6448536269514722
+
+Centre = Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What a model needs of the runs.
+
+    Attributes
+    ----------
+    data : Dataset
+        `params`, `tokens` (run): centred ln N and ln D; for a hidden count the middle of its
+        range. `tokens_sd` (run, hidden): standard deviation of ln D, one column for each run
+        that hides its count. `{group}_index` (run): position in the group's coordinate.
+        `response` (run) or (run, corpus).
+    centre : mapping
+        Geometric means of N (parameters) and D (tokens) on which the inputs are centred.
+    """
+
+    data: xr.Dataset
+    centre: Centre
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        return {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
+
+
+def design(spec: Spec, runs: Runs) -> Design:
+    """Arrays of `runs` for the model that `spec` describes.
+
+    Raises
+    ------
+    RunsError
+        If a column that the spec needs is missing or blank somewhere.
+    """
+    _require(spec, runs)
+    inputs = log_inputs(spec, runs)
+    centre = {name: float(np.exp(inputs[name].mean())) for name in ("params", "tokens")}
+    data = centred(inputs, centre)
+    table = runs.table
+    for group in spec.groups:
+        codes, labels = pd.factorize(table[group], sort=group != "run")
+        data[f"{group}_index"] = ("run", codes)
+        data = data.assign_coords({group: np.asarray(labels, dtype=object)})
+    response = table[list(spec.columns)].to_numpy(float)
+    if spec.corpora:
+        data = data.assign_coords(corpus=list(spec.corpora))
+        data["response"] = (("run", "corpus"), response)
+    else:
+        data["response"] = ("run", response[:, 0])
+    return Design(data, centre)
+
+
+def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
+    """Uncentred ln N and ln D of runs, with the spread of each hidden token count."""
+    table = runs.table
+    params = np.log(runs.seen_params(spec.params))
+    known = runs.known_tokens
+    tokens = np.log(table["tokens"])
+    spread = np.zeros((len(table), 0))
+    if not known.all():
+        low, high = np.log(table["tokens_low"]), np.log(table["tokens_high"])
+        tokens = tokens.fillna((low + high) / 2)
+        spread = np.diag(((high - low) / _RANGE_IN_SD).where(~known, 0.0))[:, ~known]
+    names = table["run"].to_numpy(object)
+    return xr.Dataset(
+        {
+            "params": ("run", params.to_numpy()),
+            "tokens": ("run", tokens.to_numpy()),
+            "tokens_sd": (("run", "hidden"), spread),
+        },
+        coords={"run": names, "hidden": names[~known.to_numpy()]},
+    )
+
+
+def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
+    """The inputs minus the logarithm of the centre."""
+    return inputs.assign({name: inputs[name] - np.log(value) for name, value in centre.items()})
+
+
+def _require(spec: Spec, runs: Runs) -> None:
+    table, problems = runs.table, []
+    mends = dict.fromkeys(
+        spec.groups, f"spec {spec.name} has effects by it; or leave them out with --no-groups"
+    )
+    mends |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
+    for column, mend in mends.items():
+        if column not in table:
+            rule = f"missing; it is {mend}" if column in spec.columns else f"missing; {mend}"
+            problems.append(Problem(None, "", column, "", rule))
+            continue
+        for row in table.index[table[column].isna()]:
+            run = str(table.at[row, "run"])
+            rule = "every run needs one here; fill it, or leave the run out with --where"
+            problems.append(Problem(int(row), run, column, "blank", rule))
+        if column in spec.columns and column not in QUANTITIES:
+            problems += _implausible(table, column, spec.response)
+    if problems:
+        raise RunsError(runs.name, problems)
+
+
+def _implausible(table: pd.DataFrame, column: str, response: str) -> list[Problem]:
+    """Problems of a corpus column, whose unit is that of the response."""
+    quantity, problems = QUANTITIES[response], []
+    values = pd.to_numeric(table[column], errors="coerce").where(table[column].notna(), np.nan)
+    for row in table.index[table[column].notna()]:
+        value = values[row]
+        rule = f"not a number; write {quantity.unit}" if np.isnan(value) else quantity.rule(value)
+        if rule is not None:
+            run, raw = str(table.at[row, "run"]), str(table.at[row, column])
+            problems.append(Problem(int(row), run, column, raw, rule))
+    return problems
+
+
+__all__ = ["BayescaleError", "Centre", "Design", "centred", "design", "log_inputs"]

@@ -1,0 +1,159 @@
+"""A fit's folder: written whole or not at all, read without trusting it.
+
+    posterior.nc   draws and predictions (NetCDF, groups as in `Fit.data`)
+    spec.toml      the spec, ready to be copied
+    runs.csv       the runs that were fitted
+    fit.json       settings, convergence, notes, versions, and a digest of each other file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from bayescale.errors import BayescaleError, FitError
+from bayescale.runs import Runs
+from bayescale.spec import Spec
+
+FORMAT = 1
+_FILES = ("posterior.nc", "spec.toml", "runs.csv")
+_PACKAGES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "xarray", "numpy", "pandas")
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What a fit's folder holds."""
+
+    data: xr.DataTree
+    spec: Spec
+    runs: Runs
+    says: dict[str, Any]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that produce a fit."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def check_destination(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that cannot be written, before anything is sampled.
+
+    Raises
+    ------
+    FitError
+    """
+    if path.exists():
+        if not path.is_dir():
+            raise FitError(f"{path}: a file is in the way; name another folder")
+        if any(path.iterdir()):
+            if not (path / "fit.json").is_file():
+                raise FitError(f"{path}: not empty and not a fit; name another folder")
+            if not overwrite:
+                raise FitError(f"{path}: holds a fit already; add --overwrite, or name another")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise FitError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def write(
+    path: Path,
+    *,
+    data: xr.DataTree,
+    spec: Spec,
+    runs: Runs,
+    says: dict[str, Any],
+    overwrite: bool = False,
+) -> Path:
+    """Write a fit beside its place and move it there; errors as for `check_destination`."""
+    path = path.absolute()
+    check_destination(path, overwrite=overwrite)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as name:
+            draft = Path(name) / "fit"
+            draft.mkdir()
+            data.to_netcdf(draft / "posterior.nc", engine="h5netcdf")
+            (draft / "spec.toml").write_text(spec.to_toml(), "utf-8")
+            runs.table.to_csv(draft / "runs.csv", index=False)
+            record = {
+                "format": FORMAT,
+                "written": datetime.now(UTC).isoformat(timespec="seconds"),
+                "runs": {"name": runs.name, "rows": len(runs)},
+                **says,
+                "versions": versions(),
+                "sha256": {file: _digest(draft / file) for file in _FILES},
+            }
+            (draft / "fit.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+            if path.exists():
+                path.rename(Path(name) / "replaced")
+            draft.rename(path)
+    except OSError as error:
+        raise FitError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def read(path: Path) -> Content:
+    """Read a fit's folder.
+
+    Raises
+    ------
+    FitError
+        If it is not one, or any file is missing or not what was written.
+    """
+    record = _record(path)
+    for file in _FILES:
+        if not (path / file).is_file():
+            raise FitError(f"{path}: damaged: {file} is missing; fit again")
+        if _digest(path / file) != record["sha256"].get(file):
+            raise FitError(f"{path}: damaged: {file} is not what was written; fit again")
+    try:
+        with xr.open_datatree(path / "posterior.nc", engine="h5netcdf") as data:
+            loaded = data.load()
+        spec = Spec.load(path / "spec.toml")
+        table = Runs.read(path / "runs.csv").table
+    except (OSError, ValueError, KeyError, BayescaleError) as error:
+        raise FitError(f"{path}: damaged: {error}; fit again") from error
+    return Content(loaded, spec, Runs(table, record["runs"]["name"]), record)
+
+
+def remove(path: Path) -> None:
+    """Delete a fit's folder, and only that."""
+    if (path / "fit.json").is_file():
+        shutil.rmtree(path)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise FitError(f"{path}: no such folder; make one with `bayescale fit SPEC --out DIR`")
+    try:
+        record = json.loads((path / "fit.json").read_text("utf-8"))
+        wanted = {"format", "centre", "settings", "convergence", "notes", "runs", "sha256"}
+        if not isinstance(record, dict) or not wanted <= record.keys():
+            raise ValueError("fit.json lacks what a fit needs")
+    except FileNotFoundError as error:
+        raise FitError(f"{path}: not a fit: it has no fit.json") from error
+    except (OSError, ValueError) as error:
+        raise FitError(f"{path}: damaged: {error}; fit again") from error
+    if record["format"] != FORMAT:
+        raise FitError(
+            f"{path}: format {record['format']}, this version reads {FORMAT}; "
+            "use the version that wrote it, or fit again"
+        )
+    return record
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,213 @@
+"""Invert: the compute, tokens or parameters that reach a target with a stated probability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.design import centred, log_inputs
+from bayescale.errors import BayescaleError
+from bayescale.extrapolation import distance, extrapolation_note
+from bayescale.groups import Fitted, effects_at, resolve
+from bayescale.intervals import PROB, SAMPLE_DIMS, check_prob
+from bayescale.notes import Note
+from bayescale.predict import Kind, check_kind, responses
+from bayescale.runs import Runs
+
+# How far from the data's centre a solution is sought, in e-folds of compute.
+_SPAN = 12 * np.log(10)
+
+
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """What it takes to reach a target with a stated probability.
+
+    Attributes
+    ----------
+    target, prob, kind
+        As asked.
+    params, tokens : float or None
+        The smallest that do; None where nothing does, or where the law leaves the split free.
+    flops : float or None
+        6 N D, in FLOP; None where nothing within 12 decades of the data does.
+    most_probable : float
+        The largest probability of reaching the target within 12 decades of the data.
+    draws : DataArray
+        (chain, draw): FLOP at which each draw reaches the target, infinite where it never does.
+    notes : list of Note
+    """
+
+    target: float
+    prob: float
+    kind: Kind
+    params: float | None
+    tokens: float | None
+    flops: float | None
+    most_probable: float
+    draws: xr.DataArray
+    notes: list[Note]
+
+    def to_dict(self) -> dict[str, Any]:
+        kept = ("target", "prob", "kind", "params", "tokens", "flops", "most_probable")
+        said = {name: getattr(self, name) for name in kept}
+        return {**said, "notes": [note.to_dict() for note in self.notes]}
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A line in the plane of centred (ln N, ln D), by t = ln N + ln D: ln N = a + b t."""
+
+    a: float
+    b: float
+
+    def __call__(self, t: Any) -> dict[str, Any]:
+        params = self.a + self.b * t
+        return {"params": params, "tokens": t - params}
+
+
+def invert(
+    fit: Fitted,
+    target: float,
+    *,
+    params: float | None = None,
+    tokens: float | None = None,
+    tokens_per_param: float | None = None,
+    groups: Mapping[str, str] | None = None,
+    corpus: str | None = None,
+    prob: float = PROB,
+    kind: Kind = "run",
+) -> Inverse:
+    """The least compute whose response lies at or below `target` with probability `prob`.
+
+    Give one of `params` (then tokens are solved for), `tokens` (then parameters) or
+    `tokens_per_param` (then both); a law of compute alone needs none. Every draw is solved by
+    bisection within 12 decades of compute on either side of the data's centre.
+
+    Parameters
+    ----------
+    fit : Fit
+    target : float
+        In the unit of the fit's response.
+    params, tokens, tokens_per_param : float, optional
+        Parameters as the law sees them, tokens, and their ratio.
+    groups : mapping, optional
+        Group to label, as for a point of a prediction.
+    corpus : str, optional
+        Which one must reach the target, for a fit of several.
+    prob : float
+    kind : {"mean", "run"}
+
+    Raises
+    ------
+    BayescaleError
+        If the question is incomplete or has no answer to give.
+    """
+    check_kind(kind)
+    check_prob(prob)
+    path = _path(fit, target, params, tokens, tokens_per_param)
+    _check_corpus(fit, corpus)
+    point = Runs.from_frame(
+        pd.DataFrame([{"run": "answer", "params": 1e9, "tokens": 1e9, **(groups or {})}])
+    )
+    labels, notes = resolve(fit, point)
+    values, index = effects_at(fit, labels)
+
+    def reached(t: xr.DataArray) -> xr.DataArray:
+        here = path(t.expand_dims(run=["answer"]))
+        response = responses(fit, values, {**here, **index}, kind).isel(run=0, drop=True)
+        if corpus is not None:
+            response = response.sel(corpus=corpus, drop=True)
+        return response <= target
+
+    sample = {dim: fit.posterior.sizes[dim] for dim in SAMPLE_DIMS}
+    t, never = _solve(reached, sample)
+    origin = {name: np.log(value) for name, value in fit.centre.items()}
+    needed = float(t.quantile(prob, dim=SAMPLE_DIMS, method="inverted_cdf"))
+    if needed <= -_SPAN:
+        raise BayescaleError(
+            f"target={target:g}: reached even 12 decades below the data; ask for a lower one"
+        )
+    answer: dict[str, float | None] = {"params": None, "tokens": None, "flops": None}
+    if np.isfinite(needed):
+        answer["flops"] = float(6 * np.exp(needed + sum(origin.values())))
+        if not _free(params, tokens, tokens_per_param):
+            found = path(needed)
+            given = {"params": params, "tokens": tokens}
+            answer |= {
+                name: given[name] or float(np.exp(found[name] + origin[name])) for name in origin
+            }
+            asked = xr.Dataset(
+                {name: ("run", [found[name]]) for name in origin}, coords={"run": ["answer"]}
+            )
+            seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
+            notes += extrapolation_note(distance(seen, asked))
+    return Inverse(
+        target=target,
+        prob=prob,
+        kind=kind,
+        params=answer["params"],
+        tokens=answer["tokens"],
+        flops=answer["flops"],
+        most_probable=float(1 - never.mean()),
+        draws=6 * np.exp(t + sum(origin.values())),
+        notes=notes,
+    )
+
+
+def _solve(
+    reached: Callable[[xr.DataArray], xr.DataArray], sample: dict[str, int]
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """The least t at which each draw reaches the target; infinite, and marked, where none does."""
+    low = xr.DataArray(np.full(tuple(sample.values()), -_SPAN), dims=tuple(sample))
+    high = -low
+    never = ~reached(high)
+    already = reached(low)
+    for _ in range(50):  # 2^-50 of 24 decades
+        middle = (low + high) / 2
+        hit = reached(middle)
+        high, low = high.where(~hit, middle), low.where(hit, middle)
+    return high.where(~never, np.inf).where(~already, -_SPAN), never
+
+
+def _free(*chosen: float | None) -> bool:
+    return all(value is None for value in chosen)
+
+
+def _path(
+    fit: Fitted,
+    target: float,
+    params: float | None,
+    tokens: float | None,
+    tokens_per_param: float | None,
+) -> _Path:
+    given = {"params": params, "tokens": tokens, "tokens_per_param": tokens_per_param}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name, value in {"target": target, **chosen}.items():
+        if not (np.isfinite(value) and value > 0):
+            raise BayescaleError(f"{name}={value:g}: must be a positive number")
+    if len(chosen) > 1:
+        raise BayescaleError(f"give one of {', '.join(given)}, not {' and '.join(chosen)}")
+    if not chosen and not fit.spec.law.compute_only:
+        raise BayescaleError(
+            f"the law {fit.spec.law.name} needs the split: give one of {', '.join(given)}"
+        )
+    origin = {name: np.log(value) for name, value in fit.centre.items()}
+    if params is not None:
+        return _Path(np.log(params) - origin["params"], 0.0)
+    if tokens is not None:
+        return _Path(origin["tokens"] - np.log(tokens), 1.0)
+    ratio = np.log(tokens_per_param or 1.0)
+    return _Path((origin["tokens"] - origin["params"] - ratio) / 2, 0.5)
+
+
+def _check_corpus(fit: Fitted, corpus: str | None) -> None:
+    corpora = fit.spec.corpora
+    if corpora and corpus not in corpora:
+        raise BayescaleError(f"corpus={corpus!r}: this fit needs one of {', '.join(corpora)}")
+    if corpus is not None and not corpora:
+        raise BayescaleError(f"corpus={corpus!r}: this fit has no corpora; leave it out")

@@ -1,0 +1,136 @@
+"""Notes: what a reader of a result must know, each with a stable code and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from bayescale.design import Design
+from bayescale.spec import Spec
+
+Level = Literal["failure", "warning", "info"]
+
+# Above this ratio of interquartile ranges the data have said little that the prior had not.
+_LEARNT = 0.8
+
+
+@dataclass(frozen=True)
+class Note:
+    """A finding about a fit or a prediction.
+
+    Attributes
+    ----------
+    code : str
+        Stable, for programs: `unconverged`, `divergences`, `weak-prior-data-separation`,
+        `single-run-group`, `single-level-group`, `confounded-groups`, `new-group`,
+        `group-from-data`, `extrapolation`, `crosses-zero`.
+    level : {"failure", "warning", "info"}
+    text, mend : str
+        What was found, and what to do.
+    """
+
+    code: str
+    level: Level
+    text: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.level} [{self.code}] {self.text}; {self.mend}"
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def _listed(names: Iterable[str], most: int = 8) -> str:
+    """Names on one line, cut where there are many."""
+    shown = list(names)
+    rest = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def group_notes(spec: Spec, design: Design) -> list[Note]:
+    """What the runs cannot tell about their groups."""
+    notes, members = [], {}
+    for group in spec.groups:
+        if group == "run":
+            continue
+        index = design.data[f"{group}_index"].values
+        labels = design.data[group].values
+        members[group] = {
+            label: frozenset(np.flatnonzero(index == i)) for i, label in enumerate(labels)
+        }
+        single = [label for label, runs in members[group].items() if len(runs) == 1]
+        if len(labels) == 1:
+            notes.append(
+                Note(
+                    "single-level-group",
+                    "warning",
+                    f"all runs have {group} {labels[0]}, so its spread is the prior's",
+                    "leave the effect out with --no-groups if no other group will be predicted",
+                )
+            )
+        elif single:
+            notes.append(
+                Note(
+                    "single-run-group",
+                    "info",
+                    f"one run only: {group} {_listed(single)}",
+                    "its effect is mostly the group's distribution; read it as such",
+                )
+            )
+    for one, other in combinations(members, 2):
+        same = [
+            f"{a} = {b}"
+            for a, runs in members[one].items()
+            for b, others in members[other].items()
+            if runs == others
+        ]
+        if same:
+            notes.append(
+                Note(
+                    "confounded-groups",
+                    "info",
+                    f"{one} and {other} hold the same runs: {_listed(same)}",
+                    "only the sum of the two effects is identified there",
+                )
+            )
+    return notes
+
+
+def prior_notes(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> list[Note]:
+    """Parameters about which the data say little, by the ratio of interquartile ranges."""
+    names = [*spec.priors, *(effect.sd_name for effect in spec.effect_list())]
+    weak = []
+    for name in names:
+        ratio = _spread(posterior[name]) / _spread(prior[name])
+        for label, value in _cells(ratio):
+            if value > _LEARNT:
+                weak.append(f"{name}{label} ({value:.0%})")
+    if not weak:
+        return []
+    return [
+        Note(
+            "weak-prior-data-separation",
+            "info",
+            f"the posterior is about as wide as the prior: {_listed(weak)}",
+            "check that conclusions hold under another prior for these",
+        )
+    ]
+
+
+def _spread(draws: xr.DataArray) -> xr.DataArray:
+    quartiles = draws.quantile([0.25, 0.75], dim=("chain", "draw"))
+    return quartiles.sel(quantile=0.75, drop=True) - quartiles.sel(quantile=0.25, drop=True)
+
+
+def _cells(values: xr.DataArray) -> list[tuple[str, float]]:
+    """Each value with its label in brackets: '' for a scalar, '[python]' along a dim."""
+    if not values.dims:
+        return [("", float(values))]
+    (dim,) = values.dims
+    return [(f"[{label}]", float(values.sel({dim: label}))) for label in values[dim].values]

@@ -1,0 +1,37 @@
+"""Numbers as people write them: 70e9, 70B, 15T; and back."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from bayescale.errors import BayescaleError
+
+_SUFFIX = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbt]?)\s*", re.I)
+
+
+def parse_number(text: str, name: str = "value") -> float:
+    """Read `70e9`, `70B`, `15T` or `1_000` as a finite number.
+
+    Raises
+    ------
+    BayescaleError
+        If the text is not a number.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None or not math.isfinite(float(match[1])):
+        raise BayescaleError(
+            f"{name}={text!r} is not a number; write it like 70e9, 70B (1e9) or 15T (1e12)"
+        )
+    return float(match[1]) * _SUFFIX[match[2].lower()]
+
+
+def human(value: float) -> str:
+    """Write a count with three significant digits: 70.6B, 15T, 6.35e+24."""
+    if not math.isfinite(value):
+        return str(value)
+    for suffix, size in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
+        if size <= abs(value) < 1e3 * size * (10 if suffix == "T" else 1):
+            return f"{value / size:.3g}{suffix}"
+    return f"{value:.3g}"

@@ -1,0 +1,164 @@
+"""Predict: draws of the response for any (params, tokens, groups).
+
+Works on saved draws with numpy alone; the curve is the one that the model samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.design import centred, log_inputs
+from bayescale.errors import BayescaleError, Problem, RunsError
+from bayescale.extrapolation import distance, extrapolation_note
+from bayescale.groups import Fitted, effects_at, random, resolve
+from bayescale.intervals import PROB, SAMPLE_DIMS, interval
+from bayescale.notes import Note
+from bayescale.predictor import curve
+from bayescale.runs import Runs
+from bayescale.spec import Spec
+
+Kind = Literal["mean", "run"]
+KINDS: dict[str, str] = {
+    "mean": "the curve: where the average of many such runs would lie",
+    "run": "one new run: the curve and the scatter of single runs around it",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Draws of the response at points, and what to know about them.
+
+    Attributes
+    ----------
+    draws : DataArray
+        (chain, draw, run[, corpus]), in the response's unit.
+    kind : {"mean", "run"}
+    points : DataFrame
+        A row a point, by its name: `params` as the law sees it, `tokens`, `flops` (6 N D), each
+        group and whether it is known or new, and the distance from the data in decades.
+    notes : list of Note
+    """
+
+    draws: xr.DataArray
+    kind: Kind
+    points: pd.DataFrame
+    notes: list[Note]
+
+    def table(self, prob: float = PROB) -> pd.DataFrame:
+        """A row for each point (and corpus) with `mean`, `median`, `lower`, `upper`."""
+        said = interval(self.draws, prob).to_dataframe().reset_index("corpus", drop=False) if (
+            "corpus" in self.draws.dims
+        ) else interval(self.draws, prob).to_dataframe()
+        said.insert(0, "kind", self.kind)
+        said.insert(1, "prob", prob)
+        return self.points.join(said).reset_index(names="run")
+
+    def probability_below(self, target: float) -> xr.DataArray:
+        """Probability that the response lies at or below `target`, for each point."""
+        return (self.draws <= target).mean(SAMPLE_DIMS)
+
+
+def check_kind(kind: str) -> None:
+    """Raise a `BayescaleError` if `kind` is not one of `KINDS`."""
+    if kind not in KINDS:
+        raise BayescaleError(f"kind={kind!r}: use {' or '.join(KINDS)}")
+
+
+def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
+    """Draws of the response at points.
+
+    A group that no run of the fit has is drawn from the group's distribution; the same label
+    is the same draw everywhere. The scatter of new runs uses the same random numbers at every
+    point, so that curves are smooth and points can be compared; each point's own distribution
+    is exact up to the number of draws.
+
+    Raises
+    ------
+    BayescaleError
+        If `kind` is unknown or a point has no token count.
+    """
+    check_kind(kind)
+    hidden = [
+        Problem(int(row), str(run), "tokens", "blank", "a prediction needs a token count")
+        for row, run in points.table.loc[~points.known_tokens, "run"].items()
+    ]
+    if hidden:
+        raise RunsError(points.name, hidden)
+    asked = centred(log_inputs(fit.spec, points).drop_dims("hidden"), fit.centre)
+    labels, notes = resolve(fit, points)
+    values, index = effects_at(fit, labels)
+    x = {"params": asked["params"], "tokens": asked["tokens"], **index}
+    draws = responses(fit, values, x, kind)
+    distances = distance(centred(log_inputs(fit.spec, fit.runs), fit.centre), asked)
+    notes += extrapolation_note(distances)
+    notes += _crosses_zero(fit.spec, draws)
+    frame = _describe(fit, points, labels).join(distances.to_dataframe())
+    return Prediction(draws, kind, frame, notes)
+
+
+def responses(
+    fit: Fitted, values: Mapping[str, Any], x: Mapping[str, Any], kind: Kind
+) -> xr.DataArray:
+    """Draws (chain, draw, run, ...) of the curve or of new runs, one scatter for all points."""
+    without = ("run",) if kind == "mean" else ()
+    draws = curve(fit.spec, values, x, np, without=without).transpose(*SAMPLE_DIMS, "run", ...)
+    if kind == "mean":
+        return draws
+    one = draws.isel(run=0, drop=True)
+    return _around(fit.spec, draws, _scatter(fit.spec, values, one, random(fit.seed, "scatter")))
+
+
+def replicate(
+    spec: Spec, values: Mapping[str, Any], x: Mapping[str, Any], seed: int
+) -> xr.DataArray:
+    """New responses at given rows, each with its own scatter: (chain, draw, run, ...)."""
+    mean = curve(spec, values, x, np).transpose(*SAMPLE_DIMS, "run", ...)
+    return _around(spec, mean, _scatter(spec, values, mean, random(seed, "replicate")))
+
+
+def _scatter(
+    spec: Spec, values: Mapping[str, Any], like: xr.DataArray, rng: np.random.Generator
+) -> xr.DataArray:
+    """Draws of the noise, in the shape of `like`, on the scale that the noise is on."""
+    if spec.noise.dist == "StudentT":
+        nu = values["nu"].broadcast_like(like).transpose(*like.dims)
+        standard = rng.standard_t(nu.values)
+    else:
+        standard = rng.standard_normal(like.shape)
+    return like.copy(data=standard) * values["sigma"]
+
+
+def _around(spec: Spec, mean: xr.DataArray, scatter: xr.DataArray) -> xr.DataArray:
+    return mean * np.exp(scatter) if spec.noise.on == "log" else mean + scatter
+
+
+def _crosses_zero(spec: Spec, draws: xr.DataArray) -> list[Note]:
+    share = float((draws <= 0).mean())
+    if share == 0:
+        return []
+    return [
+        Note(
+            "crosses-zero",
+            "warning",
+            f"{share:.1%} of the draws lie at or below 0, where no {spec.response} can",
+            "the line has left its range; use a law with a floor, such as compute-floor",
+        )
+    ]
+
+
+def _describe(fit: Fitted, points: Runs, labels: pd.DataFrame) -> pd.DataFrame:
+    names = points.table["run"]
+    params = points.seen_params(fit.spec.params).set_axis(names)
+    tokens = points.table["tokens"].set_axis(names)
+    frame = pd.DataFrame({"params": params, "tokens": tokens, "flops": 6 * params * tokens})
+    for group in labels:
+        frame[str(group)] = labels[group]
+        known = labels[group].isin(fit.runs.table[group].unique())
+        frame[f"{group}_is"] = np.where(known, "known", "new")
+    return frame

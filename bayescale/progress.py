@@ -1,0 +1,60 @@
+"""Progress on a terminal: compiling, then draws done, chains and divergences."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+
+class _Lengths(Protocol):
+    @property
+    def draws(self) -> int: ...
+    @property
+    def tune(self) -> int: ...
+    @property
+    def chains(self) -> int: ...
+
+
+class SamplingProgress:
+    """A live bar on standard error; nothing is written where that is no terminal."""
+
+    def __init__(self, lengths: _Lengths, *, enabled: bool) -> None:
+        console = Console(stderr=True)
+        self._total = lengths.chains * (lengths.draws + lengths.tune)
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not (enabled and (console.is_terminal or console.is_jupyter)),
+        )
+        self._task = self._bar.add_task("compiling the sampler", total=None)
+
+    def __enter__(self) -> SamplingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, chains: list[Any]) -> None:
+        """Callback of the sampler, from its own thread."""
+        done = sum(chain.finished_draws for chain in chains)
+        divergences = sum(chain.divergences for chain in chains)
+        self._bar.update(
+            self._task,
+            description=f"sampling {len(chains)} chains, {divergences} divergences",
+            total=self._total,
+            completed=done,
+        )

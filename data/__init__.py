@@ -1,0 +1,1 @@
+"""Bundled tables, a card beside each; read with `importlib.resources`."""

@@ -1,0 +1,1 @@
+"""The shipped specs; read with `importlib.resources`. Copy one, edit it, run it."""
