@@ -1,1 +1,45 @@
-"""Bayesian scaling laws of language models."""
+"""Bayesian scaling laws of language models: from a table of runs to posteriors and decisions.
+
+>>> import bayescale as bs
+>>> fit = bs.ScalingModel("compute-only").fit("open-llm-bpc")
+>>> fit.predict({"params": 70e9, "tokens": 15e12, "family": "Llama-3"}).table()
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayescale.errors import BayescaleError as BayescaleError
+    from bayescale.fit import Fit as Fit
+    from bayescale.fit import ScalingModel as ScalingModel
+    from bayescale.inference import Settings as Settings
+    from bayescale.laws import LAWS as LAWS
+    from bayescale.predict import Prediction as Prediction
+    from bayescale.runs import Runs as Runs
+    from bayescale.spec import Spec as Spec
+
+# Loaded when first asked for: `bayescale --help` must not wait for PyMC.
+_HOMES = {
+    "BayescaleError": "errors",
+    "Fit": "fit",
+    "LAWS": "laws",
+    "Prediction": "predict",
+    "Runs": "runs",
+    "ScalingModel": "fit",
+    "Settings": "inference",
+    "Spec": "spec",
+}
+
+__version__ = version("bayescale")
+__all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bayescale' has no attribute {name!r}")
+    return getattr(import_module(f"bayescale.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -35,3 +35,20 @@ def human(value: float) -> str:
         if size <= abs(value) < 1e3 * size * (10 if suffix == "T" else 1):
             return f"{value / size:.3g}{suffix}"
     return f"{value:.3g}"
+
+
+def digits(value: float, count: int = 3) -> str:
+    """Write a number with as many significant digits, trailing zeros kept: 0.360."""
+    if value == 0:
+        return "0"
+    return f"{value:#.{count}g}".rstrip(".")
+
+
+def percent(value: float) -> str:
+    """Write a share in per cent, the sign set off by a space that does not break."""
+    return f"{value:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def plural(noun: str) -> str:
+    """More than one of a kind of group: families, tokenizers, labs."""
+    return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"

@@ -1,1 +1,111 @@
-"""x"""
+"""Report: fits -> one self-contained page and the JSON of every number on it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from bayescale import numbers, plots
+from bayescale.errors import BayescaleError
+from bayescale.fit import Fit
+from bayescale.report.content import content
+
+__all__ = ["content", "render", "write"]
+
+
+def write(
+    fits: Sequence[Fit],
+    out: Path,
+    *,
+    command: str,
+    points: Sequence[Mapping[str, Any]] | None = None,
+    target: float | None = None,
+) -> dict[str, Any]:
+    """Write `index.html` and `report.json` into a folder, and return the content.
+
+    Raises
+    ------
+    BayescaleError
+        If the folder cannot be written; parameters as for `content`.
+    """
+    said = content(fits, points=points, target=target, command=command)
+    shown = {fit.spec.name: fit for fit in fits if _has_section(fit, said)}
+    page = render(said, shown)
+    text = json.dumps(said, indent=2, allow_nan=False) + "\n"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, body in (("index.html", page), ("report.json", text)):
+            _replace(out / name, body)
+    except OSError as error:
+        raise BayescaleError(f"{out}: cannot be written: {error.strerror}") from error
+    return said
+
+
+def _has_section(fit: Fit, said: dict[str, Any]) -> bool:
+    return any(
+        s["spec"]["name"] == fit.spec.name and s["runs"]["count"] == len(fit.runs)
+        for s in said["fits"]
+    )
+
+
+def render(said: Mapping[str, Any], fits: Mapping[str, Fit]) -> str:
+    """The page: a template over the content, and the figures of each fit."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bayescale.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": numbers.human,
+        "digits": numbers.digits,
+        "percent": numbers.percent,
+        "plural": numbers.plural,
+    }
+    figures = {
+        name: {kind: _svg(draw, fit, f"f{i}-{kind}") for kind, draw in plots.FIGURES.items()}
+        for i, (name, fit) in enumerate(fits.items())
+    }
+    return environment.get_template("page.html.j2").render(**said, figures=figures)
+
+
+def _svg(draw: Callable[[Fit], Figure | None], fit: Fit, prefix: str) -> Markup | None:
+    """A figure as inline SVG, its ids made unique on the page."""
+    figure = draw(fit)
+    if figure is None:
+        return None
+    stream = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
+    svg = re.sub(r'xlink:href="#', f'xlink:href="#{prefix}-', svg)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    return Markup(svg)  # matplotlib escapes every text that it draws
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError:
+        os.unlink(name)
+        raise

@@ -1,0 +1,299 @@
+"""Figures of a fit: functions that take a `Fit` and return a matplotlib `Figure`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from typing import Any
+
+import arviz_stats
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from bayescale.fit import Fit
+from bayescale.intervals import PROB, SAMPLE_DIMS, interval
+from bayescale.numbers import human, percent
+from bayescale.runs import QUANTITIES
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; the first is for the model.
+_INK = "#222222"
+_MODEL = "#0072B2"
+_SURPRISE = "#D55E00"
+_QUIET = "#8A8A8A"
+_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
+_MARKERS = ("o", "s", "^", "D", "v")
+
+_GRID = 80
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with mpl.rc_context(
+        {
+            "font.family": "sans-serif",
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#E4E4E4",
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "axes.titlesize": 10,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "legend.frameon": False,
+            "legend.fontsize": 8.5,
+            "figure.constrained_layout.use": True,
+        }
+    ):
+        yield
+
+
+def _unit(fit: Fit) -> str:
+    return f"{fit.spec.response} ({QUANTITIES[fit.spec.response].unit})"
+
+
+def _panels(fit: Fit) -> list[tuple[str, Callable[[xr.DataArray], xr.DataArray]]]:
+    """A title and a selection for each corpus; one of everything where there are none."""
+    if not fit.spec.corpora:
+        return [("", lambda draws: draws)]
+
+    def choose(corpus: str) -> Callable[[xr.DataArray], xr.DataArray]:
+        return lambda draws: draws.sel(corpus=corpus)
+
+    return [(corpus.replace("_", " "), choose(corpus)) for corpus in fit.spec.corpora]
+
+
+def _token_intervals(fit: Fit) -> pd.DataFrame:
+    """`tokens`, `lower` and `upper` of every run: posterior of a hidden count, else the count."""
+    table = fit.runs.table.set_index("run")
+    counts = pd.DataFrame({name: table["tokens"] for name in ("tokens", "lower", "upper")})
+    if "tokens" in fit.posterior:
+        said = interval(fit.posterior["tokens"]).to_dataframe()
+        counts.loc[said.index] = said[["median", "lower", "upper"]].to_numpy()
+    return counts
+
+
+def curve(fit: Fit, prob: float = PROB) -> Figure:
+    """The runs and the posterior law over compute, with the bands of the curve and of a new run.
+
+    The bands are for a new group wherever the spec has groups. Where the law depends on the
+    split, they follow the runs' geometric mean of tokens per parameter.
+    """
+    counts = _token_intervals(fit)
+    params = fit.runs.seen_params(fit.spec.params).to_numpy()
+    flops = {name: 6 * params * counts[name].to_numpy() for name in counts}
+    ratio = fit.centre["tokens"] / fit.centre["params"]
+    span = np.geomspace(flops["tokens"].min() / 2, flops["tokens"].max() * 10, _GRID)
+    grid = pd.DataFrame({"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)})
+    bands = {kind: fit.predict(grid, kind).draws for kind in ("run", "mean")}
+    panels = _panels(fit)
+    with _style():
+        figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 4.6))
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (title, select) in zip(axes, panels, strict=True):
+            _bands(axis, span, {k: interval(select(d), prob) for k, d in bands.items()}, prob)
+            response = select(fit.data["observed_data"]["response"]).to_numpy()
+            _runs(axis, fit, flops, response)
+            axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=title)
+            axis.axvspan(flops["tokens"].max(), span[-1], color="#F2F2F2", zorder=0, lw=0)
+            axis.set_xlim(span[0], span[-1])
+        axes[0].set_ylabel(_unit(fit))
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], prob: float) -> None:
+    labels = {"run": f"{percent(prob)} of new runs", "mean": f"{percent(prob)} for the curve"}
+    for kind, opacity in (("run", 0.15), ("mean", 0.35)):
+        lower, upper = said[kind]["lower"], said[kind]["upper"]
+        axis.fill_between(
+            x, lower, upper, color=_MODEL, alpha=opacity, lw=0, label=labels[kind], zorder=1
+        )
+    axis.plot(x, said["mean"]["median"], color=_MODEL, lw=1.6, label="median curve", zorder=2)
+
+
+def _runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarray) -> None:
+    table = fit.runs.table
+    group = next((g for g in fit.spec.groups if g != "run"), None)
+    labels = table[group] if group else pd.Series("runs", table.index)
+    hidden = ~fit.runs.known_tokens.to_numpy()
+    styles = zip(cycle(_COLOURS), _marker_cycle(), strict=False)
+    for label, (colour, marker) in zip(sorted(labels.unique()), styles, strict=False):
+        mine = (labels == label).to_numpy()
+        x, y = flops["tokens"][mine], response[mine]
+        faces = np.where(hidden[mine], "white", colour)
+        axis.scatter(
+            x, y, c=faces, edgecolors=colour, marker=marker, s=34, label=str(label), zorder=4
+        )
+        for i in np.flatnonzero(mine & hidden):
+            ends = [flops["lower"][i], flops["upper"][i]]
+            axis.plot(ends, [response[i]] * 2, color=colour, lw=1, zorder=3)
+    if hidden.any():
+        axis.plot([], [], color=_QUIET, marker="o", mfc="white", lw=1, label="tokens inferred")
+
+
+def _marker_cycle() -> Iterator[str]:
+    for marker in cycle(_MARKERS):
+        yield from [marker] * len(_COLOURS)
+
+
+def effects(fit: Fit, prob: float = PROB) -> Figure:
+    """What each group adds to the parameters that vary by it: median, 50 % and `prob` intervals."""
+    shown = [effect for effect in fit.spec.effect_list() if effect.group != "run"]
+    panels = _panels(fit)
+    heights = [fit.posterior.sizes[effect.group] for effect in shown]
+    with _style():
+        figure = Figure(figsize=(2.8 + 4 * len(panels), 1.4 + 0.24 * sum(heights)))
+        axes = figure.subplots(
+            len(shown), len(panels), squeeze=False, sharex=True, height_ratios=heights
+        )
+        for row, effect in enumerate(shown):
+            by_corpus = "corpus" in fit.posterior[effect.name].dims
+            draws = fit.posterior[effect.name]
+            whole = draws.mean("corpus") if by_corpus else draws
+            order = whole.median(SAMPLE_DIMS).argsort().to_numpy()[::-1]
+            for axis, (title, select) in zip(axes[row], panels, strict=True):
+                one = select(draws) if by_corpus else draws
+                sorted_draws = one.isel({effect.group: order})
+                _forest(axis, sorted_draws, effect.group, prob)
+                axis.set_title(f"{title} {effect.group}".strip())
+                if axis is not axes[row][0]:
+                    axis.set_yticklabels([])
+        support = {fit.spec.law.parameter(e.parameter).support for e in shown}
+        scale = "added to" if support == {"real"} else "added to the log (or logit) of"
+        names = ", ".join(dict.fromkeys(effect.parameter for effect in shown))
+        figure.supxlabel(f"{scale} {names}", fontsize=10)
+    return figure
+
+
+def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str = _MODEL) -> None:
+    """One row a label, first at the top."""
+    wide, half = interval(draws, prob), interval(draws, 0.5)
+    y = np.arange(draws.sizes[dim])[::-1]
+    axis.axvline(0, color=_QUIET, lw=0.8, zorder=1)
+    axis.hlines(y, wide["lower"], wide["upper"], color=colour, lw=1.2)
+    axis.hlines(y, half["lower"], half["upper"], color=colour, lw=3.6)
+    axis.plot(wide["median"], y, "o", mfc="white", mec=colour, ms=5)
+    axis.set_yticks(y, [str(label) for label in draws[dim].to_numpy()])
+    axis.set_ylim(-0.6, len(y) - 0.4)
+
+
+def check(fit: Fit, prob: float = PROB) -> Figure:
+    """Posterior predictive check: each run's response in the interval of its replicates."""
+    replicated = fit.data["posterior_predictive"]["response"]
+    observed = fit.data["observed_data"]["response"]
+    panels = _panels(fit)
+    flops = fit.runs.seen_params(fit.spec.params).to_numpy() * _token_intervals(fit)["tokens"]
+    order = np.argsort(flops.to_numpy())
+    many = len(order) > 60
+    with _style():
+        width = 2.2 + 3.6 * len(panels)
+        figure = Figure(figsize=(width, 5.0 if many else 1.3 + 0.19 * len(order)))
+        axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        for axis, (title, select) in zip(axes, panels, strict=True):
+            said = interval(select(replicated), prob).isel(run=order)
+            half = interval(select(replicated), 0.5).isel(run=order)
+            values = select(observed).isel(run=order).to_numpy()
+            outside = (values < said["lower"]) | (values > said["upper"])
+            y = np.arange(len(order))
+            axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.2, alpha=0.8)
+            axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=3.2, alpha=0.5)
+            colours = np.where(outside, _SURPRISE, _INK)
+            axis.scatter(values, y, c=colours, s=16, zorder=3)
+            inside = 1 - float(outside.mean())
+            axis.set_title(f"{title}: {percent(inside)} inside".strip(": "))
+            axis.set_xlabel(_unit(fit))
+        names = [] if many else observed["run"].to_numpy()[order]
+        axes[0].set_yticks(np.arange(len(names)), names, fontsize=8)
+        axes[0].set_ylabel("runs, by compute")
+    return figure
+
+
+def prior_posterior(fit: Fit) -> Figure:
+    """Density of every parameter before the data (grey) and after (blue)."""
+    names = [*fit.spec.priors, *(effect.sd_name for effect in fit.spec.effect_list())]
+    columns = 4
+    rows = -(-len(names) // columns)
+    with _style():
+        figure = Figure(figsize=(10, 0.5 + 1.7 * rows))
+        grid = figure.subplots(rows, columns, squeeze=False)
+        axes = grid.ravel()
+        for axis, name in zip(axes, names, strict=False):
+            prior = fit.data["prior"][name].isel(corpus=0, missing_dims="ignore")
+            low, high = prior.quantile([0.01, 0.99]).to_numpy()
+            _density(axis, prior, (low, high), _QUIET)
+            for one in _each_corpus(fit.posterior[name]):
+                low, high = min(low, float(one.min())), max(high, float(one.max()))
+                _density(axis, one, (low, high), _MODEL)
+            axis.set(title=name, yticks=[], xlim=(low, high))
+            axis.grid(visible=False)
+            axis.spines["left"].set_visible(False)
+        for axis in axes[len(names) :]:
+            axis.set_axis_off()
+    return figure
+
+
+def _each_corpus(draws: xr.DataArray) -> list[xr.DataArray]:
+    if "corpus" not in draws.dims:
+        return [draws]
+    return [draws.isel(corpus=i) for i in range(draws.sizes["corpus"])]
+
+
+def _density(axis: Axes, draws: xr.DataArray, shown: tuple[float, float], colour: str) -> None:
+    values = draws.to_numpy().ravel()
+    inside = values[(values >= shown[0]) & (values <= shown[1])]
+    density = arviz_stats.kde(xr.DataArray(inside, dims="draw"), dim="draw")
+    x, y = density.sel(plot_axis="x").to_numpy(), density.sel(plot_axis="y").to_numpy()
+    axis.fill_between(x, 0, y / y.max(), color=colour, alpha=0.35, lw=0)
+    axis.plot(x, y / y.max(), color=colour, lw=1.2)
+
+
+def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
+    """Token counts that labs do not state: the range assumed and what the fit infers.
+
+    Returns None where every count is stated.
+    """
+    if "tokens" not in fit.posterior:
+        return None
+    draws = fit.posterior["tokens"]
+    table = fit.runs.table.set_index("run").loc[draws["hidden"].to_numpy()]
+    y = np.arange(len(table))[::-1]
+    said, half = interval(draws, prob), interval(draws, 0.5)
+    with _style():
+        figure = Figure(figsize=(7.4, 1.2 + 0.42 * len(table)))
+        axis = figure.subplots()
+        ends = table["tokens_low"], table["tokens_high"]
+        axis.hlines(y, *ends, color="#D0D0D0", lw=11, label=f"assumed ({percent(PROB)} range)")
+        axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.4)
+        axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=4)
+        axis.plot(said["median"], y, "o", mfc="white", mec=_MODEL, label=f"inferred ({percent(prob)})")
+        axis.set_yticks(y, list(table.index))
+        axis.set_ylim(-0.7, len(y) - 0.3)
+        axis.set(xscale="log", xlabel="training tokens")
+        ticks = [t for t in (5e11, 1e12, 2e12, 5e12, 1e13, 2e13, 5e13) if _within(axis, t)]
+        axis.set_xticks(ticks)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
+        axis.minorticks_off()
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _within(axis: Axes, value: float) -> bool:
+    low, high = axis.get_xlim()
+    return bool(low <= value <= high)
+
+
+FIGURES: dict[str, Callable[[Fit], Any]] = {
+    "curve": curve,
+    "effects": effects,
+    "check": check,
+    "prior-posterior": prior_posterior,
+    "hidden-tokens": hidden_tokens,
+}

@@ -1,0 +1,262 @@
+"""Content of a report: one JSON object with every number that the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import BayescaleError
+from bayescale.fit import Fit, as_points
+from bayescale.folder import versions
+from bayescale.inference import ESS_LEAST, R_HAT_MOST
+from bayescale.intervals import PROB, interval
+from bayescale.numbers import plural
+from bayescale.predict import KINDS
+from bayescale.reference import least_squares, reference_runs
+from bayescale.runs import QUANTITIES
+
+Records = list[dict[str, Any]]
+
+
+def content(
+    fits: Sequence[Fit],
+    *,
+    points: Sequence[Mapping[str, Any]] | None = None,
+    target: float | None = None,
+    command: str,
+) -> dict[str, Any]:
+    """Everything a report says of its fits.
+
+    A fit whose spec is that of another and whose runs are some of the other's is no section of
+    its own: it predicts the runs that it did not see.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+    points : sequence of mapping, optional
+        What to predict; by default the largest run again, the same by a new family, and ten
+        times its compute.
+    target : float, optional
+        Response to reach; by default 5 % below the best run.
+    command : str
+        What a reader types to get the same report.
+    """
+    if not fits:
+        raise BayescaleError("a report needs at least one fit")
+    held_back = {i: j for j, part in enumerate(fits) if (i := _whole_of(part, fits)) is not None}
+    sections = []
+    for i, fit in enumerate(fits):
+        if i not in held_back.values():
+            section = _section(fit, points, target)
+            part = fits[held_back[i]] if i in held_back else None
+            section["held_back"] = _held_back(part, fit) if part else None
+            sections.append(section)
+    return {
+        "prob": PROB,
+        "kinds": KINDS,
+        "limits": {"r_hat": R_HAT_MOST, "ess": ESS_LEAST},
+        "passed": all(fit.convergence.passed for fit in fits),
+        "fits": sections,
+        "reproduce": {"command": command, "versions": versions()},
+    }
+
+
+def _whole_of(part: Fit, fits: Sequence[Fit]) -> int | None:
+    """Position of a fit of the same spec that has all runs of `part` and more."""
+    mine = set(part.runs.table["run"])
+    for i, fit in enumerate(fits):
+        if fit.spec == part.spec and mine < set(fit.runs.table["run"]):
+            return i
+    return None
+
+
+def _section(
+    fit: Fit, points: Sequence[Mapping[str, Any]] | None, target: float | None
+) -> dict[str, Any]:
+    spec, table = fit.spec, fit.runs.table
+    predictions = _predictions(fit, points if points is not None else _default_points(fit))
+    return {
+        "spec": {
+            "name": spec.name,
+            "title": spec.title,
+            "response": spec.response,
+            "unit": QUANTITIES[spec.response].unit,
+            "corpora": list(spec.corpora),
+            "params": spec.params,
+            "groups": [group for group in spec.groups if group != "run"],
+            "noise": f"{spec.noise.dist} on the {spec.noise.on}",
+        },
+        "law": {
+            "title": spec.law.title,
+            "equation": spec.law.equation,
+            "citation": spec.law.citation,
+            "compute_only": spec.law.compute_only,
+        },
+        "runs": {
+            "name": fit.runs.name,
+            "count": len(table),
+            "groups": {g: int(table[g].nunique()) for g in spec.groups if g != "run"},
+            "params": [float(table["params"].min()), float(table["params"].max())],
+            "tokens": [float(table["tokens"].min()), float(table["tokens"].max())],
+        },
+        "predictions": predictions["rows"],
+        "prediction_notes": predictions["notes"],
+        "inverse": [] if spec.corpora else _inverse(fit, target),
+        "parameters": _parameters(fit),
+        "reference": None if spec.corpora else _reference(fit),
+        "effects": _effects(fit),
+        "hidden_tokens": _hidden(fit),
+        "convergence": fit.convergence.to_dict(),
+        "notes": [note.to_dict() for note in fit.notes],
+        "check": _check(fit),
+        "settings": vars(fit.settings),
+        "table": _table(fit),
+    }
+
+
+def _default_points(fit: Fit) -> Records:
+    table = fit.runs.table[fit.runs.known_tokens]
+    params = fit.runs.seen_params(fit.spec.params)[table.index]
+    row = (params * table["tokens"]).idxmax()
+    size = {"params": float(params[row]), "tokens": float(table.at[row, "tokens"])}
+    named = {g: str(table.at[row, g]) for g in fit.spec.groups if g != "run"}
+    bigger = {name: value * np.sqrt(10) for name, value in size.items()}
+    points = [{"run": f"{table.at[row, 'run']} again", **size, **named}]
+    if named:
+        points.append({"run": "the same, by a new family", **size})
+    return [*points, {"run": "ten times its compute", **bigger, **named}]
+
+
+def _predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    asked = as_points(list(points))
+    mean, run = fit.predict(asked, "mean"), fit.predict(asked, "run")
+    keys = ["run", "corpus"] if fit.spec.corpora else ["run"]
+    bands = {"mean": mean.table(), "run": run.table().set_index(keys)}
+    rows = _records(bands["mean"].drop(columns=["kind", "prob", "mean"]))
+    for row in rows:
+        new = bands["run"].loc[tuple(row[key] for key in keys) if len(keys) > 1 else row["run"]]
+        row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
+        row["new_run"] = {end: float(new[end]) for end in ("lower", "upper")}
+    return {"rows": rows, "notes": [note.to_dict() for note in run.notes]}
+
+
+def _inverse(fit: Fit, target: float | None) -> Records:
+    """Tokens to reach the target at the size of the largest run, by a known and a new family."""
+    best = float(fit.runs.table[fit.spec.response].min())
+    goal = target if target is not None else round(0.95 * best, 3)
+    first, *_ = _default_points(fit)
+    groups = {g: first[g] for g in fit.spec.groups if g != "run"}
+    answers = []
+    for named in ([groups, {}] if groups else [{}]):
+        for prob in (0.5, PROB):
+            answer = fit.invert(goal, params=first["params"], groups=named, prob=prob)
+            answers.append({"groups": named, **answer.to_dict()})
+    return answers
+
+
+def _parameters(fit: Fit) -> Records:
+    meaning = {p.name: p.meaning for p in fit.spec.law.parameters} | dict(fit.spec.law.units)
+    meaning |= {"sigma": "scatter of single runs", "nu": "weight of its tails (large: Normal)"}
+    for effect in fit.spec.effect_list():
+        meaning[effect.sd_name] = f"spread of {effect.parameter} between {plural(effect.group)}"
+    priors = {name: str(prior) for name, prior in fit.spec.priors.items()}
+    priors |= {effect.sd_name: str(effect.sd) for effect in fit.spec.effect_list()}
+    rows = _records(fit.summary().reset_index(names="name"))
+    for row in rows:
+        plain = row["name"].partition("[")[0]
+        row["meaning"], row["prior"] = meaning[plain], priors.get(plain)
+    return rows
+
+
+def _reference(fit: Fit) -> dict[str, Any] | None:
+    runs = reference_runs(fit.runs)
+    if len(runs) < 3:
+        return None
+    return asdict(least_squares(runs, fit.spec.response))
+
+
+def _effects(fit: Fit) -> dict[str, Records]:
+    said = {}
+    for effect in fit.spec.effect_list():
+        if effect.group != "run":
+            table = interval(fit.posterior[effect.name]).to_dataframe().reset_index()
+            said[effect.name] = _records(table)
+    return said
+
+
+def _hidden(fit: Fit) -> Records:
+    if "tokens" not in fit.posterior:
+        return []
+    said = interval(fit.posterior["tokens"]).to_dataframe()
+    table = fit.runs.table.set_index("run").loc[said.index, ["tokens_low", "tokens_high"]]
+    return _records(table.join(said).reset_index(names="run"))
+
+
+def _check(fit: Fit) -> dict[str, Any]:
+    replicated = fit.data["posterior_predictive"]["response"]
+    observed = fit.data["observed_data"]["response"]
+
+    def inside(prob: float) -> float:
+        said = interval(replicated, prob)
+        return float(((observed >= said["lower"]) & (observed <= said["upper"])).mean())
+
+    expected = fit.data["prior_predictive"]["response"].quantile([(1 - PROB) / 2, (1 + PROB) / 2])
+    lower, upper = (float(end) for end in expected)
+    prior = {"lower": lower, "upper": upper}
+    prior["inside"] = float(((observed >= lower) & (observed <= upper)).mean())
+    return {
+        "prior_predictive": prior,
+        "inside": {f"{prob:g}": inside(prob) for prob in (0.5, PROB)},
+    }
+
+
+def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
+    """Predictions of the runs that `part` did not see, with what they reached."""
+    table = whole.runs.table
+    unseen = table[~table["run"].isin(part.runs.table["run"]) & whole.runs.known_tokens]
+    columns = list(part.spec.columns)
+    inputs = [c for c in ("run", "params", "params_active", "tokens", *part.spec.groups) if c in table]
+    asked = as_points(unseen[list(dict.fromkeys(inputs))])
+    draws = part.predict(asked, "run").draws
+    observed = xr.DataArray(
+        unseen[columns].to_numpy(float).reshape(draws.isel(chain=0, draw=0).shape),
+        dims=draws.dims[2:],
+    )
+    said = interval(draws)
+    said["observed"] = observed
+    said["inside"] = (observed >= said["lower"]) & (observed <= said["upper"])
+    slope = None
+    if "slope" in part.posterior and not part.spec.corpora:
+        slope = _records(part.summary().loc[["slope", "slope_per_decade", "intercept"]].reset_index(names="name"))
+    return {
+        "runs": len(part.runs),
+        "convergence": part.convergence.to_dict(),
+        "rows": _records(said.to_dataframe().reset_index()),
+        "parameters": slope,
+    }
+
+
+def _table(fit: Fit) -> Records:
+    wanted = ["run", *fit.spec.groups, "params", "params_active", "tokens", "tokens_low"]
+    wanted += ["tokens_high", "tokens_status", *fit.spec.columns]
+    table = fit.runs.table
+    return _records(table[[c for c in dict.fromkeys(wanted) if c in table]])
+
+
+def _records(table: pd.DataFrame) -> Records:
+    """Rows as plain values, a blank as None."""
+    return [
+        {str(key): _plain(value) for key, value in row.items()}
+        for row in table.to_dict(orient="records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
