@@ -32,7 +32,16 @@ _HOMES = {
 }
 
 __version__ = version("bayescale")
-__all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
+    "LAWS",
+    "BayescaleError",
+    "Fit",
+    "Prediction",
+    "Runs",
+    "ScalingModel",
+    "Settings",
+    "Spec",
+]
 
 
 def __getattr__(name: str) -> Any:

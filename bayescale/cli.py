@@ -13,6 +13,7 @@ from bayescale.errors import BayescaleError, RunsError
 if TYPE_CHECKING:
     from bayescale.fit import Fit
     from bayescale.runs import Runs
+    from bayescale.spec import Spec
 
 USER_ERROR, NOT_CONVERGED, INTERRUPTED = 2, 3, 130
 
@@ -74,7 +75,11 @@ def models(
         if as_json:
             print_json(spec.model_dump(mode="json"))
         else:
-            sys.stdout.write(bundled.specs()[name].read_text("utf-8") if name in bundled.specs() else spec.to_toml())
+            sys.stdout.write(
+                bundled.specs()[name].read_text("utf-8")
+                if name in bundled.specs()
+                else spec.to_toml()
+            )
         return
     rows = [
         {
@@ -196,6 +201,8 @@ def fit(
 
     from bayescale.fit import ScalingModel
     from bayescale.inference import Settings
+    from bayescale.intervals import PROB
+    from bayescale.numbers import percent
     from bayescale.output import print_json, print_notes, print_table, say
 
     settings = Settings(draws, tune, chains, seed, sampler)  # type: ignore[arg-type]
@@ -214,7 +221,7 @@ def fit(
             }
         )
     else:
-        title = f"{chosen.title}; {len(table)} runs, 90 % intervals"
+        title = f"{chosen.title}; {len(table)} runs, {percent(PROB)} intervals"
         print_table([{str(k): v for k, v in row.items()} for row in parameters], title)
     print_notes(result.notes)
     say(f"saved in {destination}")
@@ -246,10 +253,13 @@ def predict(
     """Predict the response at any parameters, tokens and groups, with intervals."""
     from bayescale.fit import Fit
     from bayescale.intervals import check_prob
+    from bayescale.numbers import percent
     from bayescale.output import print_json, print_notes, print_table
     from bayescale.points import read_points
+    from bayescale.predict import KINDS, check_kind
 
     check_prob(prob)
+    check_kind(kind)
     loaded = Fit.load(folder)
     asked = read_points(at or [], points, loaded.spec)
     prediction = loaded.predict(asked, kind)  # type: ignore[arg-type]
@@ -263,8 +273,23 @@ def predict(
         said = {"kind": kind, "prob": prob, "response": loaded.spec.response, "rows": rows}
         print_json({**said, "notes": [note.to_dict() for note in notes]})
     else:
-        print_table(rows)
+        title = f"{loaded.spec.response}, {percent(prob)} intervals for {KINDS[kind]}"
+        print_table([_in_short(row, loaded.spec) for row in rows], title)
     print_notes(notes)
+
+
+def _in_short(row: dict[str, Any], spec: Spec) -> dict[str, Any]:
+    """A row of a prediction for people: counts as they are said, new groups marked."""
+    from bayescale.numbers import digits, human
+
+    short = {"run": row["run"]}
+    short |= {name: human(row[name]) for name in ("params", "tokens")}
+    for group in (g for g in spec.groups if g != "run"):
+        new = row[f"{group}_is"] == "new" and row[group] != "new"
+        short[group] = f"{row[group]} (new)" if new else row[group]
+    ends = ("corpus", "median", "lower", "upper", "probability")
+    short |= {k: digits(row[k]) if k != "corpus" else row[k] for k in ends if k in row}
+    return {**short, "decades outside": f"{row['decades_outside']:.2f}"}
 
 
 @app.command()
@@ -299,7 +324,9 @@ def invert(
     sizes = {"params": params, "tokens": tokens, "tokens_per_param": tokens_per_param}
     answer = loaded.invert(
         target,
-        **{name: None if text is None else parse_number(text, name) for name, text in sizes.items()},
+        **{
+            name: None if text is None else parse_number(text, name) for name, text in sizes.items()
+        },
         groups=groups,
         corpus=corpus,
         prob=prob,
@@ -333,9 +360,7 @@ def report(
     at: Annotated[
         list[str] | None, typer.Option("--at", help="A point to predict; as for predict.")
     ] = None,
-    target: Annotated[
-        float | None, typer.Option("--target", help="Response to reach.")
-    ] = None,
+    target: Annotated[float | None, typer.Option("--target", help="Response to reach.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the main job.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -360,7 +385,7 @@ def report(
     points = None
     if at:
         points = read_points(at, None, fits[0].spec).table.to_dict(orient="records")
-    said = write(fits, out, command=command, points=points, target=target)  # type: ignore[arg-type]
+    said = write(fits, out, command=command, points=points, target=target)
     notes = [note for fitted in fits for note in _failures(fitted)]
     files = {"html": str(out / "index.html"), "json": str(out / "report.json")}
     if as_json:

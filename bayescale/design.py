@@ -43,6 +43,7 @@ class Design:
 
     @property
     def coords(self) -> dict[str, np.ndarray]:
+        """Labels along each dim."""
         return {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
 
 
@@ -101,8 +102,9 @@ def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
 
 def _require(spec: Spec, runs: Runs) -> None:
     table, problems = runs.table, []
-    mends = dict.fromkeys(
-        spec.groups, f"spec {spec.name} has effects by it; or leave them out with --no-groups"
+    mends: dict[str, str] = dict.fromkeys(
+        map(str, spec.groups),
+        f"spec {spec.name} has effects by it; or leave them out with --no-groups",
     )
     mends |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
     for column, mend in mends.items():

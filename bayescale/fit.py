@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import arviz as az
 import numpy as np
@@ -25,7 +25,7 @@ from bayescale.spec import Spec
 
 _PRIOR_DRAWS = 2000
 
-Points = Runs | pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+type Points = Runs | pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class ScalingModel:
@@ -141,11 +141,27 @@ class Fit:
 
     @property
     def posterior(self) -> xr.Dataset:
+        """Draws from the posterior."""
         return self.data["posterior"].to_dataset()
 
     @property
+    def prior(self) -> xr.Dataset:
+        """Draws from the prior, of the same variables."""
+        return self.data["prior"].to_dataset()
+
+    @property
+    def observed(self) -> xr.DataArray:
+        """The responses that were fitted: (run) or (run, corpus)."""
+        return self.data["observed_data"].to_dataset()["response"]
+
+    @property
     def seed(self) -> int:
+        """Seed of the fit, and of predictions from it."""
         return self.settings.seed
+
+    def replicates(self, given: Literal["posterior", "prior"] = "posterior") -> xr.DataArray:
+        """New responses of the fitted runs: (chain, draw, run[, corpus])."""
+        return self.data[f"{given}_predictive"].to_dataset()["response"]
 
     def predict(self, points: Points, kind: Kind = "run") -> Prediction:
         """Draws of the response at points.

@@ -1,9 +1,9 @@
 """A fit's folder: written whole or not at all, read without trusting it.
 
-    posterior.nc   draws and predictions (NetCDF, groups as in `Fit.data`)
-    spec.toml      the spec, ready to be copied
-    runs.csv       the runs that were fitted
-    fit.json       settings, convergence, notes, versions, and a digest of each other file
+posterior.nc   draws and predictions (NetCDF, groups as in `Fit.data`)
+spec.toml      the spec, ready to be copied
+runs.csv       the runs that were fitted
+fit.json       settings, convergence, notes, versions, and a digest of each other file
 """
 
 from __future__ import annotations

@@ -23,15 +23,29 @@ class Fitted(Protocol):
     """What prediction needs of a fit; `seed` is that of the draws for new groups and runs."""
 
     @property
-    def spec(self) -> Spec: ...
+    def spec(self) -> Spec:
+        """What was fitted."""
+        ...
+
     @property
-    def posterior(self) -> xr.Dataset: ...
+    def posterior(self) -> xr.Dataset:
+        """Draws, with dims (chain, draw, ...)."""
+        ...
+
     @property
-    def centre(self) -> Centre: ...
+    def centre(self) -> Centre:
+        """Origin of the law's inputs."""
+        ...
+
     @property
-    def runs(self) -> Runs: ...
+    def runs(self) -> Runs:
+        """The runs that were fitted."""
+        ...
+
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """Of the draws for new groups and runs."""
+        ...
 
 
 def random(seed: int, *names: str) -> np.random.Generator:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import arviz as az
-import nutpie
 import numpy as np
+import nutpie
 import pymc as pm
 import xarray as xr
 
@@ -77,16 +77,20 @@ class Convergence:
 
     @property
     def passed(self) -> bool:
+        """True if the numbers may be used."""
         return self.mixed and self.divergences == 0
 
     @property
     def mixed(self) -> bool:
+        """True if the chains agree and hold enough effective draws."""
         return self.r_hat <= R_HAT_MOST and min(self.ess_bulk, self.ess_tail) >= ESS_LEAST
 
     def to_dict(self) -> dict[str, Any]:
+        """The fields and the verdict, as plain values."""
         return {**asdict(self), "passed": self.passed}
 
     def notes(self) -> list[Note]:
+        """What failed, if anything."""
         notes = []
         if not self.mixed:
             notes.append(

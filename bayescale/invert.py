@@ -53,6 +53,7 @@ class Inverse:
     notes: list[Note]
 
     def to_dict(self) -> dict[str, Any]:
+        """The answer as plain values, without its draws."""
         kept = ("target", "prob", "kind", "params", "tokens", "flops", "most_probable")
         said = {name: getattr(self, name) for name in kept}
         return {**said, "notes": [note.to_dict() for note in self.notes]}

@@ -43,6 +43,7 @@ class Note:
         return f"{self.level} [{self.code}] {self.text}; {self.mend}"
 
     def to_dict(self) -> dict[str, str]:
+        """The fields as plain values."""
         return asdict(self)
 
 

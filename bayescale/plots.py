@@ -99,7 +99,7 @@ def curve(fit: Fit, prob: float = PROB) -> Figure:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (title, select) in zip(axes, panels, strict=True):
             _bands(axis, span, {k: interval(select(d), prob) for k, d in bands.items()}, prob)
-            response = select(fit.data["observed_data"]["response"]).to_numpy()
+            response = select(fit.observed).to_numpy()
             _runs(axis, fit, flops, response)
             axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=title)
             axis.axvspan(flops["tokens"].max(), span[-1], color="#F2F2F2", zorder=0, lw=0)
@@ -187,8 +187,8 @@ def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str 
 
 def check(fit: Fit, prob: float = PROB) -> Figure:
     """Posterior predictive check: each run's response in the interval of its replicates."""
-    replicated = fit.data["posterior_predictive"]["response"]
-    observed = fit.data["observed_data"]["response"]
+    replicated = fit.replicates()
+    observed = fit.observed
     panels = _panels(fit)
     flops = fit.runs.seen_params(fit.spec.params).to_numpy() * _token_intervals(fit)["tokens"]
     order = np.argsort(flops.to_numpy())
@@ -210,7 +210,7 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
             inside = 1 - float(outside.mean())
             axis.set_title(f"{title}: {percent(inside)} inside".strip(": "))
             axis.set_xlabel(_unit(fit))
-        names = [] if many else observed["run"].to_numpy()[order]
+        names = observed["run"].to_numpy()[order] if not many else np.array([])
         axes[0].set_yticks(np.arange(len(names)), names, fontsize=8)
         axes[0].set_ylabel("runs, by compute")
     return figure
@@ -226,7 +226,7 @@ def prior_posterior(fit: Fit) -> Figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         axes = grid.ravel()
         for axis, name in zip(axes, names, strict=False):
-            prior = fit.data["prior"][name].isel(corpus=0, missing_dims="ignore")
+            prior = fit.prior[name].isel(corpus=0, missing_dims="ignore")
             low, high = prior.quantile([0.01, 0.99]).to_numpy()
             _density(axis, prior, (low, high), _QUIET)
             for one in _each_corpus(fit.posterior[name]):
@@ -273,7 +273,9 @@ def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
         axis.hlines(y, *ends, color="#D0D0D0", lw=11, label=f"assumed ({percent(PROB)} range)")
         axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.4)
         axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=4)
-        axis.plot(said["median"], y, "o", mfc="white", mec=_MODEL, label=f"inferred ({percent(prob)})")
+        axis.plot(
+            said["median"], y, "o", mfc="white", mec=_MODEL, label=f"inferred ({percent(prob)})"
+        )
         axis.set_yticks(y, list(table.index))
         axis.set_ylim(-0.7, len(y) - 0.3)
         axis.set(xscale="log", xlabel="training tokens")

@@ -44,7 +44,7 @@ def read_points(texts: Sequence[str], file: str | None, spec: Spec) -> Runs:
 
 def check_groups(names: Mapping[str, Any], spec: Spec) -> None:
     """Raise a `BayescaleError` if a name is no group of the spec."""
-    groups = [group for group in spec.groups if group != "run"]
+    groups = [str(group) for group in spec.groups if group != "run"]
     for name in names:
         if name not in groups:
             raise unknown("group", name, groups or ["none, for this fit"])

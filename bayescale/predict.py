@@ -5,9 +5,8 @@ Works on saved draws with numpy alone; the curve is the one that the model sampl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from bayescale.errors import BayescaleError, Problem, RunsError
 from bayescale.extrapolation import distance, extrapolation_note
 from bayescale.groups import Fitted, effects_at, random, resolve
 from bayescale.intervals import PROB, SAMPLE_DIMS, interval
+from bayescale.laws.base import Values
 from bayescale.notes import Note
 from bayescale.predictor import curve
 from bayescale.runs import Runs
@@ -52,9 +52,11 @@ class Prediction:
 
     def table(self, prob: float = PROB) -> pd.DataFrame:
         """A row for each point (and corpus) with `mean`, `median`, `lower`, `upper`."""
-        said = interval(self.draws, prob).to_dataframe().reset_index("corpus", drop=False) if (
-            "corpus" in self.draws.dims
-        ) else interval(self.draws, prob).to_dataframe()
+        said = (
+            interval(self.draws, prob).to_dataframe().reset_index("corpus", drop=False)
+            if ("corpus" in self.draws.dims)
+            else interval(self.draws, prob).to_dataframe()
+        )
         said.insert(0, "kind", self.kind)
         said.insert(1, "prob", prob)
         return self.points.join(said).reset_index(names="run")
@@ -102,9 +104,7 @@ def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
     return Prediction(draws, kind, frame, notes)
 
 
-def responses(
-    fit: Fitted, values: Mapping[str, Any], x: Mapping[str, Any], kind: Kind
-) -> xr.DataArray:
+def responses(fit: Fitted, values: Values, x: Values, kind: Kind) -> xr.DataArray:
     """Draws (chain, draw, run, ...) of the curve or of new runs, one scatter for all points."""
     without = ("run",) if kind == "mean" else ()
     draws = curve(fit.spec, values, x, np, without=without).transpose(*SAMPLE_DIMS, "run", ...)
@@ -114,16 +114,14 @@ def responses(
     return _around(fit.spec, draws, _scatter(fit.spec, values, one, random(fit.seed, "scatter")))
 
 
-def replicate(
-    spec: Spec, values: Mapping[str, Any], x: Mapping[str, Any], seed: int
-) -> xr.DataArray:
+def replicate(spec: Spec, values: Values, x: Values, seed: int) -> xr.DataArray:
     """New responses at given rows, each with its own scatter: (chain, draw, run, ...)."""
     mean = curve(spec, values, x, np).transpose(*SAMPLE_DIMS, "run", ...)
     return _around(spec, mean, _scatter(spec, values, mean, random(seed, "replicate")))
 
 
 def _scatter(
-    spec: Spec, values: Mapping[str, Any], like: xr.DataArray, rng: np.random.Generator
+    spec: Spec, values: Values, like: xr.DataArray, rng: np.random.Generator
 ) -> xr.DataArray:
     """Draws of the noise, in the shape of `like`, on the scale that the noise is on."""
     if spec.noise.dist == "StudentT":

@@ -6,16 +6,17 @@ for simulation (DataArrays of true values): all three speak `isel` and named dim
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
+from bayescale.laws.base import Values
 from bayescale.spec import Spec
 
 
 def curve(
     spec: Spec,
-    values: Mapping[str, Any],
-    x: Mapping[str, Any],
+    values: Values,
+    x: Values,
     xp: Any,
     *,
     without: Collection[str] = (),
@@ -47,7 +48,7 @@ def curve(
     return spec.law.mean(x, theta, xp)
 
 
-def centred_tokens(values: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
+def centred_tokens(values: Values, x: Values) -> Any:
     """Centred ln D of each run, a hidden count where its standardised value puts it."""
     if "tokens_z" not in values:
         return x["tokens"]

@@ -236,7 +236,7 @@ def _check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
             continue
         raw = table[column]
         value = pd.to_numeric(raw, errors="coerce").astype(float)
-        text = raw.notna() & (value.isna() | (raw.map(type) == bool))
+        text = raw.notna() & (value.isna() | (raw.map(lambda v: isinstance(v, bool))))
         report(text, column, raw, f"not a number; write {quantity.unit} like 1.5e12")
         rules = value[value.notna() & ~text].map(quantity.rule)
         broken = rules.notna().reindex(table.index, fill_value=False)
@@ -244,11 +244,18 @@ def _check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         table[column] = value
 
     params, tokens = table["params"], table["tokens"]
-    report(params.isna() & _clean(table, problems, "params"), "params", params, "every run needs a count")
+    report(
+        params.isna() & _clean(table, problems, "params"),
+        "params",
+        params,
+        "every run needs a count",
+    )
     low = table.get("tokens_low", pd.Series(np.nan, table.index))
     high = table.get("tokens_high", pd.Series(np.nan, table.index))
-    no_range = tokens.isna() & (low.isna() | high.isna()) & _clean(
-        table, problems, "tokens", "tokens_low", "tokens_high"
+    no_range = (
+        tokens.isna()
+        & (low.isna() | high.isna())
+        & _clean(table, problems, "tokens", "tokens_low", "tokens_high")
     )
     mend = "give the count, or a 90 % range in tokens_low and tokens_high"
     report(no_range, "tokens", tokens, mend)

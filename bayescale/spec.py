@@ -59,10 +59,12 @@ class Prior(_Strict):
 
     @property
     def arguments(self) -> dict[str, float]:
+        """Arguments of the distribution, by PyMC's names."""
         return dict(self.model_extra or {})
 
     @property
     def support(self) -> Support:
+        """Where the distribution puts its mass."""
         return DISTRIBUTIONS[self.dist][1]
 
     def __str__(self) -> str:
@@ -72,7 +74,9 @@ class Prior(_Strict):
     @model_validator(mode="after")
     def _known(self) -> Prior:
         if self.dist not in DISTRIBUTIONS:
-            raise ValueError(f"dist {self.dist!r} is unknown; use one of {', '.join(DISTRIBUTIONS)}")
+            raise ValueError(
+                f"dist {self.dist!r} is unknown; use one of {', '.join(DISTRIBUTIONS)}"
+            )
         expected = DISTRIBUTIONS[self.dist][0]
         if set(self.arguments) != set(expected):
             given = ", ".join(self.arguments) or "nothing"
@@ -94,6 +98,7 @@ class Noise(_Strict):
 
     @property
     def parameters(self) -> tuple[str, ...]:
+        """Names of the noise's own parameters."""
         return ("sigma", "nu") if self.dist == "StudentT" else ("sigma",)
 
 
@@ -106,10 +111,12 @@ class Effect(_Strict):
 
     @property
     def name(self) -> str:
+        """Name in the posterior, with the group as a dim."""
         return f"{self.parameter}_{self.group}"
 
     @property
     def sd_name(self) -> str:
+        """Name in the posterior of the standard deviation between groups."""
         return f"{self.name}_sd"
 
 
@@ -159,9 +166,11 @@ class Spec(_Strict):
 
     @property
     def groups(self) -> tuple[GroupName, ...]:
+        """Every group that some parameter varies by."""
         return tuple(self.effects)
 
     def effect_list(self) -> Iterator[Effect]:
+        """The random effects, one at a time."""
         for group, parameters in self.effects.items():
             for parameter, sd in parameters.items():
                 yield Effect(parameter=parameter, group=group, sd=sd)

@@ -10,7 +10,7 @@ Support = Literal["real", "positive", "unit"]
 
 # `xp` is the module that supplies `exp`, `log` and `log1p`: numpy for arrays and DataArrays,
 # `pymc.dims.math` for the model's graph. An equation is written once and serves both.
-Values = Mapping[str, Any]
+Values = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Law:
     compute_only: bool
 
     def parameter(self, name: str) -> Parameter:
+        """The sampled parameter of this name."""
         return next(p for p in self.parameters if p.name == name)
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.design import log_inputs
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit, as_points
 from bayescale.folder import versions
@@ -120,13 +121,15 @@ def _section(
 
 
 def _default_points(fit: Fit) -> Records:
-    table = fit.runs.table[fit.runs.known_tokens]
-    params = fit.runs.seen_params(fit.spec.params)[table.index]
-    row = (params * table["tokens"]).idxmax()
-    size = {"params": float(params[row]), "tokens": float(table.at[row, "tokens"])}
-    named = {g: str(table.at[row, g]) for g in fit.spec.groups if g != "run"}
+    table = fit.runs.table
+    inputs = np.exp(log_inputs(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
+    inputs = inputs.set_axis(table.index)
+    stated = fit.runs.known_tokens if fit.runs.known_tokens.any() else table["params"].notna()
+    row = inputs[stated].prod(axis="columns").idxmax()
+    size = {name: float(inputs.at[row, name]) for name in ("params", "tokens")}
+    named = {str(g): str(table.at[row, g]) for g in fit.spec.groups if g != "run"}
     bigger = {name: value * np.sqrt(10) for name, value in size.items()}
-    points = [{"run": f"{table.at[row, 'run']} again", **size, **named}]
+    points: Records = [{"run": f"{table.at[row, 'run']} again", **size, **named}]
     if named:
         points.append({"run": "the same, by a new family", **size})
     return [*points, {"run": "ten times its compute", **bigger, **named}]
@@ -152,7 +155,7 @@ def _inverse(fit: Fit, target: float | None) -> Records:
     first, *_ = _default_points(fit)
     groups = {g: first[g] for g in fit.spec.groups if g != "run"}
     answers = []
-    for named in ([groups, {}] if groups else [{}]):
+    for named in [groups, {}] if groups else [{}]:
         for prob in (0.5, PROB):
             answer = fit.invert(goal, params=first["params"], groups=named, prob=prob)
             answers.append({"groups": named, **answer.to_dict()})
@@ -198,14 +201,14 @@ def _hidden(fit: Fit) -> Records:
 
 
 def _check(fit: Fit) -> dict[str, Any]:
-    replicated = fit.data["posterior_predictive"]["response"]
-    observed = fit.data["observed_data"]["response"]
+    replicated = fit.replicates()
+    observed = fit.observed
 
     def inside(prob: float) -> float:
         said = interval(replicated, prob)
         return float(((observed >= said["lower"]) & (observed <= said["upper"])).mean())
 
-    expected = fit.data["prior_predictive"]["response"].quantile([(1 - PROB) / 2, (1 + PROB) / 2])
+    expected = fit.replicates("prior").quantile([(1 - PROB) / 2, (1 + PROB) / 2])
     lower, upper = (float(end) for end in expected)
     prior = {"lower": lower, "upper": upper}
     prior["inside"] = float(((observed >= lower) & (observed <= upper)).mean())
@@ -220,7 +223,9 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
     table = whole.runs.table
     unseen = table[~table["run"].isin(part.runs.table["run"]) & whole.runs.known_tokens]
     columns = list(part.spec.columns)
-    inputs = [c for c in ("run", "params", "params_active", "tokens", *part.spec.groups) if c in table]
+    inputs = [
+        c for c in ("run", "params", "params_active", "tokens", *part.spec.groups) if c in table
+    ]
     asked = as_points(unseen[list(dict.fromkeys(inputs))])
     draws = part.predict(asked, "run").draws
     observed = xr.DataArray(
@@ -232,7 +237,9 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
     said["inside"] = (observed >= said["lower"]) & (observed <= said["upper"])
     slope = None
     if "slope" in part.posterior and not part.spec.corpora:
-        slope = _records(part.summary().loc[["slope", "slope_per_decade", "intercept"]].reset_index(names="name"))
+        slope = _records(
+            part.summary().loc[["slope", "slope_per_decade", "intercept"]].reset_index(names="name")
+        )
     return {
         "runs": len(part.runs),
         "convergence": part.convergence.to_dict(),

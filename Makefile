@@ -1,0 +1,43 @@
+# `make report` and `make test` are each enough on a fresh machine with git, make and a Python.
+# uv (the user's, or one in .uv/) finds a Python of 3.12 or later, or downloads one.
+
+UV_VERSION := 0.13.9
+PYTHON ?= $(shell for p in python3.13 python3.12 python3 /usr/bin/python3 python; do \
+	$$p -c 'import venv, ensurepip' 2>/dev/null && echo $$p && break; done)
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+ENV := .venv/.ready
+
+.PHONY: report test lint fast lock clean
+.DELETE_ON_ERROR:
+
+report: $(ENV)
+	.venv/bin/bayescale report
+
+test: lint
+	.venv/bin/python -m pytest
+
+fast: $(ENV)
+	.venv/bin/python -m pytest -m "not slow"
+
+lint: $(ENV)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+$(ENV): requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --clear --python ">=3.12,<3.15" .venv
+	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	touch $@
+
+.uv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "no Python with venv found; install python3-venv, or uv" >&2; exit 1; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+lock: | $(UV)
+	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
+		--no-emit-index-url --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv .uv .mypy_cache .pytest_cache .ruff_cache build *.egg-info
