@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayescale.errors import BayescaleError as BayescaleError
     from bayescale.fit import Fit as Fit
-    from bayescale.fit import ScalingModel as ScalingModel
-    from bayescale.inference import Settings as Settings
     from bayescale.laws import LAWS as LAWS
     from bayescale.predict import Prediction as Prediction
     from bayescale.runs import Runs as Runs
+    from bayescale.scaling import ScalingModel as ScalingModel
+    from bayescale.settings import Settings as Settings
     from bayescale.spec import Spec as Spec
 
 # Loaded when first asked for: `bayescale --help` must not wait for PyMC.
@@ -26,8 +26,8 @@ _HOMES = {
     "LAWS": "laws",
     "Prediction": "predict",
     "Runs": "runs",
-    "ScalingModel": "fit",
-    "Settings": "inference",
+    "ScalingModel": "scaling",
+    "Settings": "settings",
     "Spec": "spec",
 }
 

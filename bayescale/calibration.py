@@ -15,11 +15,12 @@ import xarray as xr
 from scipy import stats
 
 from bayescale.design import design
-from bayescale.inference import Sampler, Settings
+from bayescale.inference import Sampler
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.predict import replicate
 from bayescale.predictor import centred_tokens
 from bayescale.runs import Runs
+from bayescale.settings import Settings
 from bayescale.spec import Spec
 
 # Draws kept of each posterior, far enough apart to be nearly independent.

@@ -199,11 +199,11 @@ def fit(
     check_destination(destination, overwrite=overwrite)
     table = _read_runs(runs, column, where)
 
-    from bayescale.fit import ScalingModel
-    from bayescale.inference import Settings
     from bayescale.intervals import PROB
     from bayescale.numbers import percent
     from bayescale.output import print_json, print_notes, print_table, say
+    from bayescale.scaling import ScalingModel
+    from bayescale.settings import Settings
 
     settings = Settings(draws, tune, chains, seed, sampler)  # type: ignore[arg-type]
     result = ScalingModel(chosen).fit(table, settings)
@@ -399,11 +399,11 @@ def report(
 
 def _main_job(out: Path, seed: int) -> list[Fit]:
     """The default spec on the bundled table, and on its reference runs, saved with the report."""
-    from bayescale.fit import ScalingModel
-    from bayescale.inference import Settings
     from bayescale.output import say
     from bayescale.reference import reference_runs
     from bayescale.runs import Runs
+    from bayescale.scaling import ScalingModel
+    from bayescale.settings import Settings
 
     model, runs = ScalingModel("compute-only"), Runs.read("open-llm-bpc")
     fits = []

@@ -1,4 +1,4 @@
-"""Fit: a spec, its runs and their posterior; sampled, judged, asked, saved and loaded."""
+"""Fit: a spec, its runs and their posterior; asked, saved and loaded."""
 
 from __future__ import annotations
 
@@ -7,107 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import arviz as az
-import numpy as np
+import arviz_stats
 import pandas as pd
 import xarray as xr
 
 from bayescale import folder
-from bayescale.design import Centre, Design, design
-from bayescale.inference import Convergence, Sampler, Settings, judge
+from bayescale.convergence import Convergence
+from bayescale.design import Centre
 from bayescale.intervals import PROB, SAMPLE_DIMS, interval
 from bayescale.invert import Inverse, invert
-from bayescale.notes import Note, group_notes, prior_notes
-from bayescale.predict import Kind, Prediction, predict, replicate
-from bayescale.predictor import centred_tokens
+from bayescale.notes import Note
+from bayescale.predict import Kind, Prediction, predict
 from bayescale.runs import Runs
+from bayescale.settings import Settings
 from bayescale.spec import Spec
 
-_PRIOR_DRAWS = 2000
-
 type Points = Runs | pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
-
-
-class ScalingModel:
-    """A spec, ready to be fitted to runs.
-
-    Parameters
-    ----------
-    spec : Spec, str or Path
-        A spec, the name of a shipped one, or the path of a TOML file.
-
-    Examples
-    --------
-    >>> fit = ScalingModel("compute-only").fit("open-llm-bpc")
-    >>> fit.predict({"params": 70e9, "tokens": 15e12, "family": "Llama-3"}).table()
-    """
-
-    def __init__(self, spec: Spec | str | Path) -> None:
-        self.spec = spec if isinstance(spec, Spec) else Spec.load(spec)
-
-    def fit(
-        self,
-        runs: Runs | str | Path = "open-llm-bpc",
-        settings: Settings | None = None,
-        *,
-        show_progress: bool = True,
-    ) -> Fit:
-        """Sample the posterior of the spec's parameters given the runs.
-
-        Parameters
-        ----------
-        runs : Runs, str or Path
-            Runs, the name of a bundled table, or a file.
-        settings : Settings, optional
-        show_progress : bool
-            A live bar on standard error, where that is a terminal.
-
-        Raises
-        ------
-        BayescaleError
-            If the runs cannot be read or lack what the spec needs.
-        """
-        runs = runs if isinstance(runs, Runs) else Runs.read(runs)
-        settings = settings or Settings()
-        arrays = design(self.spec, runs)
-        sampler = Sampler(self.spec, arrays)
-        prior = sampler.prior(_PRIOR_DRAWS, settings.seed)
-        posterior, stats = sampler.sample(settings, show_progress=show_progress)
-        convergence = judge(posterior, stats)
-        notes = [
-            *convergence.notes(),
-            *group_notes(self.spec, arrays),
-            *prior_notes(self.spec, prior, posterior),
-        ]
-        groups = {
-            "posterior": _finished(self.spec, arrays, posterior),
-            "posterior_predictive": _replicated(self.spec, arrays, posterior, settings.seed),
-            "sample_stats": stats,
-            "prior": _finished(self.spec, arrays, prior),
-            "prior_predictive": _replicated(self.spec, arrays, prior, settings.seed),
-            "observed_data": arrays.data[["response"]],
-            "constant_data": arrays.data.drop_vars("response"),
-        }
-        data = xr.DataTree.from_dict(groups)
-        return Fit(self.spec, runs, arrays.centre, data, settings, convergence, notes)
-
-
-def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
-    """The draws with published constants and hidden token counts, without standardised values."""
-    finished = draws.assign(spec.law.published(draws, arrays.centre))
-    if "tokens_z" in draws:
-        log_tokens = centred_tokens(draws, arrays.data) + np.log(arrays.centre["tokens"])
-        hidden = log_tokens.sel(run=draws["hidden"].values).rename(run="hidden")
-        finished["tokens"] = np.exp(hidden).transpose("chain", "draw", "hidden")
-    standardised = [name for name in draws.data_vars if str(name).endswith("_z")]
-    return finished.drop_vars(standardised)
-
-
-def _replicated(spec: Spec, arrays: Design, draws: xr.Dataset, seed: int) -> xr.Dataset:
-    """New responses at the fit's own runs, given draws of everything."""
-    x = {str(name): arrays.data[name] for name in arrays.data.data_vars}
-    x["tokens"] = centred_tokens(draws, x)
-    return xr.Dataset({"response": replicate(spec, draws, x, seed)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +114,7 @@ class Fit:
             *(name for name in self.spec.law.units if name not in self.spec.priors),
         ]
         chosen = posterior[names]
-        diagnostics = az.summary(chosen, kind="diagnostics", round_to="none")
+        diagnostics = arviz_stats.summary(chosen, kind="diagnostics", round_to="none")
         rows = []
         for name in names:
             said = interval(chosen[name], prob).assign(sd=chosen[name].std(SAMPLE_DIMS))
@@ -219,19 +134,14 @@ class Fit:
         FitError
             If something is there already, or the folder cannot be written.
         """
-        return folder.write(
-            Path(path),
-            data=self.data,
-            spec=self.spec,
-            runs=self.runs,
-            says={
-                "centre": dict(self.centre),
-                "settings": vars(self.settings),
-                "convergence": self.convergence.to_dict(),
-                "notes": [note.to_dict() for note in self.notes],
-            },
-            overwrite=overwrite,
+        record = folder.Record(
+            centre=dict(self.centre),
+            settings=self.settings,
+            convergence=self.convergence,
+            notes=self.notes,
         )
+        content = folder.Content(self.data, self.spec, self.runs, record)
+        return folder.write(Path(path), content, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Fit:
@@ -243,16 +153,15 @@ class Fit:
             If the folder is not a fit, is damaged, or was written by a later format.
         """
         content = folder.read(Path(path))
-        says = dict(content.says["convergence"])
-        says.pop("passed")
+        record = content.record
         return cls(
             spec=content.spec,
             runs=content.runs,
-            centre=content.says["centre"],
+            centre=record.centre,
             data=content.data,
-            settings=Settings(**content.says["settings"]),
-            convergence=Convergence(**says),
-            notes=[Note(**note) for note in content.says["notes"]],
+            settings=record.settings,
+            convergence=record.convergence,
+            notes=record.notes,
         )
 
 

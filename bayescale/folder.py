@@ -11,23 +11,46 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
+from pydantic import TypeAdapter, ValidationError
 
+from bayescale.convergence import Convergence
 from bayescale.errors import BayescaleError, FitError
+from bayescale.notes import Note
 from bayescale.runs import Runs
+from bayescale.settings import Settings
 from bayescale.spec import Spec
 
 FORMAT = 1
 _FILES = ("posterior.nc", "spec.toml", "runs.csv")
 _PACKAGES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "xarray", "numpy", "pandas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What `fit.json` says.
+
+    The fields without a default are the fit's; the others are filled in when it is written.
+    """
+
+    centre: dict[str, float]
+    settings: Settings
+    convergence: Convergence
+    notes: list[Note]
+    format: int = FORMAT
+    written: str = ""
+    runs_name: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+_RECORD = TypeAdapter(Record)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +60,7 @@ class Content:
     data: xr.DataTree
     spec: Spec
     runs: Runs
-    says: dict[str, Any]
+    record: Record
 
 
 def versions() -> dict[str, str]:
@@ -60,42 +83,34 @@ def check_destination(path: Path, *, overwrite: bool = False) -> None:
                 raise FitError(f"{path}: not empty and not a fit; name another folder")
             if not overwrite:
                 raise FitError(f"{path}: holds a fit already; add --overwrite, or name another")
+    ancestor = next(folder for folder in path.absolute().parents if folder.exists())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}."):
+        with tempfile.TemporaryDirectory(dir=ancestor, prefix=f".{path.name}."):
             pass
     except OSError as error:
         raise FitError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def write(
-    path: Path,
-    *,
-    data: xr.DataTree,
-    spec: Spec,
-    runs: Runs,
-    says: dict[str, Any],
-    overwrite: bool = False,
-) -> Path:
+def write(path: Path, content: Content, *, overwrite: bool = False) -> Path:
     """Write a fit beside its place and move it there; errors as for `check_destination`."""
     path = path.absolute()
     check_destination(path, overwrite=overwrite)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as name:
             draft = Path(name) / "fit"
             draft.mkdir()
-            data.to_netcdf(draft / "posterior.nc", engine="h5netcdf")
-            (draft / "spec.toml").write_text(spec.to_toml(), "utf-8")
-            runs.table.to_csv(draft / "runs.csv", index=False)
-            record = {
-                "format": FORMAT,
-                "written": datetime.now(UTC).isoformat(timespec="seconds"),
-                "runs": {"name": runs.name, "rows": len(runs)},
-                **says,
-                "versions": versions(),
-                "sha256": {file: _digest(draft / file) for file in _FILES},
-            }
-            (draft / "fit.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+            content.data.to_netcdf(draft / "posterior.nc", engine="h5netcdf")
+            (draft / "spec.toml").write_text(content.spec.to_toml(), "utf-8")
+            content.runs.table.to_csv(draft / "runs.csv", index=False)
+            record = replace(
+                content.record,
+                written=datetime.now(UTC).isoformat(timespec="seconds"),
+                runs_name=content.runs.name,
+                versions=versions(),
+                sha256={file: _digest(draft / file) for file in _FILES},
+            )
+            (draft / "fit.json").write_bytes(_RECORD.dump_json(record, indent=2) + b"\n")
             if path.exists():
                 path.rename(Path(name) / "replaced")
             draft.rename(path)
@@ -116,7 +131,7 @@ def read(path: Path) -> Content:
     for file in _FILES:
         if not (path / file).is_file():
             raise FitError(f"{path}: damaged: {file} is missing; fit again")
-        if _digest(path / file) != record["sha256"].get(file):
+        if _digest(path / file) != record.sha256.get(file):
             raise FitError(f"{path}: damaged: {file} is not what was written; fit again")
     try:
         with xr.open_datatree(path / "posterior.nc", engine="h5netcdf") as data:
@@ -125,33 +140,29 @@ def read(path: Path) -> Content:
         table = Runs.read(path / "runs.csv").table
     except (OSError, ValueError, KeyError, BayescaleError) as error:
         raise FitError(f"{path}: damaged: {error}; fit again") from error
-    return Content(loaded, spec, Runs(table, record["runs"]["name"]), record)
+    return Content(loaded, spec, Runs(table, record.runs_name), record)
 
 
-def remove(path: Path) -> None:
-    """Delete a fit's folder, and only that."""
-    if (path / "fit.json").is_file():
-        shutil.rmtree(path)
-
-
-def _record(path: Path) -> dict[str, Any]:
+def _record(path: Path) -> Record:
     if not path.is_dir():
         raise FitError(f"{path}: no such folder; make one with `bayescale fit SPEC --out DIR`")
     try:
-        record = json.loads((path / "fit.json").read_text("utf-8"))
-        wanted = {"format", "centre", "settings", "convergence", "notes", "runs", "sha256"}
-        if not isinstance(record, dict) or not wanted <= record.keys():
-            raise ValueError("fit.json lacks what a fit needs")
+        text = (path / "fit.json").read_text("utf-8")
+        said = json.loads(text)
+        if isinstance(said, dict) and said.get("format", FORMAT) != FORMAT:
+            raise FitError(
+                f"{path}: format {said['format']}, this version reads {FORMAT}; "
+                "use the version that wrote it, or fit again"
+            )
+        return _RECORD.validate_json(text)
     except FileNotFoundError as error:
         raise FitError(f"{path}: not a fit: it has no fit.json") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise FitError(f"{path}: damaged: fit.json: {where}: {first['msg']}; fit again") from error
     except (OSError, ValueError) as error:
-        raise FitError(f"{path}: damaged: {error}; fit again") from error
-    if record["format"] != FORMAT:
-        raise FitError(
-            f"{path}: format {record['format']}, this version reads {FORMAT}; "
-            "use the version that wrote it, or fit again"
-        )
-    return record
+        raise FitError(f"{path}: damaged: fit.json: {error}; fit again") from error
 
 
 def _digest(file: Path) -> str:

@@ -1,131 +1,22 @@
-"""Inference: compile once, sample, judge convergence. The only place that samples."""
+"""Inference: compile once, sample as often as needed. The only place that samples."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-import arviz as az
 import numpy as np
 import nutpie
 import pymc as pm
 import xarray as xr
 
 from bayescale.design import Design
-from bayescale.errors import BayescaleError
 from bayescale.model import build
-from bayescale.notes import Note
 from bayescale.progress import SamplingProgress
+from bayescale.settings import Settings
 from bayescale.spec import Spec
-
-R_HAT_MOST = 1.01
-ESS_LEAST = 400
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to sample. The defaults sample every shipped spec cleanly on its data.
-
-    Attributes
-    ----------
-    draws, tune, chains : int
-        `draws` and `tune` are per chain.
-    seed : int
-        The same seed gives the same draws.
-    sampler : {"nutpie", "pymc"}
-        nutpie, or PyMC's own NUTS.
-    """
-
-    draws: int = 2000
-    tune: int = 2000
-    chains: int = 4
-    seed: int = 0
-    sampler: Literal["nutpie", "pymc"] = "nutpie"
-
-    def __post_init__(self) -> None:
-        for name, least in (("draws", 100), ("tune", 100), ("chains", 2), ("seed", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise BayescaleError(f"{name}={value}: must be at least {least}")
-        if self.sampler not in ("nutpie", "pymc"):
-            raise BayescaleError(f"sampler={self.sampler!r}: use nutpie or pymc")
-
-
-@dataclass(frozen=True)
-class Convergence:
-    """Whether the chains agree, over everything that was sampled or derived.
-
-    Attributes
-    ----------
-    r_hat : float
-        Largest rank-normalised split R-hat.
-    ess_bulk, ess_tail : float
-        Smallest effective sample sizes.
-    divergences : int
-    worst : str
-        The quantity with the smallest bulk ESS.
-    """
-
-    r_hat: float
-    ess_bulk: float
-    ess_tail: float
-    divergences: int
-    worst: str
-
-    @property
-    def passed(self) -> bool:
-        """True if the numbers may be used."""
-        return self.mixed and self.divergences == 0
-
-    @property
-    def mixed(self) -> bool:
-        """True if the chains agree and hold enough effective draws."""
-        return self.r_hat <= R_HAT_MOST and min(self.ess_bulk, self.ess_tail) >= ESS_LEAST
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields and the verdict, as plain values."""
-        return {**asdict(self), "passed": self.passed}
-
-    def notes(self) -> list[Note]:
-        """What failed, if anything."""
-        notes = []
-        if not self.mixed:
-            notes.append(
-                Note(
-                    "unconverged",
-                    "failure",
-                    f"R-hat {self.r_hat:.3f} (at most {R_HAT_MOST}), effective draws "
-                    f"{self.ess_bulk:.0f} bulk and {self.ess_tail:.0f} tail "
-                    f"(at least {ESS_LEAST}), worst {self.worst}",
-                    "do not use the numbers; draw more, or simplify the spec",
-                )
-            )
-        if self.divergences:
-            notes.append(
-                Note(
-                    "divergences",
-                    "failure",
-                    f"{self.divergences} divergent transitions",
-                    "tune longer, or use a tighter prior on the standard deviation that is small",
-                )
-            )
-        return notes
-
-
-def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
-    """Convergence of all variables in a posterior."""
-    summary = az.summary(posterior, kind="diagnostics", round_to="none")
-    moving = summary[summary["ess_bulk"].notna()]  # a constant has no effective sample size
-    return Convergence(
-        r_hat=float(moving["r_hat"].max()),
-        ess_bulk=float(moving["ess_bulk"].min()),
-        ess_tail=float(moving["ess_tail"].min()),
-        divergences=int(sample_stats["diverging"].sum()),
-        worst=str(moving["ess_bulk"].idxmin()),
-    )
 
 
 class Sampler:

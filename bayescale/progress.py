@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-
-class _Lengths(Protocol):
-    @property
-    def draws(self) -> int: ...
-    @property
-    def tune(self) -> int: ...
-    @property
-    def chains(self) -> int: ...
+from bayescale.settings import Settings
 
 
 class SamplingProgress:
     """A live bar on standard error; nothing is written where that is no terminal."""
 
-    def __init__(self, lengths: _Lengths, *, enabled: bool) -> None:
+    def __init__(self, settings: Settings, *, enabled: bool) -> None:
         console = Console(stderr=True)
-        self._total = lengths.chains * (lengths.draws + lengths.tune)
+        self._total = settings.chains * (settings.draws + settings.tune)
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),

@@ -158,7 +158,7 @@ def _read_file(source: str | Path) -> pd.DataFrame:
 
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(path, float_precision="round_trip"),
+    ".csv": pd.read_csv,
     ".parquet": pd.read_parquet,
     ".jsonl": lambda path: pd.read_json(path, lines=True),
 }

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.convergence import ESS_LEAST, R_HAT_MOST
 from bayescale.design import log_inputs
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit, as_points
 from bayescale.folder import versions
-from bayescale.inference import ESS_LEAST, R_HAT_MOST
 from bayescale.intervals import PROB, interval
 from bayescale.numbers import plural
 from bayescale.predict import KINDS

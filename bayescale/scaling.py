@@ -1,0 +1,103 @@
+"""ScalingModel: a spec fitted to runs; design, prior, posterior, verdict, predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from bayescale.convergence import judge
+from bayescale.design import Design, design
+from bayescale.fit import Fit
+from bayescale.inference import Sampler
+from bayescale.notes import group_notes, prior_notes
+from bayescale.predict import replicate
+from bayescale.predictor import centred_tokens
+from bayescale.runs import Runs
+from bayescale.settings import Settings
+from bayescale.spec import Spec
+
+_PRIOR_DRAWS = 2000
+
+
+class ScalingModel:
+    """A spec, ready to be fitted to runs.
+
+    Parameters
+    ----------
+    spec : Spec, str or Path
+        A spec, the name of a shipped one, or the path of a TOML file.
+
+    Examples
+    --------
+    >>> fit = ScalingModel("compute-only").fit("open-llm-bpc")
+    >>> fit.predict({"params": 70e9, "tokens": 15e12, "family": "Llama-3"}).table()
+    """
+
+    def __init__(self, spec: Spec | str | Path) -> None:
+        self.spec = spec if isinstance(spec, Spec) else Spec.load(spec)
+
+    def fit(
+        self,
+        runs: Runs | str | Path = "open-llm-bpc",
+        settings: Settings | None = None,
+        *,
+        show_progress: bool = True,
+    ) -> Fit:
+        """Sample the posterior of the spec's parameters given the runs.
+
+        Parameters
+        ----------
+        runs : Runs, str or Path
+            Runs, the name of a bundled table, or a file.
+        settings : Settings, optional
+        show_progress : bool
+            A live bar on standard error, where that is a terminal.
+
+        Raises
+        ------
+        BayescaleError
+            If the runs cannot be read or lack what the spec needs.
+        """
+        runs = runs if isinstance(runs, Runs) else Runs.read(runs)
+        settings = settings or Settings()
+        arrays = design(self.spec, runs)
+        sampler = Sampler(self.spec, arrays)
+        prior = sampler.prior(_PRIOR_DRAWS, settings.seed)
+        posterior, stats = sampler.sample(settings, show_progress=show_progress)
+        convergence = judge(posterior, stats)
+        notes = [
+            *convergence.notes(),
+            *group_notes(self.spec, arrays),
+            *prior_notes(self.spec, prior, posterior),
+        ]
+        groups = {
+            "posterior": _finished(self.spec, arrays, posterior),
+            "posterior_predictive": _replicated(self.spec, arrays, posterior, settings.seed),
+            "sample_stats": stats,
+            "prior": _finished(self.spec, arrays, prior),
+            "prior_predictive": _replicated(self.spec, arrays, prior, settings.seed),
+            "observed_data": arrays.data[["response"]],
+            "constant_data": arrays.data.drop_vars("response"),
+        }
+        data = xr.DataTree.from_dict(groups)
+        return Fit(self.spec, runs, arrays.centre, data, settings, convergence, notes)
+
+
+def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
+    """The draws with published constants and hidden token counts, without standardised values."""
+    finished = draws.assign(spec.law.published(draws, arrays.centre))
+    if "tokens_z" in draws:
+        log_tokens = centred_tokens(draws, arrays.data) + np.log(arrays.centre["tokens"])
+        hidden = log_tokens.sel(run=draws["hidden"].values).rename(run="hidden")
+        finished["tokens"] = np.exp(hidden).transpose("chain", "draw", "hidden")
+    standardised = [name for name in draws.data_vars if str(name).endswith("_z")]
+    return finished.drop_vars(standardised)
+
+
+def _replicated(spec: Spec, arrays: Design, draws: xr.Dataset, seed: int) -> xr.Dataset:
+    """New responses at the fit's own runs, given draws of everything."""
+    x = {str(name): arrays.data[name] for name in arrays.data.data_vars}
+    x["tokens"] = centred_tokens(draws, x)
+    return xr.Dataset({"response": replicate(spec, draws, x, seed)})

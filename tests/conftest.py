@@ -1,0 +1,37 @@
+"""Fixtures: real fits, sampled once a session, and the project's shared data where it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bayescale import Fit, Runs, ScalingModel, Spec
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def table() -> Runs:
+    return Runs.read("open-llm-bpc")
+
+
+@pytest.fixture(scope="session")
+def fitted(table: Runs) -> Fit:
+    """The default spec on the bundled table, with default settings."""
+    return ScalingModel("compute-only").fit(table)
+
+
+@pytest.fixture(scope="session")
+def fitted_dir(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fitted.save(tmp_path_factory.mktemp("fits") / "compute-only")
+
+
+@pytest.fixture(scope="session")
+def chinchilla_240() -> Fit:
+    """Chinchilla's law without groups on the 240 digitised points."""
+    path = SHARED / "chinchilla_245.csv"
+    if not path.is_file():
+        pytest.skip("the digitised points of arXiv 2404.10102 are not in ../shared/data")
+    spec = Spec.load("chinchilla").replace(response="loss", groups=False)
+    return ScalingModel(spec).fit(Runs.read(path, where="drop_in_besiroglu == False"))

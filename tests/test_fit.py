@@ -1,0 +1,207 @@
+"""The main job: a real posterior of the default spec on the bundled table."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from bayescale import Fit, Runs, ScalingModel, Settings, Spec
+from bayescale.errors import BayescaleError, FitError, RunsError
+from bayescale.reference import least_squares, reference_runs
+
+SHORT = Settings(draws=200, tune=200, chains=2)
+
+
+def codes(fit: Fit) -> set[str]:
+    return {note.code for note in fit.notes}
+
+
+def test_least_squares_to_the_digits_given(table: Runs) -> None:
+    line = least_squares(reference_runs(table), "bpc")
+    assert line.runs == 21
+    assert round(line.slope, 4) == -0.0306
+    assert round(line.slope_per_decade, 4) == -0.0704
+    assert round(line.intercept, 3) == 0.572
+    assert round(line.r_squared, 3) == 0.959
+
+
+def test_the_posterior_agrees_with_least_squares_within_its_own_uncertainty(fitted: Fit) -> None:
+    summary = fitted.summary()
+    slope = summary.loc["slope_per_decade"]
+    assert slope["lower"] < -0.0704 < slope["upper"]
+    assert abs(slope["mean"] + 0.0704) < slope["sd"]
+    intercept = summary.loc["intercept"]
+    assert intercept["lower"] < 0.572 < intercept["upper"]
+
+
+def test_what_a_fit_holds_has_names(fitted: Fit) -> None:
+    posterior = fitted.posterior
+    assert posterior["level_family"].dims == ("chain", "draw", "family")
+    assert posterior["level_tokenizer"].sizes["tokenizer"] == 7
+    assert set(posterior["tokens"]["hidden"].values) == {
+        "Mistral-7b", "Mixtral-8x7B", "Mixtral-8x22B-v0.1", "Qwen-1.5-32b", "Qwen1.5-110B",
+    }  # fmt: skip
+    assert fitted.replicates().dims == ("chain", "draw", "run")
+    assert not any(str(name).endswith("_z") for name in posterior)
+    assert {"single-run-group", "confounded-groups"} <= codes(fitted)
+    assert fitted.convergence.passed
+
+
+def test_replicates_are_pymcs_posterior_predictive(table: Runs) -> None:
+    """Our own scatter around our own curve against `pm.sample_posterior_predictive`."""
+    import pymc as pm
+
+    from bayescale.design import design
+    from bayescale.inference import Sampler
+    from bayescale.predict import replicate
+    from bayescale.predictor import centred_tokens
+
+    for name in ("chinchilla", "compute-only-corpora"):
+        spec = Spec.load(name)
+        sampler = Sampler(spec, design(spec, table))
+        draws = sampler.prior(4000, seed=1).isel(draw=slice(0, 400))
+        x = {str(k): sampler.design.data[k] for k in sampler.design.data.data_vars}
+        x["tokens"] = centred_tokens(draws, x)
+        ours = replicate(spec, draws, x, seed=2)
+        tree = xr.DataTree.from_dict({"posterior": draws})
+        theirs = pm.sample_posterior_predictive(
+            tree, model=sampler.model, random_seed=3, progressbar=False
+        )["posterior_predictive"]["observed"]
+        ours = np.log(ours) if spec.noise.on == "log" else ours
+        sigma = draws["sigma"]
+        gap = ((ours - theirs) / sigma).values.ravel()  # difference of two noises of unit scale
+        assert abs(np.median(gap)) < 0.05
+        assert 0.8 < np.subtract(*np.percentile(gap, [75, 25])) / (1.349 * np.sqrt(2)) < 1.25
+
+
+def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(
+    table: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ScalingModel("compute-only").fit(table, SHORT)
+    monkeypatch.setattr("os.process_cpu_count", lambda: 1, raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    again = ScalingModel("compute-only").fit(table, SHORT)
+    other = ScalingModel("compute-only").fit(table, replace(SHORT, seed=1))
+    xr.testing.assert_equal(first.posterior, again.posterior)
+    assert not first.posterior["slope"].equals(other.posterior["slope"])
+
+
+def test_pymcs_own_sampler_agrees(fitted: Fit, table: Runs) -> None:
+    theirs = ScalingModel("compute-only").fit(
+        table, Settings(draws=500, tune=1000, chains=2, sampler="pymc")
+    )
+    one, other = fitted.posterior["slope"], theirs.posterior["slope"]
+    error = np.hypot(*(float(az.mcse(draws)) for draws in (one, other)))
+    assert abs(float(one.mean() - other.mean())) < 5 * error
+
+
+def test_short_chains_are_marked(table: Runs) -> None:
+    fit = ScalingModel("compute-only").fit(table, Settings(draws=100, tune=100, chains=2))
+    assert not fit.convergence.passed
+    assert "unconverged" in codes(fit)
+
+
+def test_a_group_of_one_level_is_said(table: Runs) -> None:
+    fit = ScalingModel("compute-only").fit(table.keep("family == 'Qwen1.5'"), SHORT)
+    assert "single-level-group" in codes(fit)
+    assert "weak-prior-data-separation" in codes(fit)
+
+
+def test_what_the_spec_needs_and_the_table_lacks(table: Runs) -> None:
+    frame = table.table.drop(columns="tokenizer").reset_index(drop=True)
+    frame.loc[2, "family"] = None
+    frame.loc[4, "bpc"] = None
+    with pytest.raises(RunsError) as caught:
+        ScalingModel("compute-only").fit(Runs.from_frame(frame))
+    assert {(p.row, p.column) for p in caught.value.problems} == {
+        (None, "tokenizer"), (3, "family"), (5, "bpc"),
+    }  # fmt: skip
+
+
+def test_saved_and_loaded_predicts_bit_for_bit_the_same(fitted: Fit, fitted_dir: Path) -> None:
+    loaded = Fit.load(fitted_dir)
+    points = [
+        {"params": 70e9, "tokens": 15e12, "family": "Llama-3"},
+        {"params": 4e11, "tokens": 2e13, "family": "Orion"},
+    ]
+    for kind in ("mean", "run"):
+        before, after = fitted.predict(points, kind), loaded.predict(points, kind)
+        np.testing.assert_array_equal(before.draws.values, after.draws.values)
+        pd.testing.assert_frame_equal(before.table(), after.table())
+    assert loaded.spec == fitted.spec
+    assert loaded.notes == fitted.notes
+    assert loaded.convergence == fitted.convergence
+    pd.testing.assert_frame_equal(
+        loaded.runs.table, fitted.runs.table, check_dtype=False, check_column_type=False
+    )
+
+
+def damage(folder: Path, how: str) -> None:
+    record = folder / "fit.json"
+    match how:
+        case "draws cut short":
+            (folder / "posterior.nc").write_bytes((folder / "posterior.nc").read_bytes()[:5000])
+        case "draws gone":
+            (folder / "posterior.nc").unlink()
+        case "spec edited":
+            (folder / "spec.toml").write_text("law = 'x'")
+        case "runs edited":
+            (folder / "runs.csv").write_text("run,params,tokens\na,1,2\n")
+        case "record is no JSON":
+            record.write_text("{")
+        case "record is a list":
+            record.write_text("[]")
+        case "record lacks fields":
+            record.write_text('{"format": 1}')
+        case "a later format":
+            record.write_text(json.dumps({**json.loads(record.read_text()), "format": 99}))
+        case "settings of another kind":
+            said = json.loads(record.read_text())
+            record.write_text(json.dumps({**said, "settings": {"draws": "many"}}))
+        case "foreign":
+            record.unlink()
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["draws cut short", "draws gone", "spec edited", "runs edited", "record is no JSON",
+     "record is a list", "record lacks fields", "a later format", "settings of another kind",
+     "foreign"],
+)  # fmt: skip
+def test_a_damaged_or_foreign_folder_is_one_clear_error(
+    how: str, fitted_dir: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(fitted_dir, folder)
+    damage(folder, how)
+    with pytest.raises(FitError) as caught:
+        Fit.load(folder)
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+def test_nothing_is_overwritten_unasked(fitted: Fit, tmp_path: Path) -> None:
+    folder = fitted.save(tmp_path / "fit")
+    with pytest.raises(FitError, match="holds a fit already"):
+        fitted.save(folder)
+    fitted.save(folder, overwrite=True)
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("years of work")
+    with pytest.raises(FitError, match="not empty and not a fit"):
+        fitted.save(foreign, overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["fit", "mine"]  # no drafts left
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(BayescaleError, match="chains=1"):
+        Settings(chains=1)
+    with pytest.raises(BayescaleError, match="sampler="):
+        Settings(sampler="gibbs")  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+import pytest
+
+from bayescale import Spec, bundled
+from bayescale.errors import BayescaleError, SpecError
+
+TEXT = bundled.specs()["chinchilla"].read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", bundled.specs())
+def test_shipped_specs_survive_being_written(name: str) -> None:
+    spec = Spec.load(name)
+    assert spec.name == name
+    assert Spec.parse(spec.to_toml()) == spec
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('law = "chinchilla"', 'law = "chinchila"', "law 'chinchila' is unknown; use one of"),
+        ('law = "chinchilla"', "", "law: Field required"),
+        ('response = "bpc"', 'response = "bcp"', "response: Input should be 'bpc', 'bpb' or"),
+        ('params = "active"', 'params = "some"', "params: "),
+        ('on = "log"', 'on = "logg"', "noise.on"),
+        ('dist = "StudentT"', 'dist = "Cauchy"', "noise.dist"),
+        ("alpha = { dist", "alfa = { dist", "no prior for alpha|prior for 'alfa'"),
+        ("alpha = { dist", "gamma = { dist", "no prior for alpha|prior for 'gamma'"),
+        ('alpha = { dist = "LogNormal"', 'alpha = { dist = "Normal"', "alpha is positive"),
+        ('reducible = { dist = "Beta"', 'reducible = { dist = "Gamma"', "reducible is unit"),
+        ('dist = "Beta", alpha = 2.0', 'dist = "Beta", a = 2.0', "Beta takes alpha, beta, not"),
+        ("sigma = 1.5 }", "sigma = -1.5 }", "must be above 0"),
+        ("sigma = 1.5 }", 'sigma = "wide" }', "is not a number"),
+        ("[effects.family]", "[effects.familly]", "effects.familly"),
+        ("level = { dist = \"HalfNormal\"", "lvl = { dist = \"HalfNormal\"", "no parameter of"),
+        ('dist = "HalfNormal", sigma = 0.05', 'dist = "Normal", mu = 0.0, sigma = 1.0', "positive"),
+        ('name = "chinchilla"', 'name = "a b/c"', "name: "),
+        ('title = "', 'tilte = "', "tilte: Extra inputs are not permitted"),
+        ("[priors]", "[priors", "not TOML"),
+        ("sigma = 1.5 }", 'sigma = 1.5, by = "corpus" }', "needs corpora"),
+    ],
+)  # fmt: skip
+def test_what_a_spec_must_not_say(old: str, new: str, said: str) -> None:
+    assert old in TEXT
+    with pytest.raises(SpecError, match=said) as caught:
+        Spec.parse(TEXT.replace(old, new, 1))
+    assert "\n" not in str(caught.value)
+
+
+def test_noise_on_the_log_needs_a_positive_law() -> None:
+    text = bundled.specs()["compute-only"].read_text("utf-8")
+    with pytest.raises(SpecError, match="can cross zero"):
+        Spec.parse(text.replace('on = "response"', 'on = "log"'))
+
+
+def test_a_near_name_is_suggested() -> None:
+    with pytest.raises(BayescaleError, match="did you mean chinchilla"):
+        Spec.load("chinchila")
+
+
+def test_another_response_and_no_groups() -> None:
+    spec = Spec.load("chinchilla").replace(response="loss", groups=False)
+    assert (spec.response, spec.groups) == ("loss", ())
+    with pytest.raises(SpecError, match="response"):
+        spec.replace(response="accuracy")
