@@ -178,7 +178,7 @@ def fit(
     no_groups: Annotated[
         bool, typer.Option("--no-groups", help="Leave out the spec's group effects.")
     ] = False,
-    draws: Annotated[int, typer.Option("--draws", help="Kept draws a chain.")] = 2000,
+    draws: Annotated[int, typer.Option("--draws", help="Kept draws a chain.")] = 3000,
     tune: Annotated[int, typer.Option("--tune", help="Tuning draws a chain.")] = 2000,
     chains: Annotated[int, typer.Option("--chains")] = 4,
     seed: Annotated[int, typer.Option("--seed", help="The same seed, the same draws.")] = 0,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.errors import BayescaleError, Problem, RunsError
+from bayescale.errors import Problem, RunsError
 from bayescale.runs import QUANTITIES, Runs
 from bayescale.spec import Spec
 
@@ -133,6 +133,3 @@ def _implausible(table: pd.DataFrame, column: str, response: str) -> list[Proble
             run, raw = str(table.at[row, "run"]), str(table.at[row, column])
             problems.append(Problem(int(row), run, column, raw, rule))
     return problems
-
-
-__all__ = ["BayescaleError", "Centre", "Design", "centred", "design", "log_inputs"]

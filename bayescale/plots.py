@@ -55,6 +55,13 @@ def _style() -> Iterator[None]:
         yield
 
 
+def _label(name: object) -> str:
+    """A name as matplotlib draws it: no formula, no hidden legend entry, not endless."""
+    text = str(name).replace("$", r"\$")
+    text = text if len(text) <= 40 else text[:39] + "…"
+    return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
+
+
 def _unit(fit: Fit) -> str:
     return f"{fit.spec.response} ({QUANTITIES[fit.spec.response].unit})"
 
@@ -98,7 +105,8 @@ def curve(fit: Fit, prob: float = PROB) -> Figure:
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 4.6))
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (title, select) in zip(axes, panels, strict=True):
-            _bands(axis, span, {k: interval(select(d), prob) for k, d in bands.items()}, prob)
+            said = {kind: interval(select(draws), prob) for kind, draws in bands.items()}
+            _bands(axis, span, said, _band_labels(fit, prob))
             response = select(fit.observed).to_numpy()
             _runs(axis, fit, flops, response)
             axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=title)
@@ -109,8 +117,17 @@ def curve(fit: Fit, prob: float = PROB) -> Figure:
     return figure
 
 
-def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], prob: float) -> None:
-    labels = {"run": f"{percent(prob)} of new runs", "mean": f"{percent(prob)} for the curve"}
+def _band_labels(fit: Fit, prob: float) -> dict[str, str]:
+    group = next((g for g in fit.spec.groups if g != "run"), None)
+    if group is None:
+        return {"run": f"{percent(prob)} of new runs", "mean": f"{percent(prob)} for the curve"}
+    return {
+        "run": f"{percent(prob)} of a new {group}'s runs",
+        "mean": f"{percent(prob)} for its curve",
+    }
+
+
+def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], labels: dict[str, str]) -> None:
     for kind, opacity in (("run", 0.15), ("mean", 0.35)):
         lower, upper = said[kind]["lower"], said[kind]["upper"]
         axis.fill_between(
@@ -130,7 +147,7 @@ def _runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarr
         x, y = flops["tokens"][mine], response[mine]
         faces = np.where(hidden[mine], "white", colour)
         axis.scatter(
-            x, y, c=faces, edgecolors=colour, marker=marker, s=34, label=str(label), zorder=4
+            x, y, c=faces, edgecolors=colour, marker=marker, s=34, label=_label(label), zorder=4
         )
         for i in np.flatnonzero(mine & hidden):
             ends = [flops["lower"][i], flops["upper"][i]]
@@ -181,7 +198,7 @@ def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str 
     axis.hlines(y, wide["lower"], wide["upper"], color=colour, lw=1.2)
     axis.hlines(y, half["lower"], half["upper"], color=colour, lw=3.6)
     axis.plot(wide["median"], y, "o", mfc="white", mec=colour, ms=5)
-    axis.set_yticks(y, [str(label) for label in draws[dim].to_numpy()])
+    axis.set_yticks(y, [_label(label) for label in draws[dim].to_numpy()])
     axis.set_ylim(-0.6, len(y) - 0.4)
 
 
@@ -210,7 +227,7 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
             inside = 1 - float(outside.mean())
             axis.set_title(f"{title}: {percent(inside)} inside".strip(": "))
             axis.set_xlabel(_unit(fit))
-        names = observed["run"].to_numpy()[order] if not many else np.array([])
+        names = [] if many else [_label(run) for run in observed["run"].to_numpy()[order]]
         axes[0].set_yticks(np.arange(len(names)), names, fontsize=8)
         axes[0].set_ylabel("runs, by compute")
     return figure
@@ -230,7 +247,8 @@ def prior_posterior(fit: Fit) -> Figure:
             low, high = prior.quantile([0.01, 0.99]).to_numpy()
             _density(axis, prior, (low, high), _QUIET)
             for one in _each_corpus(fit.posterior[name]):
-                low, high = min(low, float(one.min())), max(high, float(one.max()))
+                ends = one.quantile([0.001, 0.999]).to_numpy()
+                low, high = min(low, ends[0]), max(high, ends[1])
                 _density(axis, one, (low, high), _MODEL)
             axis.set(title=name, yticks=[], xlim=(low, high))
             axis.grid(visible=False)
@@ -276,7 +294,7 @@ def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
         axis.plot(
             said["median"], y, "o", mfc="white", mec=_MODEL, label=f"inferred ({percent(prob)})"
         )
-        axis.set_yticks(y, list(table.index))
+        axis.set_yticks(y, [_label(run) for run in table.index])
         axis.set_ylim(-0.7, len(y) - 0.3)
         axis.set(xscale="log", xlabel="training tokens")
         ticks = [t for t in (5e11, 1e12, 2e12, 5e12, 1e13, 2e13, 5e13) if _within(axis, t)]

@@ -22,7 +22,7 @@ class Settings:
         nutpie, or PyMC's own NUTS.
     """
 
-    draws: int = 2000
+    draws: int = 3000
     tune: int = 2000
     chains: int = 4
     seed: int = 0

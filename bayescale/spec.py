@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from bayescale import bundled
-from bayescale.errors import BayescaleError, SpecError
+from bayescale.errors import SpecError
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Support
 
@@ -273,6 +273,3 @@ def _one_line(error: ValidationError) -> str:
         said = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{where}: {said}" if where else said)
     return "; ".join(lines)
-
-
-__all__ = ["BayescaleError", "Effect", "Noise", "Prior", "Spec"]

@@ -11,7 +11,7 @@ from bayescale import Fit, Runs, ScalingModel, Settings
 from bayescale.reference import reference_runs
 from bayescale.report import write
 
-HOSTILE = ("<script>alert(1)</script>", "家" * 300, 'quote"&amp;')
+HOSTILE = ("<script>alert(1)</script>", "家" * 300, r'_quote"&amp;$\frac{$')
 
 
 class Page(HTMLParser):

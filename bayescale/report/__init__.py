@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def write(
     points: Sequence[Mapping[str, Any]] | None = None,
     target: float | None = None,
 ) -> dict[str, Any]:
-    """Write `index.html` and `report.json` into a folder, and return the content.
+    """Write `index.html`, `report.json` and the first figure, and return the content.
 
     Raises
     ------
@@ -45,7 +45,8 @@ def write(
     text = json.dumps(said, indent=2, allow_nan=False) + "\n"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, body in (("index.html", page), ("report.json", text)):
+        curve = _svg(plots.curve(fits[0]), "curve")
+        for name, body in (("index.html", page), ("report.json", text), ("curve.svg", curve)):
             _replace(out / name, body)
     except OSError as error:
         raise BayescaleError(f"{out}: cannot be written: {error.strerror}") from error
@@ -75,21 +76,25 @@ def render(said: Mapping[str, Any], fits: Mapping[str, Fit]) -> str:
         "plural": numbers.plural,
     }
     figures = {
-        name: {kind: _svg(draw, fit, f"f{i}-{kind}") for kind, draw in plots.FIGURES.items()}
+        name: {kind: _inline(draw(fit), f"f{i}-{kind}") for kind, draw in plots.FIGURES.items()}
         for i, (name, fit) in enumerate(fits.items())
     }
     return environment.get_template("page.html.j2").render(**said, figures=figures)
 
 
-def _svg(draw: Callable[[Fit], Figure | None], fit: Fit, prefix: str) -> Markup | None:
-    """A figure as inline SVG, its ids made unique on the page."""
-    figure = draw(fit)
+def _svg(figure: Figure, salt: str) -> str:
+    """A figure as SVG, the same text for the same figure."""
+    stream = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def _inline(figure: Figure | None, prefix: str) -> Markup | None:
+    """A figure as an element of the page, its ids made unique there."""
     if figure is None:
         return None
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    svg = stream.getvalue()
+    svg = _svg(figure, prefix)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
