@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -222,7 +223,7 @@ def fit(
         )
     else:
         title = f"{chosen.title}; {len(table)} runs, {percent(PROB)} intervals"
-        print_table([{str(k): v for k, v in row.items()} for row in parameters], title)
+        print_table([_estimate(row) for row in parameters], title)
     print_notes(result.notes)
     say(f"saved in {destination}")
     _exit_if_failed([result])
@@ -276,6 +277,15 @@ def predict(
         title = f"{loaded.spec.response}, {percent(prob)} intervals for {KINDS[kind]}"
         print_table([_in_short(row, loaded.spec) for row in rows], title)
     print_notes(notes)
+
+
+def _estimate(row: dict[Hashable, Any]) -> dict[str, str]:
+    """A row of a fit's summary for people."""
+    from bayescale.numbers import digits
+
+    said = {str(key): digits(row[key]) for key in ("median", "lower", "upper", "sd")}
+    ess, r_hat = f"{row['ess_bulk']:.0f}", f"{row['r_hat']:.3f}"
+    return {"name": str(row["name"]), **said, "ess_bulk": ess, "r_hat": r_hat}
 
 
 def _in_short(row: dict[str, Any], spec: Spec) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.design import Centre
-from bayescale.notes import Note
+from bayescale.notes import Note, listed
 from bayescale.runs import Runs
 from bayescale.spec import Spec
 
@@ -96,7 +96,7 @@ def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:
 def _new_group(group: str, label: str, known: list[str]) -> Note:
     close = get_close_matches(label, known, n=1, cutoff=0.6)
     what = f"no {group} named" if label == NEW else f"{group} {label} is not in the data"
-    mend = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+    mend = f"did you mean {close[0]}?" if close else f"known: {listed(known)}"
     return Note(
         "new-group",
         "info",

@@ -27,8 +27,8 @@ class Note:
     ----------
     code : str
         Stable, for programs: `unconverged`, `divergences`, `weak-prior-data-separation`,
-        `single-run-group`, `single-level-group`, `confounded-groups`, `new-group`,
-        `group-from-data`, `extrapolation`, `crosses-zero`.
+        `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
+        `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`.
     level : {"failure", "warning", "info"}
     text, mend : str
         What was found, and what to do.
@@ -47,7 +47,7 @@ class Note:
         return asdict(self)
 
 
-def _listed(names: Iterable[str], most: int = 8) -> str:
+def listed(names: Iterable[str], most: int = 8) -> str:
     """Names on one line, cut where there are many."""
     shown = list(names)
     rest = len(shown) - most
@@ -80,7 +80,7 @@ def group_notes(spec: Spec, design: Design) -> list[Note]:
                 Note(
                     "single-run-group",
                     "info",
-                    f"one run only: {group} {_listed(single)}",
+                    f"one run only: {group} {listed(single)}",
                     "its effect is mostly the group's distribution; read it as such",
                 )
             )
@@ -96,7 +96,7 @@ def group_notes(spec: Spec, design: Design) -> list[Note]:
                 Note(
                     "confounded-groups",
                     "info",
-                    f"{one} and {other} hold the same runs: {_listed(same)}",
+                    f"{one} and {other} hold the same runs: {listed(same)}",
                     "only the sum of the two effects is identified there",
                 )
             )
@@ -118,8 +118,31 @@ def prior_notes(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> list[No
         Note(
             "weak-prior-data-separation",
             "info",
-            f"the posterior is about as wide as the prior: {_listed(weak)}",
+            f"the posterior is about as wide as the prior: {listed(weak)}",
             "check that conclusions hold under another prior for these",
+        )
+    ]
+
+
+def conflict_notes(expected: xr.DataArray, observed: xr.DataArray) -> list[Note]:
+    """Whether most responses lie where the prior puts almost nothing.
+
+    Parameters
+    ----------
+    expected : DataArray
+        Prior predictive draws (chain, draw, run, ...).
+    observed : DataArray
+    """
+    lower, upper = (float(end) for end in expected.quantile([0.005, 0.995]))
+    if float(((observed < lower) | (observed > upper)).mean()) <= 0.5:
+        return []
+    return [
+        Note(
+            "prior-data-conflict",
+            "warning",
+            f"most responses (median {float(observed.median()):.3g}) lie outside the 99 % that "
+            f"the prior expects ({lower:.3g} to {upper:.3g})",
+            "copy the spec and write priors for this response",
         )
     ]
 

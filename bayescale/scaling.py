@@ -11,7 +11,7 @@ from bayescale.convergence import judge
 from bayescale.design import Design, design
 from bayescale.fit import Fit
 from bayescale.inference import Sampler
-from bayescale.notes import group_notes, prior_notes
+from bayescale.notes import conflict_notes, group_notes, prior_notes
 from bayescale.predict import replicate
 from bayescale.predictor import centred_tokens
 from bayescale.runs import Runs
@@ -67,8 +67,10 @@ class ScalingModel:
         prior = sampler.prior(_PRIOR_DRAWS, settings.seed)
         posterior, stats = sampler.sample(settings, show_progress=show_progress)
         convergence = judge(posterior, stats)
+        expected = _replicated(self.spec, arrays, prior, settings.seed)
         notes = [
             *convergence.notes(),
+            *conflict_notes(expected["response"], arrays.data["response"]),
             *group_notes(self.spec, arrays),
             *prior_notes(self.spec, prior, posterior),
         ]
@@ -77,7 +79,7 @@ class ScalingModel:
             "posterior_predictive": _replicated(self.spec, arrays, posterior, settings.seed),
             "sample_stats": stats,
             "prior": _finished(self.spec, arrays, prior),
-            "prior_predictive": _replicated(self.spec, arrays, prior, settings.seed),
+            "prior_predictive": expected,
             "observed_data": arrays.data[["response"]],
             "constant_data": arrays.data.drop_vars("response"),
         }

@@ -112,6 +112,19 @@ def test_a_group_of_one_level_is_said(table: Runs) -> None:
     assert "weak-prior-data-separation" in codes(fit)
 
 
+def test_priors_of_another_unit_are_said(table: Runs) -> None:
+    """compute-only's priors are in bits per character; nats per token are five times as many."""
+    frame = table.table.assign(loss=table.table["bpc"] * 5)
+    fit = ScalingModel(Spec.load("compute-only").replace(response="loss")).fit(
+        Runs.from_frame(frame), SHORT
+    )
+    assert "prior-data-conflict" in codes(fit)
+    scale_free = Spec.load("chinchilla").replace(response="loss")
+    assert "prior-data-conflict" not in codes(
+        ScalingModel(scale_free).fit(Runs.from_frame(frame), SHORT)
+    )
+
+
 def test_what_the_spec_needs_and_the_table_lacks(table: Runs) -> None:
     frame = table.table.drop(columns="tokenizer").reset_index(drop=True)
     frame.loc[2, "family"] = None

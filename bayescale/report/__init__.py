@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import jinja2
 import matplotlib as mpl
@@ -85,7 +86,9 @@ def render(said: Mapping[str, Any], fits: Mapping[str, Fit]) -> str:
 def _svg(figure: Figure, salt: str) -> str:
     """A figure as SVG, the same text for the same figure."""
     stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}), catch_warnings():
+        # Text stays text, so the reader's browser has the glyphs that matplotlib's font lacks.
+        filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return stream.getvalue()
 

@@ -227,7 +227,8 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
         c for c in ("run", "params", "params_active", "tokens", *part.spec.groups) if c in table
     ]
     asked = as_points(unseen[list(dict.fromkeys(inputs))])
-    draws = part.predict(asked, "run").draws
+    prediction = part.predict(asked, "run")
+    draws = prediction.draws
     observed = xr.DataArray(
         unseen[columns].to_numpy(float).reshape(draws.isel(chain=0, draw=0).shape),
         dims=draws.dims[2:],
@@ -235,6 +236,7 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
     said = interval(draws)
     said["observed"] = observed
     said["inside"] = (observed >= said["lower"]) & (observed <= said["upper"])
+    sizes = prediction.points[["params", "tokens"]]
     slope = None
     if "slope" in part.posterior and not part.spec.corpora:
         slope = _records(
@@ -243,7 +245,7 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
     return {
         "runs": len(part.runs),
         "convergence": part.convergence.to_dict(),
-        "rows": _records(said.to_dataframe().reset_index()),
+        "rows": _records(said.to_dataframe().reset_index().join(sizes, on="run")),
         "parameters": slope,
     }
 
