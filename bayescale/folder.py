@@ -2,7 +2,7 @@
 
 posterior.nc   draws and predictions (NetCDF, groups as in `Fit.data`)
 spec.toml      the spec, ready to be copied
-runs.csv       the runs that were fitted
+runs.jsonl     the runs that were fitted
 fit.json       settings, convergence, notes, versions, and a digest of each other file
 """
 
@@ -28,7 +28,7 @@ from bayescale.settings import Settings
 from bayescale.spec import Spec
 
 FORMAT = 1
-_FILES = ("posterior.nc", "spec.toml", "runs.csv")
+_FILES = ("posterior.nc", "spec.toml", "runs.jsonl")
 _PACKAGES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "xarray", "numpy", "pandas")
 
 
@@ -102,7 +102,7 @@ def write(path: Path, content: Content, *, overwrite: bool = False) -> Path:
             draft.mkdir()
             content.data.to_netcdf(draft / "posterior.nc", engine="h5netcdf")
             (draft / "spec.toml").write_text(content.spec.to_toml(), "utf-8")
-            content.runs.table.to_csv(draft / "runs.csv", index=False)
+            (draft / "runs.jsonl").write_text(content.runs.to_jsonl(), "utf-8")
             record = replace(
                 content.record,
                 written=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -137,7 +137,7 @@ def read(path: Path) -> Content:
         with xr.open_datatree(path / "posterior.nc", engine="h5netcdf") as data:
             loaded = data.load()
         spec = Spec.load(path / "spec.toml")
-        table = Runs.read(path / "runs.csv").table
+        table = Runs.read(path / "runs.jsonl").table
     except (OSError, ValueError, KeyError, BayescaleError) as error:
         raise FitError(f"{path}: damaged: {error}; fit again") from error
     return Content(loaded, spec, Runs(table, record.runs_name), record)

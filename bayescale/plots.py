@@ -161,9 +161,14 @@ def _marker_cycle() -> Iterator[str]:
         yield from [marker] * len(_COLOURS)
 
 
-def effects(fit: Fit, prob: float = PROB) -> Figure:
-    """What each group adds to the parameters that vary by it: median, 50 % and `prob` intervals."""
+def effects(fit: Fit, prob: float = PROB) -> Figure | None:
+    """What each group adds to the parameters that vary by it: median, 50 % and `prob` intervals.
+
+    Returns None where nothing varies by a group.
+    """
     shown = [effect for effect in fit.spec.effect_list() if effect.group != "run"]
+    if not shown:
+        return None
     panels = _panels(fit)
     heights = [fit.posterior.sizes[effect.group] for effect in shown]
     with _style():

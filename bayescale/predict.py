@@ -25,7 +25,7 @@ from bayescale.spec import Spec
 
 Kind = Literal["mean", "run"]
 KINDS: dict[str, str] = {
-    "mean": "the curve: where the average of many such runs would lie",
+    "mean": "the curve: the middle around which many such runs would scatter",
     "run": "one new run: the curve and the scatter of single runs around it",
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file
 from pathlib import Path
+from tokenize import TokenError
 from typing import Literal
 
 import numpy as np
@@ -138,6 +140,11 @@ class Runs:
             return total
         return self.table["params_active"].fillna(total)
 
+    def to_jsonl(self) -> str:
+        """The table as JSON Lines, which `read` reads back to the last digit."""
+        rows = self.table.astype(object).where(self.table.notna(), None).to_dict(orient="records")
+        return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+
     @property
     def known_tokens(self) -> pd.Series:
         """Mask of the runs whose token count is stated, not a range."""
@@ -157,10 +164,22 @@ def _read_file(source: str | Path) -> pd.DataFrame:
     return _parse(path, name)
 
 
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str))  # a family may be "007"
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    """One object a line, numbers and text as they stand: pandas would guess at both."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("every line must be an object")
+    return pd.DataFrame(rows)
+
+
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": pd.read_csv,
+    ".csv": _read_csv,
     ".parquet": pd.read_parquet,
-    ".jsonl": lambda path: pd.read_json(path, lines=True),
+    ".jsonl": _read_jsonl,
 }
 
 
@@ -191,10 +210,23 @@ def _rename(table: pd.DataFrame, columns: Mapping[str, str], name: str) -> pd.Da
     return table
 
 
+# What `DataFrame.eval` raises at a user's slip; it has no error of its own.
+_QUERY_ERRORS = (
+    AttributeError,
+    KeyError,
+    NameError,
+    NotImplementedError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
+
+
 def _filter(table: pd.DataFrame, where: str, name: str) -> pd.DataFrame:
     try:
         mask = table.eval(where)
-    except (ValueError, TypeError, KeyError, SyntaxError, NameError, AttributeError) as error:
+    except _QUERY_ERRORS as error:
         reason = str(error).splitlines()[0]
         raise BayescaleError(f"{name}: cannot filter by {where!r}: {reason}") from error
     if not (isinstance(mask, pd.Series) and mask.dtype == bool):

@@ -164,7 +164,7 @@ def damage(folder: Path, how: str) -> None:
         case "spec edited":
             (folder / "spec.toml").write_text("law = 'x'")
         case "runs edited":
-            (folder / "runs.csv").write_text("run,params,tokens\na,1,2\n")
+            (folder / "runs.jsonl").write_text('{"run": "a", "params": 7e9, "tokens": 2e12}\n')
         case "record is no JSON":
             record.write_text("{")
         case "record is a list":

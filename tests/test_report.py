@@ -5,9 +5,10 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from bayescale import Fit, Runs, ScalingModel, Settings
+from bayescale import Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.reference import reference_runs
 from bayescale.report import write
 
@@ -91,6 +92,26 @@ def test_the_same_fits_give_the_same_page(reported: Path, fitted: Fit, tmp_path:
         write([fitted], tmp_path / name, command="x")
     for file in ("index.html", "report.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+
+
+def test_a_report_without_groups(chinchilla_240: Fit, tmp_path: Path) -> None:
+    said = write([chinchilla_240], tmp_path, command="x", target=2.1)
+    (fit,) = said["fits"]
+    assert said["passed"]
+    assert [row["run"] for row in fit["predictions"]][-1] == "ten times its compute"
+    assert fit["inverse"][0]["target"] == 2.1
+    assert "nats per token" in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_a_table_of_two_runs_without_token_counts(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"params": [7e9, 7e10], "tokens_low": 1e12, "tokens_high": 2e12, "bpc": [0.5, 0.4]}
+    )
+    spec = Spec.load("compute-only").replace(groups=False)
+    fit = ScalingModel(spec).fit(Runs.from_frame(frame), Settings(draws=200, tune=200, chains=2))
+    said = write([fit], tmp_path, command="x")
+    assert len(said["fits"][0]["hidden_tokens"]) == 2
+    json.loads((tmp_path / "report.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("spec", ["compute-only-corpora", "chinchilla"])

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import SHARED
@@ -65,6 +66,26 @@ def test_a_token_range_stands_for_a_count() -> None:
     assert runs.table["run"].tolist() == ["row-1"]
 
 
+def test_text_and_numbers_survive_being_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "run": [f"r{i}" for i in range(99)],
+            "family": "007",
+            "lab": "None",
+            "params": rng.lognormal(22, 2, 99),
+            "tokens": rng.lognormal(27, 2, 99),
+            "mixed": [1, "one", None] * 33,
+        }
+    )
+    runs = Runs.from_frame(frame)
+    (tmp_path / "runs.jsonl").write_text(runs.to_jsonl(), "utf-8")
+    again = Runs.read(tmp_path / "runs.jsonl")
+    pd.testing.assert_frame_equal(again.table, runs.table, check_exact=True)
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    assert set(Runs.read(tmp_path / "runs.csv").table["family"]) == {"007"}
+
+
 def test_other_headers_and_a_filter() -> None:
     frame = pd.DataFrame({"N": [7e9, 7], "D": [2e12, 2e12], "ok": [True, False], "loss": [9, 9]})
     runs = Runs.from_frame(frame, columns={"params": "N", "tokens": "D"}, where="ok")
@@ -79,6 +100,8 @@ def test_other_headers_and_a_filter() -> None:
         ({"where": "nope > 1"}, "nope"),
         ({"where": "loss"}, "not a condition"),
         ({"where": "loss >"}, "cannot filter"),
+        ({"where": "(loss"}, "cannot filter"),
+        ({"where": "lambda: 1"}, "cannot filter"),
         ({"where": "loss > 100"}, "no rows"),
     ],
 )

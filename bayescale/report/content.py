@@ -103,7 +103,6 @@ def _section(
             "count": len(table),
             "groups": {g: int(table[g].nunique()) for g in spec.groups if g != "run"},
             "params": [float(table["params"].min()), float(table["params"].max())],
-            "tokens": [float(table["tokens"].min()), float(table["tokens"].max())],
         },
         "predictions": predictions["rows"],
         "prediction_notes": predictions["notes"],
@@ -178,7 +177,7 @@ def _parameters(fit: Fit) -> Records:
 
 def _reference(fit: Fit) -> dict[str, Any] | None:
     runs = reference_runs(fit.runs)
-    if len(runs) < 3:
+    if (runs.table["params"] * runs.table["tokens"]).nunique() < 3:
         return None
     return asdict(least_squares(runs, fit.spec.response))
 
