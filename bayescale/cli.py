@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -43,17 +43,17 @@ Prob = Annotated[float, typer.Option("--prob", help="Probability, such as 0.9.")
 def main() -> None:
     """Run the command line; a user's error is one line on standard error and exit code 2."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
     except BayescaleError as error:
         _fail(str(error))
     except typer.TyperException as error:  # unknown option, missing argument, wrong type
         _fail(error.format_message())
-    except KeyboardInterrupt:
-        sys.stderr.write("bayescale: interrupted; nothing was written\n")
-        sys.exit(INTERRUPTED)
+    if code == INTERRUPTED:
+        sys.stderr.write("bayescale: interrupted; no fit was left half-written\n")
+    sys.exit(code)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     line = " ".join(message.split())
     if line:  # bare `bayescale` has printed its help
         sys.stderr.write(f"bayescale: error: {line}\n")

@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, what it refuses, what it leaves behind."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -259,6 +260,21 @@ def test_tables_for_people(run, fitted_dir: Path) -> None:
     code, stdout, _ = run("invert", fitted_dir, "--target", "0.35")
     assert code == 0
     assert "any split" in stdout
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from bayescale.cli import main; main()"]
+    running = subprocess.Popen(
+        [*command, "fit", "kaplan", "--draws", "200000"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with pytest.raises(subprocess.TimeoutExpired):  # compiling, or sampling for minutes
+        running.wait(25)
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted" in stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_loads_nothing_heavy() -> None:
