@@ -72,15 +72,12 @@ def models(
     from bayescale.spec import Spec
 
     if name is not None:
-        spec = Spec.load(name)
+        if name not in bundled.specs():
+            raise bundled.unknown("spec", name, list(bundled.specs()))
         if as_json:
-            print_json(spec.model_dump(mode="json"))
+            print_json(Spec.load(name).model_dump(mode="json"))
         else:
-            sys.stdout.write(
-                bundled.specs()[name].read_text("utf-8")
-                if name in bundled.specs()
-                else spec.to_toml()
-            )
+            sys.stdout.write(bundled.specs()[name].read_text("utf-8"))
         return
     rows = [
         {
@@ -191,22 +188,28 @@ def fit(
 
     Exit code 3 if the chains did not converge; the fit is saved all the same, and marked.
     """
+    from bayescale.folder import check_destination
     from bayescale.spec import Spec
 
     chosen = Spec.load(spec).replace(response=response, groups=not no_groups)
     destination = out or Path("fits") / chosen.name
-    from bayescale.folder import check_destination
-
     check_destination(destination, overwrite=overwrite)
     table = _read_runs(runs, column, where)
 
+    # Only now what takes seconds to load.
     from bayescale.intervals import PROB
     from bayescale.numbers import percent
     from bayescale.output import print_json, print_notes, print_table, say
     from bayescale.scaling import ScalingModel
     from bayescale.settings import Settings
 
-    settings = Settings(draws, tune, chains, seed, sampler)  # type: ignore[arg-type]
+    settings = Settings(
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+        sampler=sampler,  # type: ignore[arg-type]
+    )
     result = ScalingModel(chosen).fit(table, settings)
     result.save(destination, overwrite=overwrite)
     parameters = result.summary().reset_index(names="name").to_dict(orient="records")

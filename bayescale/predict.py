@@ -52,11 +52,9 @@ class Prediction:
 
     def table(self, prob: float = PROB) -> pd.DataFrame:
         """A row for each point (and corpus) with `mean`, `median`, `lower`, `upper`."""
-        said = (
-            interval(self.draws, prob).to_dataframe().reset_index("corpus", drop=False)
-            if ("corpus" in self.draws.dims)
-            else interval(self.draws, prob).to_dataframe()
-        )
+        said = interval(self.draws, prob).to_dataframe()
+        if "corpus" in self.draws.dims:
+            said = said.reset_index("corpus")
         said.insert(0, "kind", self.kind)
         said.insert(1, "prob", prob)
         return self.points.join(said).reset_index(names="run")
