@@ -54,8 +54,6 @@ QUANTITIES = {
     "loss": Quantity("nats per token", 1e-3, 20),
 }
 
-RESPONSES = ("bpc", "bpb", "loss")
-
 
 @dataclass(frozen=True, eq=False)
 class Runs:
