@@ -65,7 +65,7 @@ def simulated_ranks(
 
 
 def _ranks(spec: Spec, truth: xr.Dataset, posterior: xr.Dataset) -> dict[str, int]:
-    names = [*spec.priors, *(effect.sd_name for effect in spec.effect_list())]
+    names = [*spec.all_priors()]
     names += [effect.name for effect in spec.effect_list()]
     names += ["tokens_z"] if "tokens_z" in posterior else []
     ranks = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bayescale.errors import BayescaleError, RunsError
+from bayescale.settings import PROB, Settings
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
@@ -176,11 +177,13 @@ def fit(
     no_groups: Annotated[
         bool, typer.Option("--no-groups", help="Leave out the spec's group effects.")
     ] = False,
-    draws: Annotated[int, typer.Option("--draws", help="Kept draws a chain.")] = 3000,
-    tune: Annotated[int, typer.Option("--tune", help="Tuning draws a chain.")] = 2000,
-    chains: Annotated[int, typer.Option("--chains")] = 4,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed, the same draws.")] = 0,
-    sampler: Annotated[str, typer.Option("--sampler", help="nutpie or pymc.")] = "nutpie",
+    draws: Annotated[int, typer.Option("--draws", help="Kept draws a chain.")] = Settings.draws,
+    tune: Annotated[int, typer.Option("--tune", help="Tuning draws a chain.")] = Settings.tune,
+    chains: Annotated[int, typer.Option("--chains")] = Settings.chains,
+    seed: Annotated[
+        int, typer.Option("--seed", help="The same seed, the same draws.")
+    ] = Settings.seed,
+    sampler: Annotated[str, typer.Option("--sampler", help="nutpie or pymc.")] = Settings.sampler,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -197,11 +200,9 @@ def fit(
     table = _read_runs(runs, column, where)
 
     # Only now what takes seconds to load.
-    from bayescale.intervals import PROB
     from bayescale.numbers import percent
     from bayescale.output import print_json, print_notes, print_table, say
     from bayescale.scaling import ScalingModel
-    from bayescale.settings import Settings
 
     settings = Settings(
         draws=draws,
@@ -248,7 +249,7 @@ def predict(
         str | None, typer.Option("--points", help="A file of points: CSV, Parquet, JSON Lines.")
     ] = None,
     kind: Kind = "run",
-    prob: Prob = 0.9,
+    prob: Prob = PROB,
     target: Annotated[
         float | None, typer.Option("--target", help="Add the probability of reaching this.")
     ] = None,
@@ -297,7 +298,7 @@ def _in_short(row: dict[str, Any], spec: Spec) -> dict[str, Any]:
 
     short = {"run": row["run"]}
     short |= {name: human(row[name]) for name in ("params", "tokens")}
-    for group in (g for g in spec.groups if g != "run"):
+    for group in spec.named_groups:
         new = row[f"{group}_is"] == "new" and row[group] != "new"
         short[group] = f"{row[group]} (new)" if new else row[group]
     ends = ("corpus", "median", "lower", "upper", "probability")
@@ -322,7 +323,7 @@ def invert(
         str | None, typer.Option("--corpus", help="For a fit of several corpora.")
     ] = None,
     kind: Kind = "run",
-    prob: Prob = 0.9,
+    prob: Prob = PROB,
     as_json: Json = False,
 ) -> None:
     """The compute, tokens or parameters that reach a target with a stated probability."""
@@ -374,7 +375,7 @@ def report(
         list[str] | None, typer.Option("--at", help="A point to predict; as for predict.")
     ] = None,
     target: Annotated[float | None, typer.Option("--target", help="Response to reach.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the main job.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the main job.")] = Settings.seed,
     as_json: Json = False,
 ) -> None:
     """Write a page and a JSON file that answer: what will a run reach, and how sure are we?
@@ -416,7 +417,6 @@ def _main_job(out: Path, seed: int) -> list[Fit]:
     from bayescale.reference import reference_runs
     from bayescale.runs import Runs
     from bayescale.scaling import ScalingModel
-    from bayescale.settings import Settings
 
     model, runs = ScalingModel("compute-only"), Runs.read("open-llm-bpc")
     fits = []

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import Problem, RunsError
-from bayescale.runs import QUANTITIES, Runs
+from bayescale.runs import QUANTITIES, Runs, check_numbers
 from bayescale.spec import Spec
 
 # A token range is a 90 % interval: it spans this many standard deviations of ln D.
@@ -117,19 +117,6 @@ def _require(spec: Spec, runs: Runs) -> None:
             rule = "every run needs one here; fill it, or leave the run out with --where"
             problems.append(Problem(int(row), run, column, "blank", rule))
         if column in spec.columns and column not in QUANTITIES:
-            problems += _implausible(table, column, spec.response)
+            problems += check_numbers(table, column, QUANTITIES[spec.response])[1]
     if problems:
         raise RunsError(runs.name, problems)
-
-
-def _implausible(table: pd.DataFrame, column: str, response: str) -> list[Problem]:
-    """Problems of a corpus column, whose unit is that of the response."""
-    quantity, problems = QUANTITIES[response], []
-    values = pd.to_numeric(table[column], errors="coerce").where(table[column].notna(), np.nan)
-    for row in table.index[table[column].notna()]:
-        value = values[row]
-        rule = f"not a number; write {quantity.unit}" if np.isnan(value) else quantity.rule(value)
-        if rule is not None:
-            run, raw = str(table.at[row, "run"]), str(table.at[row, column])
-            problems.append(Problem(int(row), run, column, raw, rule))
-    return problems

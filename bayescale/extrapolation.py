@@ -6,19 +6,19 @@ import numpy as np
 import shapely
 import xarray as xr
 
+from bayescale.design import centred, log_inputs
+from bayescale.groups import Fitted
 from bayescale.notes import Note
 
 
-def distance(seen: xr.Dataset, asked: xr.Dataset) -> xr.Dataset:
+def distance(fit: Fitted, asked: xr.Dataset) -> xr.Dataset:
     """Distance of points from the runs of a fit, in decades (powers of ten).
 
     Parameters
     ----------
-    seen : Dataset
-        `params` and `tokens` (run): ln N and ln D of the fit's runs; a hidden token count at
-        the middle of its range.
+    fit : Fit
     asked : Dataset
-        The same for the points, on the same origin.
+        `params` and `tokens` (run): centred ln N and ln D of the points.
 
     Returns
     -------
@@ -27,6 +27,7 @@ def distance(seen: xr.Dataset, asked: xr.Dataset) -> xr.Dataset:
         `decades_of_compute` (run): beyond the largest N D (positive) or below the smallest
         (negative), 0 between.
     """
+    seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
     # A hidden count would stretch the hull by a guess where its model is the largest.
     stated = seen.isel(run=(seen["tokens_sd"].sum("hidden") == 0).values)
     seen = stated if stated.sizes["run"] else seen

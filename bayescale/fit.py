@@ -14,12 +14,12 @@ import xarray as xr
 from bayescale import folder
 from bayescale.convergence import Convergence
 from bayescale.design import Centre
-from bayescale.intervals import PROB, SAMPLE_DIMS, interval
+from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.invert import Inverse, invert
 from bayescale.notes import Note
 from bayescale.predict import Kind, Prediction, predict
 from bayescale.runs import Runs
-from bayescale.settings import Settings
+from bayescale.settings import PROB, Settings
 from bayescale.spec import Spec
 
 type Points = Runs | pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -109,8 +109,7 @@ class Fit:
         """
         posterior = self.posterior
         names = [
-            *self.spec.priors,
-            *(effect.sd_name for effect in self.spec.effect_list()),
+            *self.spec.all_priors(),
             *(name for name in self.spec.law.units if name not in self.spec.priors),
         ]
         chosen = posterior[names]

@@ -64,7 +64,7 @@ def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:
         Indexed by the points' names, a column a group.
     notes : list of Note
     """
-    groups = [group for group in fit.spec.groups if group != "run"]
+    groups = fit.spec.named_groups
     table, fitted = points.table, fit.runs.table
     labels = pd.DataFrame(index=table.index)
     for group in groups:

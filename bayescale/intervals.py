@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import xarray as xr
 
 from bayescale.errors import BayescaleError
+from bayescale.settings import PROB
 
-PROB = 0.9
 SAMPLE_DIMS = ("chain", "draw")
 
 
@@ -36,3 +38,8 @@ def interval(draws: xr.DataArray, prob: float = PROB) -> xr.Dataset:
     return xr.Dataset(
         {"mean": draws.mean(SAMPLE_DIMS), "median": median, "lower": lower, "upper": upper}
     )
+
+
+def holds(said: xr.Dataset, values: Any) -> xr.DataArray:
+    """Which values lie in their intervals, the ends included."""
+    return (values >= said["lower"]) & (values <= said["upper"])

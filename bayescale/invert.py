@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.design import centred, log_inputs
 from bayescale.errors import BayescaleError
 from bayescale.extrapolation import distance, extrapolation_note
 from bayescale.groups import Fitted, effects_at, resolve
-from bayescale.intervals import PROB, SAMPLE_DIMS, check_prob
+from bayescale.intervals import SAMPLE_DIMS, check_prob
 from bayescale.notes import Note
 from bayescale.predict import Kind, check_kind, responses
 from bayescale.runs import Runs
+from bayescale.settings import PROB
 
 # How far from the data's centre a solution is sought, in e-folds of compute.
 _SPAN = 12 * np.log(10)
@@ -145,8 +145,7 @@ def invert(
             asked = xr.Dataset(
                 {name: ("run", [found[name]]) for name in origin}, coords={"run": ["answer"]}
             )
-            seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
-            notes += extrapolation_note(distance(seen, asked))
+            notes += extrapolation_note(distance(fit, asked))
     return Inverse(
         target=target,
         prob=prob,

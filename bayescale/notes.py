@@ -57,9 +57,7 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 def group_notes(spec: Spec, design: Design) -> list[Note]:
     """What the runs cannot tell about their groups."""
     notes, members = [], {}
-    for group in spec.groups:
-        if group == "run":
-            continue
+    for group in spec.named_groups:
         index = design.data[f"{group}_index"].values
         labels = design.data[group].values
         members[group] = {
@@ -105,9 +103,8 @@ def group_notes(spec: Spec, design: Design) -> list[Note]:
 
 def prior_notes(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> list[Note]:
     """Parameters about which the data say little, by the ratio of interquartile ranges."""
-    names = [*spec.priors, *(effect.sd_name for effect in spec.effect_list())]
     weak = []
-    for name in names:
+    for name in spec.all_priors():
         ratio = _spread(posterior[name]) / _spread(prior[name])
         for label, value in _cells(ratio):
             if value > _LEARNT:

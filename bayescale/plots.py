@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bayescale.fit import Fit
-from bayescale.intervals import PROB, SAMPLE_DIMS, interval
+from bayescale.intervals import SAMPLE_DIMS, holds, interval
 from bayescale.numbers import human, percent
 from bayescale.runs import QUANTITIES
+from bayescale.settings import PROB
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the first is for the model.
 _INK = "#222222"
@@ -118,7 +119,7 @@ def curve(fit: Fit, prob: float = PROB) -> Figure:
 
 
 def _band_labels(fit: Fit, prob: float) -> dict[str, str]:
-    group = next((g for g in fit.spec.groups if g != "run"), None)
+    group = next(iter(fit.spec.named_groups), None)
     if group is None:
         return {"run": f"{percent(prob)} of new runs", "mean": f"{percent(prob)} for the curve"}
     return {
@@ -138,7 +139,7 @@ def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], labels: dict[
 
 def _runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarray) -> None:
     table = fit.runs.table
-    group = next((g for g in fit.spec.groups if g != "run"), None)
+    group = next(iter(fit.spec.named_groups), None)
     labels = table[group] if group else pd.Series("runs", table.index)
     hidden = ~fit.runs.known_tokens.to_numpy()
     styles = zip(cycle(_COLOURS), _marker_cycle(), strict=False)
@@ -223,7 +224,7 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
             said = interval(select(replicated), prob).isel(run=order)
             half = interval(select(replicated), 0.5).isel(run=order)
             values = select(observed).isel(run=order).to_numpy()
-            outside = (values < said["lower"]) | (values > said["upper"])
+            outside = ~holds(said, values)
             y = np.arange(len(order))
             axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.2, alpha=0.8)
             axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=3.2, alpha=0.5)
@@ -240,7 +241,7 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
 
 def prior_posterior(fit: Fit) -> Figure:
     """Density of every parameter before the data (grey) and after (blue)."""
-    names = [*fit.spec.priors, *(effect.sd_name for effect in fit.spec.effect_list())]
+    names = [*fit.spec.all_priors()]
     columns = 4
     rows = -(-len(names) // columns)
     with _style():

@@ -44,10 +44,9 @@ def read_points(texts: Sequence[str], file: str | None, spec: Spec) -> Runs:
 
 def check_groups(names: Mapping[str, Any], spec: Spec) -> None:
     """Raise a `BayescaleError` if a name is no group of the spec."""
-    groups = [str(group) for group in spec.groups if group != "run"]
     for name in names:
-        if name not in groups:
-            raise unknown("group", name, groups or ["none, for this fit"])
+        if name not in spec.named_groups:
+            raise unknown("group", name, [*spec.named_groups] or ["none, for this fit"])
 
 
 def _rows(text: str, spec: Spec) -> list[dict[str, Any]]:
@@ -60,13 +59,12 @@ def _rows(text: str, spec: Spec) -> list[dict[str, Any]]:
             )
         if name in choices:
             raise BayescaleError(f"--at {text!r}: {name} is given twice")
-        groups = [group for group in spec.groups if group != "run"]
         if name in _SIZES:
             choices[name] = _sizes(value, name)
-        elif name == "run" or name in groups:
+        elif name == "run" or name in spec.named_groups:
             choices[name] = [value]
         else:
-            raise unknown("--at: name", name, [*_SIZES, "run", *groups])
+            raise unknown("--at: name", name, [*_SIZES, "run", *spec.named_groups])
     for name in ("params", "tokens"):
         if name not in choices:
             raise BayescaleError(f"--at {text!r}: no {name}; write params=70e9,tokens=15e12")

@@ -16,11 +16,12 @@ from bayescale.design import centred, log_inputs
 from bayescale.errors import BayescaleError, Problem, RunsError
 from bayescale.extrapolation import distance, extrapolation_note
 from bayescale.groups import Fitted, effects_at, random, resolve
-from bayescale.intervals import PROB, SAMPLE_DIMS, interval
+from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.laws.base import Values
 from bayescale.notes import Note
 from bayescale.predictor import curve
 from bayescale.runs import Runs
+from bayescale.settings import PROB
 from bayescale.spec import Spec
 
 Kind = Literal["mean", "run"]
@@ -95,7 +96,7 @@ def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
     values, index = effects_at(fit, labels)
     x = {"params": asked["params"], "tokens": asked["tokens"], **index}
     draws = responses(fit, values, x, kind)
-    distances = distance(centred(log_inputs(fit.spec, fit.runs), fit.centre), asked)
+    distances = distance(fit, asked)
     notes += extrapolation_note(distances)
     notes += _crosses_zero(fit.spec, draws)
     frame = _describe(fit, points, labels).join(distances.to_dataframe())

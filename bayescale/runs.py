@@ -250,11 +250,10 @@ def _check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
 
     problems: list[Problem] = []
 
-    def report(bad: pd.Series, column: str, raw: pd.Series, rule: str | pd.Series) -> None:
+    def report(bad: pd.Series, column: str, raw: pd.Series, rule: str) -> None:
         for row in table.index[bad.to_numpy(dtype=bool)]:
-            text = rule if isinstance(rule, str) else rule[row]
             run = str(table.at[row, "run"])
-            problems.append(Problem(int(row), run, column, _shown(raw[row]), text))
+            problems.append(Problem(int(row), run, column, _shown(raw[row]), rule))
 
     blank_run = table["run"].isna()
     report(blank_run, "run", table["run"], "every run needs a name")
@@ -264,14 +263,8 @@ def _check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
     for column, quantity in QUANTITIES.items():
         if column not in table:
             continue
-        raw = table[column]
-        value = pd.to_numeric(raw, errors="coerce").astype(float)
-        text = raw.notna() & (value.isna() | (raw.map(lambda v: isinstance(v, bool))))
-        report(text, column, raw, f"not a number; write {quantity.unit} like 1.5e12")
-        rules = value[value.notna() & ~text].map(quantity.rule)
-        broken = rules.notna().reindex(table.index, fill_value=False)
-        report(broken, column, raw, rules)
-        table[column] = value
+        table[column], found = check_numbers(table, column, quantity)
+        problems += found
 
     params, tokens = table["params"], table["tokens"]
     report(
@@ -295,6 +288,23 @@ def _check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         report(active > params, "params_active", active, "must not exceed params")
     problems.sort(key=lambda problem: problem.row or 0)
     return table, problems
+
+
+def check_numbers(
+    table: pd.DataFrame, column: str, quantity: Quantity
+) -> tuple[pd.Series, list[Problem]]:
+    """A column as floats, and each of its cells that is no number or no plausible one."""
+    raw, problems = table[column], []
+    values = pd.to_numeric(raw, errors="coerce").astype(float)
+    for row in table.index[raw.notna()]:
+        if np.isnan(values[row]) or isinstance(raw[row], bool):
+            rule: str | None = f"not a number; write {quantity.unit} like 1.5e12"
+        else:
+            rule = quantity.rule(values[row])
+        if rule is not None:
+            run = str(table.at[row, "run"])
+            problems.append(Problem(int(row), run, column, _shown(raw[row]), rule))
+    return values, problems
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Settings: how to sample."""
+"""Settings: how to sample, and how much an interval holds. Light enough for `--help`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bayescale.errors import BayescaleError
+
+# The share that an interval holds unless another is asked for.
+PROB = 0.9
 
 
 @dataclass(frozen=True)

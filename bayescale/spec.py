@@ -169,6 +169,15 @@ class Spec(_Strict):
         """Every group that some parameter varies by."""
         return tuple(self.effects)
 
+    @property
+    def named_groups(self) -> tuple[GroupName, ...]:
+        """The groups whose label a point can have: all but single runs."""
+        return tuple(group for group in self.effects if group != "run")
+
+    def all_priors(self) -> dict[str, Prior]:
+        """Every prior by its name in the posterior, those of the spreads included."""
+        return self.priors | {effect.sd_name: effect.sd for effect in self.effect_list()}
+
     def effect_list(self) -> Iterator[Effect]:
         """The random effects, one at a time."""
         for group, parameters in self.effects.items():
@@ -251,8 +260,7 @@ class Spec(_Strict):
                     f"which is no parameter of {law.name}; there are {known}"
                 )
             _check_support(effect.sd_name, effect.sd, "positive")
-        priors = [*self.priors.values(), *(effect.sd for effect in self.effect_list())]
-        if not self.corpora and any(prior.by for prior in priors):
+        if not self.corpora and any(prior.by for prior in self.all_priors().values()):
             raise ValueError('a prior by = "corpus" needs corpora = [...]')
         if len(set(self.corpora)) < len(self.corpora):
             raise ValueError("corpora must differ")

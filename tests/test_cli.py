@@ -263,7 +263,11 @@ def test_tables_for_people(run, fitted_dir: Path) -> None:
 
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from bayescale.cli import main; main()"]
+    script = (  # as in a terminal: a runner in the background may have SIGINT ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from bayescale.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script]
     running = subprocess.Popen(
         [*command, "fit", "kaplan", "--draws", "200000"],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,

@@ -94,6 +94,19 @@ def test_the_same_fits_give_the_same_page(reported: Path, fitted: Fit, tmp_path:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
 
 
+def test_two_fits_of_one_spec_each_show_their_own_figures(fitted: Fit, tmp_path: Path) -> None:
+    """Figures were once looked up by the spec's name, which two fits can share."""
+    frame = fitted.runs.table.assign(run=[f"ours-{i}" for i in range(28)])
+    ours = ScalingModel("compute-only").fit(
+        Runs.from_frame(frame, name="ours"), Settings(draws=200, tune=300, chains=2)
+    )
+    said = write([fitted, ours], tmp_path, command="x")
+    assert [fit["runs"]["name"] for fit in said["fits"]] == ["open-llm-bpc", "ours"]
+    text = (tmp_path / "index.html").read_text("utf-8")
+    second = text[text.index('id="f1-check-figure_1"') :]
+    assert "ours-3" in second[: second.index("</svg>")]
+
+
 def test_a_report_without_groups(chinchilla_240: Fit, tmp_path: Path) -> None:
     said = write([chinchilla_240], tmp_path, command="x", target=2.1)
     (fit,) = said["fits"]

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from bayescale import numbers, plots
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
-from bayescale.report.content import content
+from bayescale.report.content import content, sections_of
 
 __all__ = ["content", "render", "write"]
 
@@ -41,28 +41,30 @@ def write(
         If the folder cannot be written; parameters as for `content`.
     """
     said = content(fits, points=points, target=target, command=command)
-    shown = {fit.spec.name: fit for fit in fits if _has_section(fit, said)}
-    page = render(said, shown)
+    figures = [_figures(fit) for fit, _ in sections_of(fits)]
+    page = render(said, figures)
     text = json.dumps(said, indent=2, allow_nan=False) + "\n"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        curve = _svg(plots.curve(fits[0]), "curve")
-        for name, body in (("index.html", page), ("report.json", text), ("curve.svg", curve)):
+        for name, body in (
+            ("index.html", page),
+            ("report.json", text),
+            ("curve.svg", figures[0]["curve"]),
+        ):
             _replace(out / name, body)
     except OSError as error:
         raise BayescaleError(f"{out}: cannot be written: {error.strerror}") from error
     return said
 
 
-def _has_section(fit: Fit, said: dict[str, Any]) -> bool:
-    return any(
-        s["spec"]["name"] == fit.spec.name and s["runs"]["count"] == len(fit.runs)
-        for s in said["fits"]
-    )
+def _figures(fit: Fit) -> dict[str, str]:
+    """The figures that a fit has, by kind, as SVG."""
+    drawn = {kind: draw(fit) for kind, draw in plots.FIGURES.items()}
+    return {kind: _svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
 
 
-def render(said: Mapping[str, Any], fits: Mapping[str, Fit]) -> str:
-    """The page: a template over the content, and the figures of each fit."""
+def render(said: Mapping[str, Any], figures: Sequence[Mapping[str, str]]) -> str:
+    """The page: a template over the content, and the figures of each of its fits in turn."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bayescale.report", "."),
         autoescape=True,
@@ -76,11 +78,11 @@ def render(said: Mapping[str, Any], fits: Mapping[str, Fit]) -> str:
         "percent": numbers.percent,
         "plural": numbers.plural,
     }
-    figures = {
-        name: {kind: _inline(draw(fit), f"f{i}-{kind}") for kind, draw in plots.FIGURES.items()}
-        for i, (name, fit) in enumerate(fits.items())
-    }
-    return environment.get_template("page.html.j2").render(**said, figures=figures)
+    inlined = [
+        {kind: _inline(svg, f"f{i}-{kind}") for kind, svg in one.items()}
+        for i, one in enumerate(figures)
+    ]
+    return environment.get_template("page.html.j2").render(**said, figures=inlined)
 
 
 def _svg(figure: Figure, salt: str) -> str:
@@ -93,11 +95,8 @@ def _svg(figure: Figure, salt: str) -> str:
     return stream.getvalue()
 
 
-def _inline(figure: Figure | None, prefix: str) -> Markup | None:
+def _inline(svg: str, prefix: str) -> Markup:
     """A figure as an element of the page, its ids made unique there."""
-    if figure is None:
-        return None
-    svg = _svg(figure, prefix)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)

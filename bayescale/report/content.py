@@ -15,11 +15,12 @@ from bayescale.design import log_inputs
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit, as_points
 from bayescale.folder import versions
-from bayescale.intervals import PROB, interval
+from bayescale.intervals import holds, interval
 from bayescale.numbers import plural
 from bayescale.predict import KINDS
 from bayescale.reference import least_squares, reference_runs
-from bayescale.runs import QUANTITIES
+from bayescale.runs import QUANTITIES, Runs
+from bayescale.settings import PROB
 
 Records = list[dict[str, Any]]
 
@@ -49,14 +50,11 @@ def content(
     """
     if not fits:
         raise BayescaleError("a report needs at least one fit")
-    held_back = {i: j for j, part in enumerate(fits) if (i := _whole_of(part, fits)) is not None}
     sections = []
-    for i, fit in enumerate(fits):
-        if i not in held_back.values():
-            section = _section(fit, points, target)
-            part = fits[held_back[i]] if i in held_back else None
-            section["held_back"] = _held_back(part, fit) if part else None
-            sections.append(section)
+    for fit, part in sections_of(fits):
+        section = _section(fit, points, target)
+        section["held_back"] = _held_back(part, fit) if part else None
+        sections.append(section)
     return {
         "prob": PROB,
         "kinds": KINDS,
@@ -65,6 +63,16 @@ def content(
         "fits": sections,
         "reproduce": {"command": command, "versions": versions()},
     }
+
+
+def sections_of(fits: Sequence[Fit]) -> list[tuple[Fit, Fit | None]]:
+    """The fits with a section of their own, each with the one that predicts its other runs."""
+    held_back = {i: j for j, part in enumerate(fits) if (i := _whole_of(part, fits)) is not None}
+    return [
+        (fit, fits[held_back[i]] if i in held_back else None)
+        for i, fit in enumerate(fits)
+        if i not in held_back.values()
+    ]
 
 
 def _whole_of(part: Fit, fits: Sequence[Fit]) -> int | None:
@@ -80,7 +88,8 @@ def _section(
     fit: Fit, points: Sequence[Mapping[str, Any]] | None, target: float | None
 ) -> dict[str, Any]:
     spec, table = fit.spec, fit.runs.table
-    predictions = _predictions(fit, points if points is not None else _default_points(fit))
+    usual = _default_points(fit)
+    predictions = _predictions(fit, points if points is not None else usual)
     return {
         "spec": {
             "name": spec.name,
@@ -89,7 +98,7 @@ def _section(
             "unit": QUANTITIES[spec.response].unit,
             "corpora": list(spec.corpora),
             "params": spec.params,
-            "groups": [group for group in spec.groups if group != "run"],
+            "groups": list(spec.named_groups),
             "noise": f"{spec.noise.dist} on the {spec.noise.on}",
         },
         "law": {
@@ -101,12 +110,12 @@ def _section(
         "runs": {
             "name": fit.runs.name,
             "count": len(table),
-            "groups": {g: int(table[g].nunique()) for g in spec.groups if g != "run"},
+            "groups": {group: int(table[group].nunique()) for group in spec.named_groups},
             "params": [float(table["params"].min()), float(table["params"].max())],
         },
         "predictions": predictions["rows"],
         "prediction_notes": predictions["notes"],
-        "inverse": [] if spec.corpora else _inverse(fit, target),
+        "inverse": [] if spec.corpora else _inverse(fit, usual[0], target),
         "parameters": _parameters(fit),
         "reference": None if spec.corpora else _reference(fit),
         "effects": _effects(fit),
@@ -126,7 +135,7 @@ def _default_points(fit: Fit) -> Records:
     stated = fit.runs.known_tokens if fit.runs.known_tokens.any() else table["params"].notna()
     row = inputs[stated].prod(axis="columns").idxmax()
     size = {name: float(inputs.at[row, name]) for name in ("params", "tokens")}
-    named = {str(g): str(table.at[row, g]) for g in fit.spec.groups if g != "run"}
+    named = {str(group): str(table.at[row, group]) for group in fit.spec.named_groups}
     bigger = {name: value * np.sqrt(10) for name, value in size.items()}
     points: Records = [{"run": f"{table.at[row, 'run']} again", **size, **named}]
     if named:
@@ -137,26 +146,22 @@ def _default_points(fit: Fit) -> Records:
 def _predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     asked = as_points(list(points))
     mean, run = fit.predict(asked, "mean"), fit.predict(asked, "run")
-    keys = ["run", "corpus"] if fit.spec.corpora else ["run"]
-    bands = {"mean": mean.table(), "run": run.table().set_index(keys)}
-    rows = _records(bands["mean"].drop(columns=["kind", "prob", "mean"]))
-    for row in rows:
-        new = bands["run"].loc[tuple(row[key] for key in keys) if len(keys) > 1 else row["run"]]
+    rows = _records(mean.table().drop(columns=["kind", "prob", "mean"]))
+    for row, new in zip(rows, _records(run.table()), strict=True):
         row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
-        row["new_run"] = {end: float(new[end]) for end in ("lower", "upper")}
+        row["new_run"] = {end: new[end] for end in ("lower", "upper")}
     return {"rows": rows, "notes": [note.to_dict() for note in run.notes]}
 
 
-def _inverse(fit: Fit, target: float | None) -> Records:
+def _inverse(fit: Fit, largest: Mapping[str, Any], target: float | None) -> Records:
     """Tokens to reach the target at the size of the largest run, by a known and a new family."""
     best = float(fit.runs.table[fit.spec.response].min())
     goal = target if target is not None else round(0.95 * best, 3)
-    first, *_ = _default_points(fit)
-    groups = {g: first[g] for g in fit.spec.groups if g != "run"}
+    groups = {str(group): largest[group] for group in fit.spec.named_groups}
     answers = []
     for named in [groups, {}] if groups else [{}]:
         for prob in (0.5, PROB):
-            answer = fit.invert(goal, params=first["params"], groups=named, prob=prob)
+            answer = fit.invert(goal, params=largest["params"], groups=named, prob=prob)
             answers.append({"groups": named, **answer.to_dict()})
     return answers
 
@@ -166,8 +171,7 @@ def _parameters(fit: Fit) -> Records:
     meaning |= {"sigma": "scatter of single runs", "nu": "weight of its tails (large: Normal)"}
     for effect in fit.spec.effect_list():
         meaning[effect.sd_name] = f"spread of {effect.parameter} between {plural(effect.group)}"
-    priors = {name: str(prior) for name, prior in fit.spec.priors.items()}
-    priors |= {effect.sd_name: str(effect.sd) for effect in fit.spec.effect_list()}
+    priors = {name: str(prior) for name, prior in fit.spec.all_priors().items()}
     rows = _records(fit.summary().reset_index(names="name"))
     for row in rows:
         plain = row["name"].partition("[")[0]
@@ -204,8 +208,7 @@ def _check(fit: Fit) -> dict[str, Any]:
     observed = fit.observed
 
     def inside(prob: float) -> float:
-        said = interval(replicated, prob)
-        return float(((observed >= said["lower"]) & (observed <= said["upper"])).mean())
+        return float(holds(interval(replicated, prob), observed).mean())
 
     expected = fit.replicates("prior").quantile([(1 - PROB) / 2, (1 + PROB) / 2])
     lower, upper = (float(end) for end in expected)
@@ -222,11 +225,7 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
     table = whole.runs.table
     unseen = table[~table["run"].isin(part.runs.table["run"]) & whole.runs.known_tokens]
     columns = list(part.spec.columns)
-    inputs = [
-        c for c in ("run", "params", "params_active", "tokens", *part.spec.groups) if c in table
-    ]
-    asked = as_points(unseen[list(dict.fromkeys(inputs))])
-    prediction = part.predict(asked, "run")
+    prediction = part.predict(Runs(unseen, whole.runs.name), "run")
     draws = prediction.draws
     observed = xr.DataArray(
         unseen[columns].to_numpy(float).reshape(draws.isel(chain=0, draw=0).shape),
@@ -234,7 +233,7 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
     )
     said = interval(draws)
     said["observed"] = observed
-    said["inside"] = (observed >= said["lower"]) & (observed <= said["upper"])
+    said["inside"] = holds(said, observed)
     sizes = prediction.points[["params", "tokens"]]
     slope = None
     if "slope" in part.posterior and not part.spec.corpora:
