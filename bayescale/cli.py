@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bayescale.errors import BayescaleError, RunsError
+from bayescale.interrupts import exit_on_interrupt
 from bayescale.settings import PROB, Settings
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bayescale.runs import Runs
     from bayescale.spec import Spec
 
-USER_ERROR, NOT_CONVERGED, INTERRUPTED = 2, 3, 130
+USER_ERROR, NOT_CONVERGED = 2, 3
 
 app = typer.Typer(
     help="Bayesian scaling laws of language models: fit a table of runs, predict the next one.",
@@ -43,14 +44,13 @@ Prob = Annotated[float, typer.Option("--prob", help="Probability, such as 0.9.")
 
 def main() -> None:
     """Run the command line; a user's error is one line on standard error and exit code 2."""
-    try:
-        code = app(standalone_mode=False) or 0
-    except BayescaleError as error:
-        _fail(str(error))
-    except typer.TyperException as error:  # unknown option, missing argument, wrong type
-        _fail(error.format_message())
-    if code == INTERRUPTED:
-        sys.stderr.write("bayescale: interrupted; no fit was left half-written\n")
+    with exit_on_interrupt():
+        try:
+            code = app(standalone_mode=False) or 0
+        except BayescaleError as error:
+            _fail(str(error))
+        except typer.TyperException as error:  # unknown option, missing argument, wrong type
+            _fail(error.format_message())
     sys.exit(code)
 
 

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bayescale.convergence import Convergence
 from bayescale.errors import BayescaleError, FitError
+from bayescale.interrupts import uninterrupted
 from bayescale.notes import Note
 from bayescale.runs import Runs
 from bayescale.settings import Settings
@@ -85,7 +86,7 @@ def check_destination(path: Path, *, overwrite: bool = False) -> None:
                 raise FitError(f"{path}: holds a fit already; add --overwrite, or name another")
     ancestor = next(folder for folder in path.absolute().parents if folder.exists())
     try:
-        with tempfile.TemporaryDirectory(dir=ancestor, prefix=f".{path.name}."):
+        with uninterrupted(), tempfile.TemporaryDirectory(dir=ancestor, prefix=f".{path.name}."):
             pass
     except OSError as error:
         raise FitError(f"{path}: cannot be written: {error.strerror}") from error
@@ -97,7 +98,8 @@ def write(path: Path, content: Content, *, overwrite: bool = False) -> Path:
     check_destination(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as name:
+        prefix = f".{path.name}."
+        with uninterrupted(), tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as name:
             draft = Path(name) / "fit"
             draft.mkdir()
             content.data.to_netcdf(draft / "posterior.nc", engine="h5netcdf")

@@ -262,7 +262,8 @@ def test_tables_for_people(run, fitted_dir: Path) -> None:
     assert "any split" in stdout
 
 
-def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [4, 12, 22])  # importing, compiling, sampling, about
+def test_an_interrupt_leaves_nothing(seconds: float, tmp_path: Path) -> None:
     script = (  # as in a terminal: a runner in the background may have SIGINT ignored
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from bayescale.cli import main; main()"
@@ -273,7 +274,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with pytest.raises(subprocess.TimeoutExpired):  # compiling, or sampling for minutes
-        running.wait(25)
+        running.wait(seconds)
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130
