@@ -11,12 +11,13 @@ import typer
 
 from bayescale.errors import BayescaleError, RunsError
 from bayescale.interrupts import exit_on_interrupt
-from bayescale.settings import PROB, Settings
+from bayescale.settings import PROB, REFIT, Settings
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
     from bayescale.runs import Runs
     from bayescale.spec import Spec
+    from bayescale.stack import Stack
 
 USER_ERROR, NOT_CONVERGED = 2, 3
 
@@ -256,16 +257,16 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Predict the response at any parameters, tokens and groups, with intervals."""
-    from bayescale.fit import Fit
     from bayescale.intervals import check_prob
     from bayescale.numbers import percent
     from bayescale.output import print_json, print_notes, print_table
     from bayescale.points import read_points
     from bayescale.predict import KINDS, check_kind
+    from bayescale.stack import load
 
     check_prob(prob)
     check_kind(kind)
-    loaded = Fit.load(folder)
+    loaded = load(folder)
     asked = read_points(at or [], points, loaded.spec)
     prediction = loaded.predict(asked, kind)  # type: ignore[arg-type]
     table = prediction.table(prob)
@@ -327,12 +328,12 @@ def invert(
     as_json: Json = False,
 ) -> None:
     """The compute, tokens or parameters that reach a target with a stated probability."""
-    from bayescale.fit import Fit
     from bayescale.numbers import human, parse_number
     from bayescale.output import print_json, print_notes, print_table
     from bayescale.points import check_groups
+    from bayescale.stack import load
 
-    loaded = Fit.load(folder)
+    loaded = load(folder)
     groups = dict(_pair(text, "--group") for text in group or [])
     check_groups(groups, loaded.spec)
     sizes = {"params": params, "tokens": tokens, "tokens_per_param": tokens_per_param}
@@ -359,6 +360,172 @@ def invert(
         row = {k: "any split" if v is None else human(v) for k, v in sizes_found.items()}
         print_table([{"target": target, "prob": prob, "kind": kind, **row, "flops": answer.flops}])
     print_notes(notes)
+
+
+@app.command()
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SPEC... [RUNS]",
+            help="Specs or folders of fits; last, a table of runs, by default the fits' or the "
+            "bundled one.",
+        ),
+    ],
+    *,
+    by: Annotated[
+        str, typer.Option("--by", help="run, family, tokenizer, lab, dataset or frontier.")
+    ] = "run",
+    share: Annotated[
+        float, typer.Option("--share", help="By frontier: share of runs left out.")
+    ] = 0.25,
+    above: Annotated[
+        str | None, typer.Option("--above", help="By frontier: leave out runs above this FLOP.")
+    ] = None,
+    column: Column = None,
+    where: Where = None,
+    response: Annotated[
+        str | None, typer.Option("--response", help="bpc, bpb or loss, instead of the specs'.")
+    ] = None,
+    no_groups: Annotated[
+        bool, typer.Option("--no-groups", help="Leave out the specs' group effects.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Refit i has this plus i.")] = REFIT.seed,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write the JSON here, for a report.")
+    ] = None,
+    stack_in: Annotated[
+        Path | None,
+        typer.Option("--stack", metavar="DIR", help="Fit all and save their weighted average."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Leave runs out, predict them with each model, and compare the predictions.
+
+    Exit code 3 if a refit did not converge.
+    """
+    from dataclasses import replace
+
+    from bayescale.folder import check_destination
+
+    named, source = _models_and_runs(models)
+    if stack_in is not None:
+        check_destination(stack_in)
+    runs = None if source is None else _read_runs(source, column, where)
+    if runs is None and (column or where):
+        runs = _read_runs("open-llm-bpc", column, where)
+    chosen = [_model(name, response, no_groups) for name in named]
+
+    from bayescale.compare import compare as compared
+    from bayescale.numbers import digits, parse_number
+    from bayescale.output import print_json, print_notes, print_table, say, write_json
+
+    limit = None if above is None else parse_number(above, "above")
+    settings = replace(REFIT, seed=seed)
+    result = compared(chosen, runs, by=by, share=share, above=limit, settings=settings)  # type: ignore[arg-type]
+    said = result.to_dict()
+    if out is not None:
+        write_json(out, said)
+    if as_json:
+        print_json(said)
+    else:
+        shown = ("elpd_diff", "dse", "weight", "coverage_50", "coverage_90", "crps", "rmse")
+        rows = [
+            {"model": row["model"], "elpd": f"{row['elpd']:.1f}"}
+            | {name: digits(row[name]) for name in shown}
+            | {"notes": " ".join(row[name] for name in ("diag_diff", "diag_elpd") if row[name])}
+            for row in said["models"]
+        ]
+        predicted = len(result.predictions) // len(rows)
+        title = f"{predicted} of {len(result.runs)} runs predicted, left out by {by}"
+        print_table(rows, title)
+        print_notes(result.notes)
+    if stack_in is not None:
+        from bayescale.scaling import ScalingModel
+        from bayescale.stack import stack
+
+        kept = [name for name, weight in result.weights.items() if weight > 0]
+        fits = [ScalingModel(result.specs[name]).fit(result.runs) for name in kept]
+        stack(fits, result.weights).save(stack_in)
+        say(f"saved in {stack_in}")
+        _exit_if_failed(fits)
+    if not result.passed:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+def part(
+    one: Annotated[Path, typer.Argument(metavar="DIR", help="A fit's folder.")],
+    other: Annotated[Path, typer.Argument(metavar="DIR", help="Another, of the same runs.")],
+    *,
+    flops: Annotated[
+        list[str] | None, typer.Option("--flops", help="Compute of a line, FLOP; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the figure here: .svg, .png or .pdf.")
+    ] = None,
+    prob: Prob = PROB,
+    as_json: Json = False,
+) -> None:
+    """Where two laws part along lines of equal compute, and which run would tell them apart."""
+    from bayescale import plots, plots_compare
+    from bayescale.fit import Fit
+    from bayescale.folds import training_flops
+    from bayescale.intervals import check_prob
+    from bayescale.numbers import digits, human, parse_number, percent
+    from bayescale.output import print_json, print_table, say
+    from bayescale.parting import RATIOS, most_telling, parting
+
+    check_prob(prob)
+    fits = Fit.load(one), Fit.load(other)
+    lines = [parse_number(text, "flops") for text in flops] if flops else None
+    table = parting(*fits, flops=lines, prob=prob)
+    best = most_telling(table, float(training_flops(fits[0].runs).max()))
+    if out is not None:
+        plots.save(plots_compare.parting(table, *fits), out)
+        say(f"figure in {out}")
+    if as_json:
+        rows = table.to_dict(orient="records")
+        print_json({"one": str(one), "other": str(other), "prob": prob, "rows": rows})
+        return
+    shown = table[table["tokens_per_param"].isin(RATIOS[::2])]
+    rows = [
+        {name: human(row[name]) for name in ("flops", "tokens_per_param", "params", "tokens")}
+        | {name: digits(row[name]) for name in ("median", "lower", "upper", "separation")}
+        | {"decades outside": f"{row['decades_outside']:.2f}"}
+        for row in shown.to_dict(orient="records")
+    ]
+    names = " minus ".join(fit.spec.name for fit in fits)
+    print_table(rows, f"{names}, {fits[0].spec.response}, {percent(prob)} intervals for the curves")
+    say(
+        "of runs no larger than those seen, one would tell most at "
+        f"{human(best['params'])} parameters on {human(best['tokens'])} tokens: "
+        f"{best['median']:+.3g}, "
+        f"{abs(best['separation']):.1f} standard deviations of a run"
+    )
+
+
+def _models_and_runs(arguments: list[str]) -> tuple[list[str], str | None]:
+    """Specs and folders of fits, and the table of runs if one was named last."""
+    from bayescale import bundled
+
+    def is_model(name: str) -> bool:
+        known = name in bundled.specs() or name.endswith(".toml")
+        return known or (Path(name) / "fit.json").is_file()
+
+    *models, last = arguments
+    if is_model(last) or not (last in bundled.tables() or Path(last).suffix):
+        return arguments, None
+    return models, last
+
+
+def _model(name: str, response: str | None, no_groups: bool) -> Any:
+    from bayescale.fit import Fit
+    from bayescale.spec import Spec
+
+    if (Path(name) / "fit.json").is_file():
+        return Fit.load(name)
+    return Spec.load(name).replace(response=response, groups=not no_groups)
 
 
 @app.command()
@@ -442,7 +609,7 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _failures(fitted: Fit) -> list[Any]:
+def _failures(fitted: Fit | Stack) -> list[Any]:
     return [note for note in fitted.notes if note.level == "failure"]
 
 

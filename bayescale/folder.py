@@ -12,6 +12,8 @@ import hashlib
 import json
 import platform
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,6 +31,8 @@ from bayescale.settings import Settings
 from bayescale.spec import Spec
 
 FORMAT = 1
+# What a folder of several fits and their weights is known by.
+STACK = "stack.json"
 _FILES = ("posterior.nc", "spec.toml", "runs.jsonl")
 _PACKAGES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "xarray", "numpy", "pandas")
 
@@ -80,7 +84,7 @@ def check_destination(path: Path, *, overwrite: bool = False) -> None:
         if not path.is_dir():
             raise FitError(f"{path}: a file is in the way; name another folder")
         if any(path.iterdir()):
-            if not (path / "fit.json").is_file():
+            if not any((path / name).is_file() for name in ("fit.json", STACK)):
                 raise FitError(f"{path}: not empty and not a fit; name another folder")
             if not overwrite:
                 raise FitError(f"{path}: holds a fit already; add --overwrite, or name another")
@@ -92,33 +96,40 @@ def check_destination(path: Path, *, overwrite: bool = False) -> None:
         raise FitError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def write(path: Path, content: Content, *, overwrite: bool = False) -> Path:
-    """Write a fit beside its place and move it there; errors as for `check_destination`."""
+@contextmanager
+def draft(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write in, moved to its place at the end; errors as for `check_destination`."""
     path = path.absolute()
     check_destination(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{path.name}."
         with uninterrupted(), tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as name:
-            draft = Path(name) / "fit"
-            draft.mkdir()
-            content.data.to_netcdf(draft / "posterior.nc", engine="h5netcdf")
-            (draft / "spec.toml").write_text(content.spec.to_toml(), "utf-8")
-            (draft / "runs.jsonl").write_text(content.runs.to_jsonl(), "utf-8")
-            record = replace(
-                content.record,
-                written=datetime.now(UTC).isoformat(timespec="seconds"),
-                runs_name=content.runs.name,
-                versions=versions(),
-                sha256={file: _digest(draft / file) for file in _FILES},
-            )
-            (draft / "fit.json").write_bytes(_RECORD.dump_json(record, indent=2) + b"\n")
+            place = Path(name) / "fit"
+            place.mkdir()
+            yield place
             if path.exists():
                 path.rename(Path(name) / "replaced")
-            draft.rename(path)
+            place.rename(path)
     except OSError as error:
         raise FitError(f"{path}: cannot be written: {error.strerror or error}") from error
-    return path
+
+
+def write(path: Path, content: Content, *, overwrite: bool = False) -> Path:
+    """Write a fit beside its place and move it there; errors as for `check_destination`."""
+    with draft(path, overwrite=overwrite) as place:
+        content.data.to_netcdf(place / "posterior.nc", engine="h5netcdf")
+        (place / "spec.toml").write_text(content.spec.to_toml(), "utf-8")
+        (place / "runs.jsonl").write_text(content.runs.to_jsonl(), "utf-8")
+        record = replace(
+            content.record,
+            written=datetime.now(UTC).isoformat(timespec="seconds"),
+            runs_name=content.runs.name,
+            versions=versions(),
+            sha256={file: _digest(place / file) for file in _FILES},
+        )
+        (place / "fit.json").write_bytes(_RECORD.dump_json(record, indent=2) + b"\n")
+    return path.absolute()
 
 
 def read(path: Path) -> Content:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +15,31 @@ import nutpie
 import pymc as pm
 import xarray as xr
 
+from bayescale.convergence import Convergence, judge
 from bayescale.design import Design
 from bayescale.model import build
-from bayescale.progress import SamplingProgress
-from bayescale.settings import Settings
+from bayescale.progress import RefitProgress, SamplingProgress
+from bayescale.settings import REFIT, Settings
 from bayescale.spec import Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Refit:
+    """A posterior given some of the runs.
+
+    Attributes
+    ----------
+    posterior : Dataset
+        Draws of everything in the model, standardised effects and hidden counts included. A
+        group or a hidden token count without any of the kept runs is drawn from its prior.
+    convergence : Convergence
+    attempts : int
+        2 if the first did not converge and a longer one took its place.
+    """
+
+    posterior: xr.Dataset
+    convergence: Convergence
+    attempts: int
 
 
 class Sampler:
@@ -65,27 +88,84 @@ class Sampler:
                 tree = self._sample_nutpie(settings, data, progress)
         return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
 
-    def _sample_nutpie(
-        self, settings: Settings, data: Mapping[str, np.ndarray] | None, progress: SamplingProgress
-    ) -> xr.DataTree:
+    def refits(
+        self,
+        kept: Sequence[np.ndarray],
+        settings: Settings = REFIT,
+        *,
+        show_progress: bool = False,
+    ) -> list[Refit]:
+        """Posteriors given only some of the runs, each through the same compiled sampler.
+
+        Refit i has the seed of the settings plus i, whatever runs beside it. One whose chains
+        do not converge is sampled again, longer and with smaller steps.
+
+        Parameters
+        ----------
+        kept : sequence of ndarray
+            For each refit the runs that it sees, as a mask over the design's runs.
+        settings : Settings
+        show_progress : bool
+        """
+        with RefitProgress(len(kept), enabled=show_progress) as progress:
+            self._compile()
+
+            def one(number: int) -> Refit:
+                refit = self._refit(kept[number], replace(settings, seed=settings.seed + number))
+                progress.advance()
+                return refit
+
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                return list(pool.map(one, range(len(kept))))
+
+    def _refit(self, kept: np.ndarray, settings: Settings) -> Refit:
+        some = self.design.data.isel(run=np.flatnonzero(kept))
+        data = {str(name): some[name].values for name in some.data_vars if some[name].size}
+        first = self._judged(settings, data, attempts=1)
+        if first.convergence.passed:
+            return first
+        return self._judged(Settings(chains=settings.chains, seed=settings.seed), data, attempts=2)
+
+    def _judged(
+        self, settings: Settings, data: Mapping[str, np.ndarray], *, attempts: int
+    ) -> Refit:
+        tree = self._sample_nutpie(settings, data, cores=1)
+        posterior = tree["posterior"].to_dataset()
+        return Refit(posterior, judge(posterior, tree["sample_stats"].to_dataset()), attempts)
+
+    def _compile(self) -> Any:
         if self._compiled is None:
             self._compiled = nutpie.compile_pymc_model(self.model)
-        compiled = self._compiled.with_data(**data) if data else self._compiled
+        return self._compiled
+
+    def _target_accept(self, settings: Settings) -> float:
+        if settings.target_accept is not None:
+            return settings.target_accept
+        return 0.98 if self.spec.effects else 0.9
+
+    def _sample_nutpie(
+        self,
+        settings: Settings,
+        data: Mapping[str, np.ndarray] | None,
+        progress: SamplingProgress | None = None,
+        cores: int | None = None,
+    ) -> xr.DataTree:
+        compiled = self._compile().with_data(**data) if data else self._compile()
         # Measured: without groups the low-rank mass matrix follows the correlations of a law's
         # parameters (17 times the effective draws a second on Chinchilla's 240 points); with
         # groups it mixes worse than the diagonal, and the funnels want small steps.
-        hierarchical = bool(self.spec.effects)
         running = nutpie.sample(
             compiled,
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
             seed=settings.seed,
-            adaptation="diag" if hierarchical else "low_rank",
-            target_accept=0.98 if hierarchical else 0.9,
+            cores=cores,
+            adaptation="diag" if self.spec.effects else "low_rank",
+            target_accept=self._target_accept(settings),
             save_warmup=False,
             progress_bar=False,
-            progress_callback=progress.update,
+            progress_callback=progress.update if progress else None,
             progress_rate=100,
             blocking=False,
         )
@@ -106,7 +186,7 @@ class Sampler:
                 tune=settings.tune,
                 chains=settings.chains,
                 random_seed=settings.seed,
-                target_accept=0.98 if self.spec.effects else 0.9,
+                target_accept=self._target_accept(settings),
                 nuts_sampler="pymc",
                 progressbar=False,
                 compute_convergence_checks=False,

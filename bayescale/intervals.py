@@ -40,6 +40,18 @@ def interval(draws: xr.DataArray, prob: float = PROB) -> xr.Dataset:
     )
 
 
+def flat(draws: xr.DataArray) -> xr.DataArray:
+    """All chains as one, along the dim `sample`."""
+    return draws.stack(sample=SAMPLE_DIMS, create_index=False).drop_vars(
+        SAMPLE_DIMS, errors="ignore"
+    )
+
+
+def one_chain(samples: xr.DataArray) -> xr.DataArray:
+    """Samples as the draws of a single chain."""
+    return samples.rename(sample="draw").expand_dims("chain").transpose(*SAMPLE_DIMS, ...)
+
+
 def holds(said: xr.Dataset, values: Any) -> xr.DataArray:
     """Which values lie in their intervals, the ends included."""
     return (values >= said["lower"]) & (values <= said["upper"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.design import centred
 from bayescale.errors import BayescaleError
 from bayescale.extrapolation import distance, extrapolation_note
 from bayescale.groups import Fitted, effects_at, resolve
@@ -126,43 +127,68 @@ def invert(
         return response <= target
 
     sample = {dim: fit.posterior.sizes[dim] for dim in SAMPLE_DIMS}
-    t, never = _solve(reached, sample)
-    origin = {name: np.log(value) for name, value in fit.centre.items()}
-    needed = float(t.quantile(prob, dim=SAMPLE_DIMS, method="inverted_cdf"))
-    if needed <= -_SPAN:
+    t = _solve(reached, sample)
+    flops = 6 * np.exp(t + sum(np.log(value) for value in fit.centre.values()))
+    sizes = {"params": params, "tokens": tokens, "tokens_per_param": tokens_per_param}
+    found = answer(flops, target=target, prob=prob, kind=kind, sizes=sizes, notes=notes)
+    if found.params is None or found.tokens is None:
+        return found
+    logs = {"params": ("run", [np.log(found.params)]), "tokens": ("run", [np.log(found.tokens)])}
+    asked = centred(xr.Dataset(logs, coords={"run": ["answer"]}), fit.centre)
+    return replace(found, notes=notes + extrapolation_note(distance(fit, asked)))
+
+
+def answer(
+    flops: xr.DataArray,
+    *,
+    target: float,
+    prob: float,
+    kind: Kind,
+    sizes: Mapping[str, float | None],
+    notes: list[Note],
+) -> Inverse:
+    """The inverse, from the FLOP at which each draw reaches the target.
+
+    Parameters
+    ----------
+    flops : DataArray
+        (chain, draw): 0 where 12 decades below the data would do, infinite where nothing does.
+    target, prob, kind
+        As asked.
+    sizes : mapping
+        The one of `params`, `tokens` and `tokens_per_param` that was given.
+    notes : list of Note
+    """
+    needed = float(flops.quantile(prob, dim=SAMPLE_DIMS, method="inverted_cdf"))
+    if needed == 0:
         raise BayescaleError(
             f"target={target:g}: reached even 12 decades below the data; ask for a lower one"
         )
-    answer: dict[str, float | None] = {"params": None, "tokens": None, "flops": None}
-    if np.isfinite(needed):
-        answer["flops"] = float(6 * np.exp(needed + sum(origin.values())))
-        if not _free(params, tokens, tokens_per_param):
-            found = path(needed)
-            given = {"params": params, "tokens": tokens}
-            answer |= {
-                name: given[name] or float(np.exp(found[name] + origin[name])) for name in origin
-            }
-            asked = xr.Dataset(
-                {name: ("run", [found[name]]) for name in origin}, coords={"run": ["answer"]}
-            )
-            notes += extrapolation_note(distance(fit, asked))
+    params, tokens, ratio = (sizes.get(n) for n in ("params", "tokens", "tokens_per_param"))
+    reached = np.isfinite(needed)
+    if reached and params is not None:
+        tokens = needed / 6 / params
+    elif reached and tokens is not None:
+        params = needed / 6 / tokens
+    elif reached and ratio is not None:
+        params = float(np.sqrt(needed / 6 / ratio))
+        tokens = params * ratio
     return Inverse(
         target=target,
         prob=prob,
         kind=kind,
-        params=answer["params"],
-        tokens=answer["tokens"],
-        flops=answer["flops"],
-        most_probable=float(1 - never.mean()),
-        draws=6 * np.exp(t + sum(origin.values())),
+        params=params if reached else None,
+        tokens=tokens if reached else None,
+        flops=needed if reached else None,
+        most_probable=float(np.isfinite(flops).mean()),
+        draws=flops,
         notes=notes,
     )
 
 
-def _solve(
-    reached: Callable[[xr.DataArray], xr.DataArray], sample: dict[str, int]
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """The least t at which each draw reaches the target; infinite, and marked, where none does."""
+def _solve(reached: Callable[[xr.DataArray], xr.DataArray], sample: dict[str, int]) -> xr.DataArray:
+    """The least t at which each draw reaches the target; infinite where none does, minus
+    infinite where the lowest does."""
     low = xr.DataArray(np.full(tuple(sample.values()), -_SPAN), dims=tuple(sample))
     high = -low
     never = ~reached(high)
@@ -171,11 +197,7 @@ def _solve(
         middle = (low + high) / 2
         hit = reached(middle)
         high, low = high.where(~hit, middle), low.where(hit, middle)
-    return high.where(~never, np.inf).where(~already, -_SPAN), never
-
-
-def _free(*chosen: float | None) -> bool:
-    return all(value is None for value in chosen)
+    return high.where(~never, np.inf).where(~already, -np.inf)
 
 
 def _path(

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -14,10 +15,31 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from bayescale.errors import BayescaleError
+
 
 def print_json(content: Mapping[str, Any]) -> None:
     """One object on standard output; infinite and undefined numbers are null."""
-    sys.stdout.write(json.dumps(_finite(content), indent=2) + "\n")
+    sys.stdout.write(as_json(content))
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """One object as text; infinite and undefined numbers are null."""
+    return json.dumps(_finite(content), indent=2) + "\n"
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """One object in a file.
+
+    Raises
+    ------
+    BayescaleError
+        If the file cannot be written.
+    """
+    try:
+        path.write_text(as_json(content), "utf-8")
+    except OSError as error:
+        raise BayescaleError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _finite(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import arviz_stats
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
 from bayescale.intervals import SAMPLE_DIMS, holds, interval
 from bayescale.numbers import human, percent
@@ -23,18 +25,19 @@ from bayescale.runs import QUANTITIES
 from bayescale.settings import PROB
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the first is for the model.
-_INK = "#222222"
+INK = "#222222"
 _MODEL = "#0072B2"
 _SURPRISE = "#D55E00"
-_QUIET = "#8A8A8A"
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
+QUIET = "#8A8A8A"
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
 _MARKERS = ("o", "s", "^", "D", "v")
 
 _GRID = 80
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """The look of every figure."""
     with mpl.rc_context(
         {
             "font.family": "sans-serif",
@@ -56,18 +59,19 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _label(name: object) -> str:
+def label_of(name: object) -> str:
     """A name as matplotlib draws it: no formula, no hidden legend entry, not endless."""
     text = str(name).replace("$", r"\$")
     text = text if len(text) <= 40 else text[:39] + "…"
     return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
 
 
-def _unit(fit: Fit) -> str:
+def unit(fit: Fit) -> str:
+    """The response with its unit, for an axis."""
     return f"{fit.spec.response} ({QUANTITIES[fit.spec.response].unit})"
 
 
-def _panels(fit: Fit) -> list[tuple[str, Callable[[xr.DataArray], xr.DataArray]]]:
+def panels_of(fit: Fit) -> list[tuple[str, Callable[[xr.DataArray], xr.DataArray]]]:
     """A title and a selection for each corpus; one of everything where there are none."""
     if not fit.spec.corpora:
         return [("", lambda draws: draws)]
@@ -78,7 +82,7 @@ def _panels(fit: Fit) -> list[tuple[str, Callable[[xr.DataArray], xr.DataArray]]
     return [(corpus.replace("_", " "), choose(corpus)) for corpus in fit.spec.corpora]
 
 
-def _token_intervals(fit: Fit) -> pd.DataFrame:
+def token_intervals(fit: Fit) -> pd.DataFrame:
     """`tokens`, `lower` and `upper` of every run: posterior of a hidden count, else the count."""
     table = fit.runs.table.set_index("run")
     counts = pd.DataFrame({name: table["tokens"] for name in ("tokens", "lower", "upper")})
@@ -88,32 +92,60 @@ def _token_intervals(fit: Fit) -> pd.DataFrame:
     return counts
 
 
+def training_compute(fit: Fit) -> dict[str, np.ndarray]:
+    """FLOP of every run: `tokens` (as counted or inferred), and the ends of a hidden count."""
+    counts = token_intervals(fit)
+    params = fit.runs.seen_params(fit.spec.params).to_numpy()
+    return {str(name): 6 * params * counts[name].to_numpy() for name in counts}
+
+
+def along_compute(fit: Fit, flops: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
+    """Compute from half the least run to ten times the most, at the runs' mean split."""
+    ratio = fit.centre["tokens"] / fit.centre["params"]
+    span = np.geomspace(flops.min() / 2, flops.max() * 10, _GRID)
+    return span, pd.DataFrame(
+        {"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)}
+    )
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; the suffix says as what.
+
+    Raises
+    ------
+    BayescaleError
+        If the suffix is unknown or the file cannot be written.
+    """
+    if path.suffix not in (".svg", ".png", ".pdf"):
+        raise BayescaleError(f"{path}: unknown format {path.suffix!r}; use .svg, .png or .pdf")
+    try:
+        figure.savefig(path, dpi=160)
+    except OSError as error:
+        raise BayescaleError(f"{path}: cannot be written: {error.strerror}") from error
+
+
 def curve(fit: Fit, prob: float = PROB) -> Figure:
     """The runs and the posterior law over compute, with the bands of the curve and of a new run.
 
     The bands are for a new group wherever the spec has groups. Where the law depends on the
     split, they follow the runs' geometric mean of tokens per parameter.
     """
-    counts = _token_intervals(fit)
-    params = fit.runs.seen_params(fit.spec.params).to_numpy()
-    flops = {name: 6 * params * counts[name].to_numpy() for name in counts}
-    ratio = fit.centre["tokens"] / fit.centre["params"]
-    span = np.geomspace(flops["tokens"].min() / 2, flops["tokens"].max() * 10, _GRID)
-    grid = pd.DataFrame({"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)})
+    flops = training_compute(fit)
+    span, grid = along_compute(fit, flops["tokens"])
     bands = {kind: fit.predict(grid, kind).draws for kind in ("run", "mean")}
-    panels = _panels(fit)
-    with _style():
+    panels = panels_of(fit)
+    with style():
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 4.6))
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (title, select) in zip(axes, panels, strict=True):
             said = {kind: interval(select(draws), prob) for kind, draws in bands.items()}
             _bands(axis, span, said, _band_labels(fit, prob))
             response = select(fit.observed).to_numpy()
-            _runs(axis, fit, flops, response)
+            draw_runs(axis, fit, flops, response)
             axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=title)
             axis.axvspan(flops["tokens"].max(), span[-1], color="#F2F2F2", zorder=0, lw=0)
             axis.set_xlim(span[0], span[-1])
-        axes[0].set_ylabel(_unit(fit))
+        axes[0].set_ylabel(unit(fit))
         axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -137,29 +169,30 @@ def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], labels: dict[
     axis.plot(x, said["mean"]["median"], color=_MODEL, lw=1.6, label="median curve", zorder=2)
 
 
-def _runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarray) -> None:
+def draw_runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarray) -> None:
+    """The runs over compute, a colour a group, hidden token counts hollow with their range."""
     table = fit.runs.table
     group = next(iter(fit.spec.named_groups), None)
     labels = table[group] if group else pd.Series("runs", table.index)
     hidden = ~fit.runs.known_tokens.to_numpy()
-    styles = zip(cycle(_COLOURS), _marker_cycle(), strict=False)
+    styles = zip(cycle(COLOURS), _marker_cycle(), strict=False)
     for label, (colour, marker) in zip(sorted(labels.unique()), styles, strict=False):
         mine = (labels == label).to_numpy()
         x, y = flops["tokens"][mine], response[mine]
         faces = np.where(hidden[mine], "white", colour)
         axis.scatter(
-            x, y, c=faces, edgecolors=colour, marker=marker, s=34, label=_label(label), zorder=4
+            x, y, c=faces, edgecolors=colour, marker=marker, s=34, label=label_of(label), zorder=4
         )
         for i in np.flatnonzero(mine & hidden):
             ends = [flops["lower"][i], flops["upper"][i]]
             axis.plot(ends, [response[i]] * 2, color=colour, lw=1, zorder=3)
     if hidden.any():
-        axis.plot([], [], color=_QUIET, marker="o", mfc="white", lw=1, label="tokens inferred")
+        axis.plot([], [], color=QUIET, marker="o", mfc="white", lw=1, label="tokens inferred")
 
 
 def _marker_cycle() -> Iterator[str]:
     for marker in cycle(_MARKERS):
-        yield from [marker] * len(_COLOURS)
+        yield from [marker] * len(COLOURS)
 
 
 def effects(fit: Fit, prob: float = PROB) -> Figure | None:
@@ -170,9 +203,9 @@ def effects(fit: Fit, prob: float = PROB) -> Figure | None:
     shown = [effect for effect in fit.spec.effect_list() if effect.group != "run"]
     if not shown:
         return None
-    panels = _panels(fit)
+    panels = panels_of(fit)
     heights = [fit.posterior.sizes[effect.group] for effect in shown]
-    with _style():
+    with style():
         figure = Figure(figsize=(2.8 + 4 * len(panels), 1.4 + 0.24 * sum(heights)))
         axes = figure.subplots(
             len(shown), len(panels), squeeze=False, sharex=True, height_ratios=heights
@@ -200,11 +233,11 @@ def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str 
     """One row a label, first at the top."""
     wide, half = interval(draws, prob), interval(draws, 0.5)
     y = np.arange(draws.sizes[dim])[::-1]
-    axis.axvline(0, color=_QUIET, lw=0.8, zorder=1)
+    axis.axvline(0, color=QUIET, lw=0.8, zorder=1)
     axis.hlines(y, wide["lower"], wide["upper"], color=colour, lw=1.2)
     axis.hlines(y, half["lower"], half["upper"], color=colour, lw=3.6)
     axis.plot(wide["median"], y, "o", mfc="white", mec=colour, ms=5)
-    axis.set_yticks(y, [_label(label) for label in draws[dim].to_numpy()])
+    axis.set_yticks(y, [label_of(label) for label in draws[dim].to_numpy()])
     axis.set_ylim(-0.6, len(y) - 0.4)
 
 
@@ -212,11 +245,11 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
     """Posterior predictive check: each run's response in the interval of its replicates."""
     replicated = fit.replicates()
     observed = fit.observed
-    panels = _panels(fit)
-    flops = fit.runs.seen_params(fit.spec.params).to_numpy() * _token_intervals(fit)["tokens"]
+    panels = panels_of(fit)
+    flops = fit.runs.seen_params(fit.spec.params).to_numpy() * token_intervals(fit)["tokens"]
     order = np.argsort(flops.to_numpy())
     many = len(order) > 60
-    with _style():
+    with style():
         width = 2.2 + 3.6 * len(panels)
         figure = Figure(figsize=(width, 5.0 if many else 1.3 + 0.19 * len(order)))
         axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
@@ -228,12 +261,12 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
             y = np.arange(len(order))
             axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.2, alpha=0.8)
             axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=3.2, alpha=0.5)
-            colours = np.where(outside, _SURPRISE, _INK)
+            colours = np.where(outside, _SURPRISE, INK)
             axis.scatter(values, y, c=colours, s=16, zorder=3)
             inside = 1 - float(outside.mean())
             axis.set_title(f"{title}: {percent(inside)} inside".strip(": "))
-            axis.set_xlabel(_unit(fit))
-        names = [] if many else [_label(run) for run in observed["run"].to_numpy()[order]]
+            axis.set_xlabel(unit(fit))
+        names = [] if many else [label_of(run) for run in observed["run"].to_numpy()[order]]
         axes[0].set_yticks(np.arange(len(names)), names, fontsize=8)
         axes[0].set_ylabel("runs, by compute")
     return figure
@@ -244,14 +277,14 @@ def prior_posterior(fit: Fit) -> Figure:
     names = [*fit.spec.all_priors()]
     columns = 4
     rows = -(-len(names) // columns)
-    with _style():
+    with style():
         figure = Figure(figsize=(10, 0.5 + 1.7 * rows))
         grid = figure.subplots(rows, columns, squeeze=False)
         axes = grid.ravel()
         for axis, name in zip(axes, names, strict=False):
             prior = fit.prior[name].isel(corpus=0, missing_dims="ignore")
             low, high = prior.quantile([0.01, 0.99]).to_numpy()
-            _density(axis, prior, (low, high), _QUIET)
+            _density(axis, prior, (low, high), QUIET)
             for one in _each_corpus(fit.posterior[name]):
                 ends = one.quantile([0.001, 0.999]).to_numpy()
                 low, high = min(low, ends[0]), max(high, ends[1])
@@ -290,7 +323,7 @@ def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
     table = fit.runs.table.set_index("run").loc[draws["hidden"].to_numpy()]
     y = np.arange(len(table))[::-1]
     said, half = interval(draws, prob), interval(draws, 0.5)
-    with _style():
+    with style():
         figure = Figure(figsize=(7.4, 1.2 + 0.42 * len(table)))
         axis = figure.subplots()
         ends = table["tokens_low"], table["tokens_high"]
@@ -300,7 +333,7 @@ def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
         axis.plot(
             said["median"], y, "o", mfc="white", mec=_MODEL, label=f"inferred ({percent(prob)})"
         )
-        axis.set_yticks(y, [_label(run) for run in table.index])
+        axis.set_yticks(y, [label_of(run) for run in table.index])
         axis.set_ylim(-0.7, len(y) - 0.3)
         axis.set(xscale="log", xlabel="training tokens")
         ticks = [t for t in (5e11, 1e12, 2e12, 5e12, 1e13, 2e13, 5e13) if _within(axis, t)]

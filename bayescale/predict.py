@@ -18,6 +18,7 @@ from bayescale.extrapolation import distance, extrapolation_note
 from bayescale.groups import Fitted, effects_at, random, resolve
 from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.laws.base import Values
+from bayescale.noise import around, scatter
 from bayescale.notes import Note
 from bayescale.predictor import curve
 from bayescale.runs import Runs
@@ -110,29 +111,13 @@ def responses(fit: Fitted, values: Values, x: Values, kind: Kind) -> xr.DataArra
     if kind == "mean":
         return draws
     one = draws.isel(run=0, drop=True)
-    return _around(fit.spec, draws, _scatter(fit.spec, values, one, random(fit.seed, "scatter")))
+    return around(fit.spec, draws, scatter(fit.spec, values, one, random(fit.seed, "scatter")))
 
 
 def replicate(spec: Spec, values: Values, x: Values, seed: int) -> xr.DataArray:
     """New responses at given rows, each with its own scatter: (chain, draw, run, ...)."""
     mean = curve(spec, values, x, np).transpose(*SAMPLE_DIMS, "run", ...)
-    return _around(spec, mean, _scatter(spec, values, mean, random(seed, "replicate")))
-
-
-def _scatter(
-    spec: Spec, values: Values, like: xr.DataArray, rng: np.random.Generator
-) -> xr.DataArray:
-    """Draws of the noise, in the shape of `like`, on the scale that the noise is on."""
-    if spec.noise.dist == "StudentT":
-        nu = values["nu"].broadcast_like(like).transpose(*like.dims)
-        standard = rng.standard_t(nu.values)
-    else:
-        standard = rng.standard_normal(like.shape)
-    return like.copy(data=standard) * values["sigma"]
-
-
-def _around(spec: Spec, mean: xr.DataArray, scatter: xr.DataArray) -> xr.DataArray:
-    return mean * np.exp(scatter) if spec.noise.on == "log" else mean + scatter
+    return around(spec, mean, scatter(spec, values, mean, random(seed, "replicate")))
 
 
 def _crosses_zero(spec: Spec, draws: xr.DataArray) -> list[Note]:

@@ -1,9 +1,9 @@
-"""Progress on a terminal: compiling, then draws done, chains and divergences."""
+"""Progress on a terminal: compiling, then draws or refits done."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -11,12 +11,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from bayescale.settings import Settings
 
 
-class SamplingProgress:
+class _Live:
     """A live bar on standard error; nothing is written where that is no terminal."""
 
-    def __init__(self, settings: Settings, *, enabled: bool) -> None:
+    def __init__(self, *, enabled: bool) -> None:
         console = Console(stderr=True)
-        self._total = settings.chains * (settings.draws + settings.tune)
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -29,7 +28,7 @@ class SamplingProgress:
         )
         self._task = self._bar.add_task("compiling the sampler", total=None)
 
-    def __enter__(self) -> SamplingProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -41,6 +40,14 @@ class SamplingProgress:
     ) -> None:
         self._bar.stop()
 
+
+class SamplingProgress(_Live):
+    """Draws of one fit, over all its chains."""
+
+    def __init__(self, settings: Settings, *, enabled: bool) -> None:
+        super().__init__(enabled=enabled)
+        self._total = settings.chains * (settings.draws + settings.tune)
+
     def update(self, chains: list[Any]) -> None:
         """Callback of the sampler, from its own thread."""
         done = sum(chain.finished_draws for chain in chains)
@@ -50,4 +57,21 @@ class SamplingProgress:
             description=f"sampling {len(chains)} chains, {divergences} divergences",
             total=self._total,
             completed=done,
+        )
+
+
+class RefitProgress(_Live):
+    """Refits done, of many."""
+
+    def __init__(self, total: int, *, enabled: bool) -> None:
+        super().__init__(enabled=enabled)
+        self._total = total
+        self._done = 0
+
+    def advance(self) -> None:
+        """One more is done; called from any thread."""
+        self._done += 1
+        description = f"refit {self._done} of {self._total}"
+        self._bar.update(
+            self._task, description=description, total=self._total, completed=self._done
         )

@@ -61,30 +61,34 @@ class ScalingModel:
             If the runs cannot be read or lack what the spec needs.
         """
         runs = runs if isinstance(runs, Runs) else Runs.read(runs)
-        settings = settings or Settings()
-        arrays = design(self.spec, runs)
-        sampler = Sampler(self.spec, arrays)
-        prior = sampler.prior(_PRIOR_DRAWS, settings.seed)
-        posterior, stats = sampler.sample(settings, show_progress=show_progress)
-        convergence = judge(posterior, stats)
-        expected = _replicated(self.spec, arrays, prior, settings.seed)
-        notes = [
-            *convergence.notes(),
-            *conflict_notes(expected["response"], arrays.data["response"]),
-            *group_notes(self.spec, arrays),
-            *prior_notes(self.spec, prior, posterior),
-        ]
-        groups = {
-            "posterior": _finished(self.spec, arrays, posterior),
-            "posterior_predictive": _replicated(self.spec, arrays, posterior, settings.seed),
-            "sample_stats": stats,
-            "prior": _finished(self.spec, arrays, prior),
-            "prior_predictive": expected,
-            "observed_data": arrays.data[["response"]],
-            "constant_data": arrays.data.drop_vars("response"),
-        }
-        data = xr.DataTree.from_dict(groups)
-        return Fit(self.spec, runs, arrays.centre, data, settings, convergence, notes)
+        sampler = Sampler(self.spec, design(self.spec, runs))
+        return fit_with(sampler, runs, settings or Settings(), show_progress=show_progress)
+
+
+def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress: bool) -> Fit:
+    """Fit through a sampler that may have been compiled before; `runs` made its design."""
+    spec, arrays = sampler.spec, sampler.design
+    prior = sampler.prior(_PRIOR_DRAWS, settings.seed)
+    posterior, stats = sampler.sample(settings, show_progress=show_progress)
+    convergence = judge(posterior, stats)
+    expected = _replicated(spec, arrays, prior, settings.seed)
+    notes = [
+        *convergence.notes(),
+        *conflict_notes(expected["response"], arrays.data["response"]),
+        *group_notes(spec, arrays),
+        *prior_notes(spec, prior, posterior),
+    ]
+    groups = {
+        "posterior": _finished(spec, arrays, posterior),
+        "posterior_predictive": _replicated(spec, arrays, posterior, settings.seed),
+        "sample_stats": stats,
+        "prior": _finished(spec, arrays, prior),
+        "prior_predictive": expected,
+        "observed_data": arrays.data[["response"]],
+        "constant_data": arrays.data.drop_vars("response"),
+    }
+    data = xr.DataTree.from_dict(groups)
+    return Fit(spec, runs, arrays.centre, data, settings, convergence, notes)
 
 
 def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:

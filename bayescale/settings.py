@@ -23,6 +23,8 @@ class Settings:
         The same seed gives the same draws.
     sampler : {"nutpie", "pymc"}
         nutpie, or PyMC's own NUTS.
+    target_accept : float, optional
+        Acceptance rate that the step size aims at; by default .98 with groups, .9 without.
     """
 
     draws: int = 3000
@@ -30,6 +32,7 @@ class Settings:
     chains: int = 4
     seed: int = 0
     sampler: Literal["nutpie", "pymc"] = "nutpie"
+    target_accept: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("draws", 100), ("tune", 100), ("chains", 2), ("seed", 0)):
@@ -38,3 +41,10 @@ class Settings:
                 raise BayescaleError(f"{name}={value}: must be at least {least}")
         if self.sampler not in ("nutpie", "pymc"):
             raise BayescaleError(f"sampler={self.sampler!r}: use nutpie or pymc")
+        if self.target_accept is not None and not 0.5 <= self.target_accept < 1:
+            raise BayescaleError(f"target_accept={self.target_accept:g}: from 0.5 to below 1")
+
+
+# For refits of a model without some of its runs. They need not resolve the tails of every
+# parameter, and one that does not converge is sampled again with the defaults above.
+REFIT = Settings(draws=1500, tune=500, target_accept=0.9)

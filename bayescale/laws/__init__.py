@@ -1,10 +1,9 @@
 """The laws, one per file. `LAWS` maps each one's name to it."""
 
-from bayescale.laws import chinchilla, compute_linear, compute_power, kaplan
+from bayescale.laws import chinchilla, compute_linear, compute_power, kaplan, separate_linear
 from bayescale.laws.base import Law, Parameter
 
-LAWS: dict[str, Law] = {
-    module.LAW.name: module.LAW for module in (compute_linear, compute_power, kaplan, chinchilla)
-}
+_MODULES = (compute_linear, separate_linear, compute_power, kaplan, chinchilla)
+LAWS: dict[str, Law] = {module.LAW.name: module.LAW for module in _MODULES}
 
 __all__ = ["LAWS", "Law", "Parameter"]

@@ -1,0 +1,46 @@
+"""Noise: the scatter of single runs around the curve, drawn and scored."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from bayescale.laws.base import Values
+from bayescale.spec import Spec
+
+
+def scatter(
+    spec: Spec, values: Values, like: xr.DataArray, rng: np.random.Generator
+) -> xr.DataArray:
+    """Draws of the noise, in the shape of `like`, on the scale that the noise is on."""
+    if spec.noise.dist == "StudentT":
+        nu = values["nu"].broadcast_like(like).transpose(*like.dims)
+        standard = rng.standard_t(nu.values)
+    else:
+        standard = rng.standard_normal(like.shape)
+    return like.copy(data=standard) * values["sigma"]
+
+
+def around(spec: Spec, mean: xr.DataArray, scatter: xr.DataArray) -> xr.DataArray:
+    """The response at a distance from the curve."""
+    return mean * np.exp(scatter) if spec.noise.on == "log" else mean + scatter
+
+
+def log_density(
+    spec: Spec, values: Values, mean: xr.DataArray, response: xr.DataArray
+) -> xr.DataArray:
+    """Log density of single responses, in nats, always of the response itself.
+
+    Where the noise is on the log, the Jacobian -ln(response) is in, so that densities under
+    different specs can be compared.
+    """
+    on_log = spec.noise.on == "log"
+    error = np.log(response) - np.log(mean) if on_log else response - mean
+    standard = error / values["sigma"]
+    if spec.noise.dist == "StudentT":
+        density = xr.apply_ufunc(stats.t.logpdf, standard, values["nu"])
+    else:
+        density = xr.apply_ufunc(stats.norm.logpdf, standard)
+    density = density - np.log(values["sigma"])
+    return density - np.log(response) if on_log else density
