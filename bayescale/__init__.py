@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayescale.comparison import compare as compare
     from bayescale.errors import BayescaleError as BayescaleError
     from bayescale.fit import Fit as Fit
     from bayescale.laws import LAWS as LAWS
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from bayescale.scaling import ScalingModel as ScalingModel
     from bayescale.settings import Settings as Settings
     from bayescale.spec import Spec as Spec
+    from bayescale.stacking import load as load
+    from bayescale.stacking import stack as stack
 
 # Loaded when first asked for: `bayescale --help` must not wait for PyMC.
 _HOMES = {
@@ -29,6 +32,9 @@ _HOMES = {
     "ScalingModel": "scaling",
     "Settings": "settings",
     "Spec": "spec",
+    "compare": "comparison",
+    "load": "stacking",
+    "stack": "stacking",
 }
 
 __version__ = version("bayescale")
@@ -41,6 +47,9 @@ __all__ = [
     "ScalingModel",
     "Settings",
     "Spec",
+    "compare",
+    "load",
+    "stack",
 ]
 
 

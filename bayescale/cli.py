@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit
     from bayescale.runs import Runs
     from bayescale.spec import Spec
-    from bayescale.stack import Stack
+    from bayescale.stacking import Stack
 
 USER_ERROR, NOT_CONVERGED = 2, 3
 
@@ -262,7 +262,7 @@ def predict(
     from bayescale.output import print_json, print_notes, print_table
     from bayescale.points import read_points
     from bayescale.predict import KINDS, check_kind
-    from bayescale.stack import load
+    from bayescale.stacking import load
 
     check_prob(prob)
     check_kind(kind)
@@ -331,7 +331,7 @@ def invert(
     from bayescale.numbers import human, parse_number
     from bayescale.output import print_json, print_notes, print_table
     from bayescale.points import check_groups
-    from bayescale.stack import load
+    from bayescale.stacking import load
 
     loaded = load(folder)
     groups = dict(_pair(text, "--group") for text in group or [])
@@ -416,7 +416,7 @@ def compare(
         runs = _read_runs("open-llm-bpc", column, where)
     chosen = [_model(name, response, no_groups) for name in named]
 
-    from bayescale.compare import compare as compared
+    from bayescale.comparison import compare as compared
     from bayescale.numbers import digits, parse_number
     from bayescale.output import print_json, print_notes, print_table, say, write_json
 
@@ -442,7 +442,7 @@ def compare(
         print_notes(result.notes)
     if stack_in is not None:
         from bayescale.scaling import ScalingModel
-        from bayescale.stack import stack
+        from bayescale.stacking import stack
 
         kept = [name for name, weight in result.weights.items() if weight > 0]
         fits = [ScalingModel(result.specs[name]).fit(result.runs) for name in kept]
@@ -542,31 +542,47 @@ def report(
         list[str] | None, typer.Option("--at", help="A point to predict; as for predict.")
     ] = None,
     target: Annotated[float | None, typer.Option("--target", help="Response to reach.")] = None,
+    comparison: Annotated[
+        Path | None, typer.Option("--comparison", help="A file from `compare --out`.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the main job.")] = Settings.seed,
     as_json: Json = False,
 ) -> None:
     """Write a page and a JSON file that answer: what will a run reach, and how sure are we?
 
-    Without fits: the spec compute-only on the bundled table, and again on its reference runs, to
-    predict the others. Exit code 3 if a fit did not converge.
+    Without fits: the spec compute-only on the bundled table, again on its reference runs, to
+    predict the others, and compared with separate slopes and Chinchilla's law on families left
+    out. Exit code 3 if a fit did not converge.
     """
     from bayescale.fit import Fit
-    from bayescale.output import print_json, print_notes, say
+    from bayescale.output import print_json, print_notes, read_json, say
     from bayescale.points import read_points
     from bayescale.report import write
 
+    rivals: list[Fit] = []
+    compared = None if comparison is None else read_json(comparison)
     if folders:
         fits = [Fit.load(folder) for folder in folders]
         out = out or Path("reports") / folders[0].resolve().name
         command = f"bayescale report {' '.join(map(str, folders))} --out {out}"
+        command += "" if comparison is None else f" --comparison {comparison}"
     else:
         out = out or Path("reports") / "open-llm-bpc"
-        fits = _main_job(out, seed)
+        fits, rivals, compared = _main_job(out, seed)
         command = f"bayescale report --out {out} --seed {seed}"
     points = None
     if at:
         points = read_points(at, None, fits[0].spec).table.to_dict(orient="records")
-    said = write(fits, out, command=command, points=points, target=target)
+    said = write(
+        fits,
+        out,
+        command=command,
+        points=points,
+        target=target,
+        comparison=compared,
+        rivals=rivals,
+    )
+    fits += rivals
     notes = [note for fitted in fits for note in _failures(fitted)]
     files = {"html": str(out / "index.html"), "json": str(out / "report.json")}
     if as_json:
@@ -578,21 +594,33 @@ def report(
     say("all fits converged")
 
 
-def _main_job(out: Path, seed: int) -> list[Fit]:
-    """The default spec on the bundled table, and on its reference runs, saved with the report."""
+def _main_job(out: Path, seed: int) -> tuple[list[Fit], list[Fit], dict[str, Any]]:
+    """The default spec on the bundled table and on its reference runs, and its rivals."""
+    from dataclasses import replace
+
+    from bayescale.comparison import compare as compared
     from bayescale.output import say
     from bayescale.reference import reference_runs
     from bayescale.runs import Runs
     from bayescale.scaling import ScalingModel
 
-    model, runs = ScalingModel("compute-only"), Runs.read("open-llm-bpc")
-    fits = []
-    for name, table in (("all", runs), ("reference", reference_runs(runs))):
-        say(f"fitting {model.spec.name} to {len(table)} runs of {table.name}")
-        fitted = model.fit(table, Settings(seed=seed))
+    runs, settings = Runs.read("open-llm-bpc"), Settings(seed=seed)
+
+    def fit(spec: str, table: Runs, name: str) -> Fit:
+        say(f"fitting {spec} to {len(table)} runs of {table.name}")
+        fitted = ScalingModel(spec).fit(table, settings)
         fitted.save(out / "fit" / name, overwrite=True)
-        fits.append(fitted)
-    return fits
+        return fitted
+
+    fits = [
+        fit("compute-only", runs, "all"),
+        fit("compute-only", reference_runs(runs), "reference"),
+    ]
+    rivals = [fit(spec, runs, spec) for spec in ("separate-slopes", "chinchilla")]
+    specs = [fitted.spec for fitted in (fits[0], *rivals)]
+    say(f"comparing {', '.join(spec.name for spec in specs)} on families left out")
+    comparison = compared(specs, runs, by="family", settings=replace(REFIT, seed=seed))
+    return fits, rivals, comparison.to_dict()
 
 
 def _read_runs(source: str, column: list[str] | None, where: str | None) -> Runs:

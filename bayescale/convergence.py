@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import arviz_stats
+import numpy as np
 import xarray as xr
 
 from bayescale.notes import Note
@@ -77,12 +78,26 @@ class Convergence:
 
 def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
     """Convergence of all variables in a posterior."""
-    summary = arviz_stats.summary(posterior, kind="diagnostics", round_to="none")
-    moving = summary[summary["ess_bulk"].notna()]  # a constant has no effective sample size
+    r_hat = _each(arviz_stats.rhat(posterior))
+    bulk = _each(arviz_stats.ess(posterior, method="bulk"))
+    tail = _each(arviz_stats.ess(posterior, method="tail"))
+    worst = min(bulk, key=lambda name: bulk[name])
     return Convergence(
-        r_hat=float(moving["r_hat"].max()),
-        ess_bulk=float(moving["ess_bulk"].min()),
-        ess_tail=float(moving["ess_tail"].min()),
+        r_hat=max(r_hat.values()),
+        ess_bulk=bulk[worst],
+        ess_tail=min(tail.values()),
         divergences=int(sample_stats["diverging"].sum()),
-        worst=str(moving["ess_bulk"].idxmin()),
+        worst=worst,
     )
+
+
+def _each(diagnostic: xr.Dataset) -> dict[str, float]:
+    """Every value by the label of its quantity; a constant has none."""
+    said = {}
+    for name, values in diagnostic.data_vars.items():
+        for where in np.ndindex(values.shape):
+            labels = [str(values[dim].values[i]) for dim, i in zip(values.dims, where, strict=True)]
+            label = f"{name}[{', '.join(labels)}]" if labels else str(name)
+            if np.isfinite(values.values[where]):
+                said[label] = float(values.values[where])
+    return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,10 @@ from bayescale.model import build
 from bayescale.progress import RefitProgress, SamplingProgress
 from bayescale.settings import REFIT, Settings
 from bayescale.spec import Spec
+
+# Compiled samplers of this process, by spec and labels; the arrays are handed over at sampling.
+_COMPILED: dict[str, Any] = {}
+_COMPILED_MOST = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +54,6 @@ class Sampler:
         self.spec = spec
         self.design = design
         self.model = build(spec, design)
-        self._compiled: Any = None
 
     def prior(self, draws: int, seed: int) -> xr.Dataset:
         """Draws from the prior of everything in the posterior."""
@@ -98,7 +102,7 @@ class Sampler:
         """Posteriors given only some of the runs, each through the same compiled sampler.
 
         Refit i has the seed of the settings plus i, whatever runs beside it. One whose chains
-        do not converge is sampled again, longer and with smaller steps.
+        do not converge is sampled again, longer, and with smaller steps if any diverged.
 
         Parameters
         ----------
@@ -119,12 +123,15 @@ class Sampler:
                 return list(pool.map(one, range(len(kept))))
 
     def _refit(self, kept: np.ndarray, settings: Settings) -> Refit:
-        some = self.design.data.isel(run=np.flatnonzero(kept))
-        data = {str(name): some[name].values for name in some.data_vars if some[name].size}
+        data = self._arrays(self.design.data.isel(run=np.flatnonzero(kept)))
         first = self._judged(settings, data, attempts=1)
         if first.convergence.passed:
             return first
-        return self._judged(Settings(chains=settings.chains, seed=settings.seed), data, attempts=2)
+        smaller = 0.98 if first.convergence.divergences else settings.target_accept
+        longer = replace(
+            settings, draws=3 * settings.draws, tune=2 * settings.tune, target_accept=smaller
+        )
+        return self._judged(longer, data, attempts=2)
 
     def _judged(
         self, settings: Settings, data: Mapping[str, np.ndarray], *, attempts: int
@@ -134,9 +141,18 @@ class Sampler:
         return Refit(posterior, judge(posterior, tree["sample_stats"].to_dataset()), attempts)
 
     def _compile(self) -> Any:
-        if self._compiled is None:
-            self._compiled = nutpie.compile_pymc_model(self.model)
-        return self._compiled
+        """The sampler of this spec for runs and groups of these names, compiled once a process."""
+        labels = {dim: list(map(str, names)) for dim, names in self.design.coords.items()}
+        filled = [str(name) for name in self.design.data if self.design.data[name].size]
+        key = json.dumps([self.spec.to_toml(), labels, filled])
+        if key not in _COMPILED:
+            if len(_COMPILED) == _COMPILED_MOST:
+                _COMPILED.pop(next(iter(_COMPILED)))
+            _COMPILED[key] = nutpie.compile_pymc_model(self.model)
+        return _COMPILED[key]
+
+    def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
+        return {str(name): data[name].values for name in data.data_vars if data[name].size}
 
     def _target_accept(self, settings: Settings) -> float:
         if settings.target_accept is not None:
@@ -150,7 +166,7 @@ class Sampler:
         progress: SamplingProgress | None = None,
         cores: int | None = None,
     ) -> xr.DataTree:
-        compiled = self._compile().with_data(**data) if data else self._compile()
+        compiled = self._compile().with_data(**self._arrays(self.design.data) | dict(data or {}))
         # Measured: without groups the low-rank mass matrix follows the correlations of a law's
         # parameters (17 times the effective draws a second on Chinchilla's 240 points); with
         # groups it mixes worse than the diagonal, and the funnels want small steps.

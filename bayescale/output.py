@@ -52,6 +52,23 @@ def _finite(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """One object from a file.
+
+    Raises
+    ------
+    BayescaleError
+        If the file is not there or holds no object.
+    """
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BayescaleError(f"{path}: not a readable JSON file: {error}") from error
+    if not isinstance(said, dict):
+        raise BayescaleError(f"{path}: holds a {type(said).__name__}, not an object")
+    return said
+
+
 def print_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
     """Rows as a table on standard output, never cut where that is no terminal."""
     if not rows:

@@ -45,6 +45,5 @@ class Settings:
             raise BayescaleError(f"target_accept={self.target_accept:g}: from 0.5 to below 1")
 
 
-# For refits of a model without some of its runs. They need not resolve the tails of every
-# parameter, and one that does not converge is sampled again with the defaults above.
+# Of a model without some of its runs; see `Sampler.refits`.
 REFIT = Settings(draws=1500, tune=500, target_accept=0.9)

@@ -21,6 +21,7 @@ from bayescale import numbers, plots
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
 from bayescale.report.content import content, sections_of
+from bayescale.report.which_law import which_law
 
 __all__ = ["content", "render", "write"]
 
@@ -32,17 +33,34 @@ def write(
     command: str,
     points: Sequence[Mapping[str, Any]] | None = None,
     target: float | None = None,
+    comparison: Mapping[str, Any] | None = None,
+    rivals: Sequence[Fit] = (),
 ) -> dict[str, Any]:
     """Write `index.html`, `report.json` and the first figure, and return the content.
+
+    Parameters
+    ----------
+    fits, command, points, target
+        As for `content`.
+    out : Path
+    comparison : mapping, optional
+        Of models, as `Comparison.to_dict` gives it.
+    rivals : sequence of Fit
+        Fits that are compared with the first, and have no section of their own.
 
     Raises
     ------
     BayescaleError
-        If the folder cannot be written; parameters as for `content`.
+        If the folder cannot be written.
     """
     said = content(fits, points=points, target=target, command=command)
     figures = [_figures(fit) for fit, _ in sections_of(fits)]
-    page = render(said, figures)
+    law_figures: dict[str, str] = {}
+    said["law"] = None
+    if comparison is not None:
+        said["law"], drawn = which_law(comparison, [*fits, *rivals])
+        law_figures = {kind: _svg(figure, kind) for kind, figure in drawn.items()}
+    page = render(said, figures, law_figures)
     text = json.dumps(said, indent=2, allow_nan=False) + "\n"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +81,11 @@ def _figures(fit: Fit) -> dict[str, str]:
     return {kind: _svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
 
 
-def render(said: Mapping[str, Any], figures: Sequence[Mapping[str, str]]) -> str:
+def render(
+    said: Mapping[str, Any],
+    figures: Sequence[Mapping[str, str]],
+    law_figures: Mapping[str, str] | None = None,
+) -> str:
     """The page: a template over the content, and the figures of each of its fits in turn."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bayescale.report", "."),
@@ -82,7 +104,9 @@ def render(said: Mapping[str, Any], figures: Sequence[Mapping[str, str]]) -> str
         {kind: _inline(svg, f"f{i}-{kind}") for kind, svg in one.items()}
         for i, one in enumerate(figures)
     ]
-    return environment.get_template("page.html.j2").render(**said, figures=inlined)
+    of_laws = {kind: _inline(svg, f"law-{kind}") for kind, svg in (law_figures or {}).items()}
+    template = environment.get_template("page.html.j2")
+    return template.render(**said, figures=inlined, law_figures=of_laws)
 
 
 def _svg(figure: Figure, salt: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import arviz_stats
 import numpy as np
@@ -303,7 +304,9 @@ def _by_run(
     tree = xr.DataTree.from_dict(
         {"posterior": posterior, "log_likelihood": density.to_dataset(name="response")}
     )
-    smoothed = arviz_stats.loo(tree, pointwise=True)
+    with catch_warnings():  # a high k is refitted below
+        filterwarnings("ignore", message="Estimated shape parameter of Pareto distribution")
+        smoothed = arviz_stats.loo(tree, pointwise=True)
     bad = [int(i) for i in np.flatnonzero(smoothed.pareto_k.values > _K_MOST)]
     exact = sampler.refits(
         [~left_out[i].out for i in bad],

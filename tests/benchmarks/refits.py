@@ -1,0 +1,111 @@
+"""What a refit costs: `make bench-refits`.
+
+All leave-one-out refits of the default spec on the bundled table, through one compiled sampler
+and by the loop that people write (build the model, `pm.sample`, once a run); the elpd of both.
+Then effective draws a second of Chinchilla's law on the 240 digitised points, ours and stock
+`pm.sample`. Ratios are of times within this one process. `--rows N` times the loop on the first N
+runs only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import arviz_stats
+import numpy as np
+import pymc as pm
+import xarray as xr
+from scipy.special import logsumexp
+
+from bayescale import Runs, Settings, Spec
+from bayescale.design import design
+from bayescale.folds import folds
+from bayescale.inference import Sampler
+from bayescale.model import build
+from bayescale.noise import log_density
+from bayescale.predictor import centred_tokens, curve
+
+POINTS = Path(__file__).parents[3] / "shared" / "data" / "chinchilla_245.csv"
+
+
+def elpd(sampler: Sampler, posterior: xr.Dataset, out: np.ndarray) -> float:
+    arrays, spec = sampler.design, sampler.spec
+    x = {str(name): arrays.data[name] for name in arrays.data.data_vars}
+    x["tokens"] = centred_tokens(posterior, x)
+    x = {name: values.isel(run=np.flatnonzero(out)) for name, values in x.items()}
+    density = log_density(spec, posterior, curve(spec, posterior, x, np), x["response"])
+    values = density.values.ravel()
+    return float(logsumexp(values) - np.log(values.size))
+
+
+def leave_one_out(rows: int | None) -> dict[str, float]:
+    spec, runs = Spec.load("compute-only"), Runs.read("open-llm-bpc")
+    arrays = design(spec, runs)
+    out = [fold.out for fold in folds(runs, "run")][:rows]
+    start = time.perf_counter()
+    sampler = Sampler(spec, arrays)
+    sampler.sample(Settings(draws=100, tune=100))
+    compiled = time.perf_counter()
+    refits = sampler.refits([~mask for mask in out])
+    ours = time.perf_counter() - compiled
+    mine = [elpd(sampler, refit.posterior, mask) for refit, mask in zip(refits, out, strict=True)]
+    theirs = []
+    start_loop = time.perf_counter()
+    for i, mask in enumerate(out):
+        some = arrays.data.isel(run=np.flatnonzero(~mask))
+        with build(spec, type(arrays)(some, arrays.centre)):
+            tree = pm.sample(random_seed=i, progressbar=False, target_accept=0.9)
+        theirs.append(elpd(sampler, tree["posterior"].to_dataset(), mask))
+        print(f"loop: {i + 1} of {len(out)}", file=sys.stderr)
+    loop = time.perf_counter() - start_loop
+    difference = np.subtract(mine, theirs)
+    return {
+        "refits": len(out),
+        "compile_seconds": compiled - start,
+        "ours_seconds": ours,
+        "loop_seconds": loop,
+        "ratio": loop / ours,
+        "ratio_with_compile": loop / (ours + compiled - start),
+        "worst_r_hat": max(refit.convergence.r_hat for refit in refits),
+        "elpd_ours": float(np.sum(mine)),
+        "elpd_loop": float(np.sum(theirs)),
+        "largest_difference_of_one_run": float(np.abs(difference).max()),
+    }
+
+
+def effective_draws() -> dict[str, float]:
+    spec = Spec.load("chinchilla").replace(response="loss", groups=False)
+    runs = Runs.read(POINTS, where="drop_in_besiroglu == False")
+    said = {}
+    for name in ("nutpie", "pymc"):
+        sampler = Sampler(spec, design(spec, runs))
+        if name == "nutpie":
+            sampler.sample(Settings(draws=100, tune=100))  # compile
+            start = time.perf_counter()
+            posterior, _ = sampler.sample(Settings())
+        else:
+            with sampler.model:
+                pm.sample(draws=10, tune=10, progressbar=False, random_seed=0)  # compile
+                start = time.perf_counter()
+                tree = pm.sample(progressbar=False, random_seed=0, nuts_sampler="pymc")
+            posterior = tree["posterior"].to_dataset()
+        seconds = time.perf_counter() - start
+        least = min(float(v.min()) for v in arviz_stats.ess(posterior).data_vars.values())
+        said[f"{name}_least_ess"] = least
+        said[f"{name}_seconds"] = seconds
+    ours = said["nutpie_least_ess"] / said["nutpie_seconds"]
+    stock = said["pymc_least_ess"] / said["pymc_seconds"]
+    return {**said, "ours_per_second": ours, "stock_per_second": stock, "ratio": ours / stock}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, help="leave out the first N runs only")
+    result = {"leave_one_out": leave_one_out(parser.parse_args().rows)}
+    if POINTS.is_file():
+        result["chinchilla_240"] = effective_draws()
+    print(json.dumps(result, indent=2))
