@@ -34,8 +34,39 @@ def build(spec: Spec, design: Design) -> pm.Model:
         if spec.noise.on == "log":
             mean, observed = pmd.math.log(mean), pmd.math.log(observed)
         noise = {name: values[name] for name in spec.noise.parameters}
-        getattr(pmd, spec.noise.dist)("observed", mu=mean, **noise, observed=observed)
+        noise["sigma"] = deviation(spec, values)
+        if spec.discrepancy:
+            _missed(spec, values, x, observed - mean)
+        else:
+            getattr(pmd, spec.noise.dist)("observed", mu=mean, **noise, observed=observed)
     return model
+
+
+def _missed(spec: Spec, values: dict[str, Any], x: dict[str, Any], error: Any) -> None:
+    """The likelihood with the discrepancy integrated out, which is no named distribution."""
+    theta = {
+        name: _prior(discrepancy.PREFIX + name, prior).values[None, None]
+        for name, prior in spec.discrepancy.items()
+    }
+    unit = error_unit(spec, values)
+    variance = (deviation(spec, values) / unit) ** 2
+    middle = [x[name].values for name in INPUTS]
+    # A hidden count is where its latent value puts it; the frontier is not moved by it.
+    frontier = discrepancy.places(*middle, 0.0, pt)["s"].max()
+    params, tokens = x["params"].values, x["tokens"].values
+    stand_in = [x[f"inducing_{name}"].values for name in INPUTS]
+    pm.Potential(
+        "observed",
+        discrepancy.log_likelihood(
+            theta,
+            discrepancy.places(params, tokens, frontier, pt),
+            discrepancy.places(*stand_in, frontier, pt),
+            (error / unit).values,
+            variance.values if hasattr(variance, "values") else variance,
+            pt,
+        )
+        - observed_volume(error, unit),
+    )
 
 
 def _prior(name: str, prior: Prior) -> Any:

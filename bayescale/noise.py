@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from scipy import stats
@@ -19,7 +21,12 @@ def scatter(
         standard = rng.standard_t(nu.values)
     else:
         standard = rng.standard_normal(like.shape)
-    return like.copy(data=standard) * values["sigma"]
+    return like.copy(data=standard) * deviation(spec, values)
+
+
+def deviation(spec: Spec, values: Values) -> Any:
+    """Standard deviation (scale, for Student's t) of single runs, on the scale the noise is on."""
+    return (values["sigma"] ** 2 + spec.noise.floor**2) ** 0.5
 
 
 def around(spec: Spec, mean: xr.DataArray, scatter: xr.DataArray) -> xr.DataArray:
@@ -37,10 +44,11 @@ def log_density(
     """
     on_log = spec.noise.on == "log"
     error = np.log(response) - np.log(mean) if on_log else response - mean
-    standard = error / values["sigma"]
+    spread = deviation(spec, values)
+    standard = error / spread
     if spec.noise.dist == "StudentT":
         density = xr.apply_ufunc(stats.t.logpdf, standard, values["nu"])
     else:
         density = xr.apply_ufunc(stats.norm.logpdf, standard)
-    density = density - np.log(values["sigma"])
+    density = density - np.log(spread)
     return density - np.log(response) if on_log else density

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from bayescale import bundled
+from bayescale import bundled, discrepancy
 from bayescale.errors import SpecError
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Support
@@ -91,10 +91,14 @@ class Prior(_Strict):
 
 
 class Noise(_Strict):
-    """Scatter of single runs around the curve, on the response or on its logarithm."""
+    """Scatter of single runs around the curve, on the response or on its logarithm.
+
+    `floor` is a standard deviation below which it cannot fall, added to `sigma` in squares.
+    """
 
     on: Literal["response", "log"]
     dist: Literal["Normal", "StudentT"]
+    floor: Annotated[float, Field(ge=0)] = 0.0
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -147,6 +151,9 @@ class Spec(_Strict):
         One for each parameter of the law and of the noise.
     effects : dict
         Group to parameter to the prior of the standard deviation between groups.
+    discrepancy : dict
+        Priors of what the law misses, by the names in `bayescale.discrepancy.PARAMETERS`; empty
+        where the law is taken to be exact.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
@@ -158,6 +165,7 @@ class Spec(_Strict):
     noise: Noise
     priors: dict[str, Prior]
     effects: dict[GroupName, dict[str, Prior]] = {}
+    discrepancy: dict[str, Prior] = {}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -176,7 +184,9 @@ class Spec(_Strict):
 
     def all_priors(self) -> dict[str, Prior]:
         """Every prior by its name in the posterior, those of the spreads included."""
-        return self.priors | {effect.sd_name: effect.sd for effect in self.effect_list()}
+        spreads = {effect.sd_name: effect.sd for effect in self.effect_list()}
+        missed = {discrepancy.PREFIX + name: prior for name, prior in self.discrepancy.items()}
+        return self.priors | spreads | missed
 
     def effect_list(self) -> Iterator[Effect]:
         """The random effects, one at a time."""
@@ -220,8 +230,12 @@ class Spec(_Strict):
         """The spec as a TOML file's text, which `parse` reads back."""
         return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_defaults=True))
 
-    def replace(self, *, response: str | None = None, groups: bool = True) -> Spec:
-        """The same spec for another response column, or without its group effects.
+    def replace(
+        self, *, response: str | None = None, groups: bool = True, discrepancy: bool = False
+    ) -> Spec:
+        """The same spec for another response, without its group effects, or with a discrepancy.
+
+        The discrepancy is that of the shipped spec `forecast`; the scatter around it is Normal.
 
         Raises
         ------
@@ -233,6 +247,11 @@ class Spec(_Strict):
             says["response"] = response
         if not groups:
             says["effects"] = {}
+        if discrepancy and not self.discrepancy:
+            says["discrepancy"] = Spec.load("forecast").model_dump()["discrepancy"]
+            says["noise"]["dist"] = "Normal"
+            says["priors"].pop("nu", None)
+            says["name"] = f"{self.name}-discrepancy"
         try:
             return Spec.model_validate(says)
         except ValidationError as error:
@@ -260,6 +279,7 @@ class Spec(_Strict):
                     f"which is no parameter of {law.name}; there are {known}"
                 )
             _check_support(effect.sd_name, effect.sd, "positive")
+        self._check_discrepancy()
         if not self.corpora and any(prior.by for prior in self.all_priors().values()):
             raise ValueError('a prior by = "corpus" needs corpora = [...]')
         if len(set(self.corpora)) < len(self.corpora):
@@ -267,7 +287,21 @@ class Spec(_Strict):
         return self
 
 
-def _check_support(name: str, prior: Prior, support: Support) -> None:
+    def _check_discrepancy(self) -> None:
+        if not self.discrepancy:
+            return
+        for name in discrepancy.PARAMETERS.keys() ^ self.discrepancy.keys():
+            known = ", ".join(discrepancy.PARAMETERS)
+            raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")
+        for name, (support, _) in discrepancy.PARAMETERS.items():
+            _check_support(f"discrepancy {name}", self.discrepancy[name], support)
+        if self.noise.dist != "Normal":
+            raise ValueError("a discrepancy is integrated out, which needs noise dist = \"Normal\"")
+        if self.corpora:
+            raise ValueError("a discrepancy of several corpora is not there; name one response")
+
+
+def _check_support(name: str, prior: Prior, support: str) -> None:
     if prior.support != support:
         fitting = [dist for dist, (_, where) in DISTRIBUTIONS.items() if where == support]
         raise ValueError(f"{name} is {support}, {prior.dist} is not; use {', '.join(fitting)}")
