@@ -68,7 +68,8 @@ class _Path:
 
     def __call__(self, t: Any) -> dict[str, Any]:
         params = self.a + self.b * t
-        return {"params": params, "tokens": t - params}
+        # Unique tokens have the centre of tokens: every token is new.
+        return {"params": params, "tokens": t - params, "unique_tokens": t - params}
 
 
 def invert(
@@ -127,7 +128,7 @@ def invert(
 
     sample = {dim: fit.posterior.sizes[dim] for dim in SAMPLE_DIMS}
     t, never = _solve(reached, sample)
-    origin = {name: np.log(value) for name, value in fit.centre.items()}
+    origin = {name: np.log(fit.centre[name]) for name in ("params", "tokens")}
     needed = float(t.quantile(prob, dim=SAMPLE_DIMS, method="inverted_cdf"))
     if needed <= -_SPAN:
         raise BayescaleError(
