@@ -32,8 +32,9 @@ class Design:
     ----------
     data : Dataset
         `params`, `tokens` (run): centred ln N and ln D, and other inputs of the law likewise;
-        for a hidden count the middle of its range. `tokens_sd` (run, hidden): standard deviation of ln D, one column for each run
-        that hides its count. `{group}_index` (run): position in the group's coordinate.
+        for a hidden count the middle of its range. `tokens_sd` (run, hidden): standard deviation
+        of ln D, one column for each run that hides its count. `{group}_index` (run): position in
+        the group's coordinate.
         `response` (run) or (run, corpus).
     centre : mapping
         Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.

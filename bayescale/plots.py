@@ -23,18 +23,19 @@ from bayescale.runs import QUANTITIES
 from bayescale.settings import PROB
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the first is for the model.
-_INK = "#222222"
-_MODEL = "#0072B2"
-_SURPRISE = "#D55E00"
-_QUIET = "#8A8A8A"
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
+INK = "#222222"
+MODEL = "#0072B2"
+SURPRISE = "#D55E00"
+QUIET = "#8A8A8A"
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
 _MARKERS = ("o", "s", "^", "D", "v")
 
 _GRID = 80
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """How every figure looks."""
     with mpl.rc_context(
         {
             "font.family": "sans-serif",
@@ -102,7 +103,7 @@ def curve(fit: Fit, prob: float = PROB) -> Figure:
     grid = pd.DataFrame({"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)})
     bands = {kind: fit.predict(grid, kind).draws for kind in ("run", "mean")}
     panels = _panels(fit)
-    with _style():
+    with style():
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 4.6))
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (title, select) in zip(axes, panels, strict=True):
@@ -132,9 +133,9 @@ def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], labels: dict[
     for kind, opacity in (("run", 0.15), ("mean", 0.35)):
         lower, upper = said[kind]["lower"], said[kind]["upper"]
         axis.fill_between(
-            x, lower, upper, color=_MODEL, alpha=opacity, lw=0, label=labels[kind], zorder=1
+            x, lower, upper, color=MODEL, alpha=opacity, lw=0, label=labels[kind], zorder=1
         )
-    axis.plot(x, said["mean"]["median"], color=_MODEL, lw=1.6, label="median curve", zorder=2)
+    axis.plot(x, said["mean"]["median"], color=MODEL, lw=1.6, label="median curve", zorder=2)
 
 
 def _runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarray) -> None:
@@ -142,7 +143,7 @@ def _runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarr
     group = next(iter(fit.spec.named_groups), None)
     labels = table[group] if group else pd.Series("runs", table.index)
     hidden = ~fit.runs.known_tokens.to_numpy()
-    styles = zip(cycle(_COLOURS), _marker_cycle(), strict=False)
+    styles = zip(cycle(COLOURS), _marker_cycle(), strict=False)
     for label, (colour, marker) in zip(sorted(labels.unique()), styles, strict=False):
         mine = (labels == label).to_numpy()
         x, y = flops["tokens"][mine], response[mine]
@@ -154,12 +155,12 @@ def _runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarr
             ends = [flops["lower"][i], flops["upper"][i]]
             axis.plot(ends, [response[i]] * 2, color=colour, lw=1, zorder=3)
     if hidden.any():
-        axis.plot([], [], color=_QUIET, marker="o", mfc="white", lw=1, label="tokens inferred")
+        axis.plot([], [], color=QUIET, marker="o", mfc="white", lw=1, label="tokens inferred")
 
 
 def _marker_cycle() -> Iterator[str]:
     for marker in cycle(_MARKERS):
-        yield from [marker] * len(_COLOURS)
+        yield from [marker] * len(COLOURS)
 
 
 def effects(fit: Fit, prob: float = PROB) -> Figure | None:
@@ -172,7 +173,7 @@ def effects(fit: Fit, prob: float = PROB) -> Figure | None:
         return None
     panels = _panels(fit)
     heights = [fit.posterior.sizes[effect.group] for effect in shown]
-    with _style():
+    with style():
         figure = Figure(figsize=(2.8 + 4 * len(panels), 1.4 + 0.24 * sum(heights)))
         axes = figure.subplots(
             len(shown), len(panels), squeeze=False, sharex=True, height_ratios=heights
@@ -196,11 +197,11 @@ def effects(fit: Fit, prob: float = PROB) -> Figure | None:
     return figure
 
 
-def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str = _MODEL) -> None:
+def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str = MODEL) -> None:
     """One row a label, first at the top."""
     wide, half = interval(draws, prob), interval(draws, 0.5)
     y = np.arange(draws.sizes[dim])[::-1]
-    axis.axvline(0, color=_QUIET, lw=0.8, zorder=1)
+    axis.axvline(0, color=QUIET, lw=0.8, zorder=1)
     axis.hlines(y, wide["lower"], wide["upper"], color=colour, lw=1.2)
     axis.hlines(y, half["lower"], half["upper"], color=colour, lw=3.6)
     axis.plot(wide["median"], y, "o", mfc="white", mec=colour, ms=5)
@@ -216,7 +217,7 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
     flops = fit.runs.seen_params(fit.spec.params).to_numpy() * _token_intervals(fit)["tokens"]
     order = np.argsort(flops.to_numpy())
     many = len(order) > 60
-    with _style():
+    with style():
         width = 2.2 + 3.6 * len(panels)
         figure = Figure(figsize=(width, 5.0 if many else 1.3 + 0.19 * len(order)))
         axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
@@ -226,9 +227,9 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
             values = select(observed).isel(run=order).to_numpy()
             outside = ~holds(said, values)
             y = np.arange(len(order))
-            axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.2, alpha=0.8)
-            axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=3.2, alpha=0.5)
-            colours = np.where(outside, _SURPRISE, _INK)
+            axis.hlines(y, said["lower"], said["upper"], color=MODEL, lw=1.2, alpha=0.8)
+            axis.hlines(y, half["lower"], half["upper"], color=MODEL, lw=3.2, alpha=0.5)
+            colours = np.where(outside, SURPRISE, INK)
             axis.scatter(values, y, c=colours, s=16, zorder=3)
             inside = 1 - float(outside.mean())
             axis.set_title(f"{title}: {percent(inside)} inside".strip(": "))
@@ -244,18 +245,18 @@ def prior_posterior(fit: Fit) -> Figure:
     names = [*fit.spec.all_priors()]
     columns = 4
     rows = -(-len(names) // columns)
-    with _style():
+    with style():
         figure = Figure(figsize=(10, 0.5 + 1.7 * rows))
         grid = figure.subplots(rows, columns, squeeze=False)
         axes = grid.ravel()
         for axis, name in zip(axes, names, strict=False):
             prior = fit.prior[name].isel(corpus=0, missing_dims="ignore")
             low, high = prior.quantile([0.01, 0.99]).to_numpy()
-            _density(axis, prior, (low, high), _QUIET)
+            _density(axis, prior, (low, high), QUIET)
             for one in _each_corpus(fit.posterior[name]):
                 ends = one.quantile([0.001, 0.999]).to_numpy()
                 low, high = min(low, ends[0]), max(high, ends[1])
-                _density(axis, one, (low, high), _MODEL)
+                _density(axis, one, (low, high), MODEL)
             axis.set(title=name, yticks=[], xlim=(low, high))
             axis.grid(visible=False)
             axis.spines["left"].set_visible(False)
@@ -290,15 +291,15 @@ def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
     table = fit.runs.table.set_index("run").loc[draws["hidden"].to_numpy()]
     y = np.arange(len(table))[::-1]
     said, half = interval(draws, prob), interval(draws, 0.5)
-    with _style():
+    with style():
         figure = Figure(figsize=(7.4, 1.2 + 0.42 * len(table)))
         axis = figure.subplots()
         ends = table["tokens_low"], table["tokens_high"]
         axis.hlines(y, *ends, color="#D0D0D0", lw=11, label=f"assumed ({percent(PROB)} range)")
-        axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.4)
-        axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=4)
+        axis.hlines(y, said["lower"], said["upper"], color=MODEL, lw=1.4)
+        axis.hlines(y, half["lower"], half["upper"], color=MODEL, lw=4)
         axis.plot(
-            said["median"], y, "o", mfc="white", mec=_MODEL, label=f"inferred ({percent(prob)})"
+            said["median"], y, "o", mfc="white", mec=MODEL, label=f"inferred ({percent(prob)})"
         )
         axis.set_yticks(y, [_label(run) for run in table.index])
         axis.set_ylim(-0.7, len(y) - 0.3)

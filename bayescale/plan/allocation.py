@@ -6,7 +6,7 @@ of Hoffmann et al. 2022 (arXiv 2203.15556): N* = G (C/6)^a, D* = (C/6)^b / G.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import xarray as xr
 from bayescale import bundled
 from bayescale.notes import Note
 from bayescale.plan.curve import Curve, knows_repeats, positive
-from bayescale.plan.solve import Given, minimum, root
+from bayescale.plan.solve import Given, exp, log, minimum, root
 
 FLOP_PER_PARAM_TOKEN = 6
 # How flat is flat: sizes whose loss is within this share of the best.
@@ -32,10 +32,10 @@ class Optimum:
     ----------
     flops : DataArray
         The budget, 6 N D.
+    loss : DataArray
+        Least value of the curve, in its response.
     params, tokens, tokens_per_param : DataArray or None
         N*, D* and D*/N*; None where any split is as good.
-    loss : DataArray
-        Of the curve there, in the curve's response.
     a, b : DataArray or None
         Local exponents: N* grows as C^a, D* as C^b.
     params_low, params_high : DataArray or None
@@ -44,15 +44,15 @@ class Optimum:
     """
 
     flops: xr.DataArray
-    params: xr.DataArray | None
-    tokens: xr.DataArray | None
-    tokens_per_param: xr.DataArray | None
     loss: xr.DataArray
-    a: xr.DataArray | None
-    b: xr.DataArray | None
-    params_low: xr.DataArray | None
-    params_high: xr.DataArray | None
-    notes: list[Note]
+    params: xr.DataArray | None = None
+    tokens: xr.DataArray | None = None
+    tokens_per_param: xr.DataArray | None = None
+    a: xr.DataArray | None = None
+    b: xr.DataArray | None = None
+    params_low: xr.DataArray | None = None
+    params_high: xr.DataArray | None = None
+    notes: list[Note] = field(default_factory=list)
 
 
 def optimum(
@@ -77,10 +77,10 @@ def optimum(
     positive(flops=float(budget.min()))
     positive(flops=float(budget.max()))
     knows_repeats(curve, unique_tokens)
-    pairs = np.log(budget / FLOP_PER_PARAM_TOKEN)
+    pairs = log(budget / FLOP_PER_PARAM_TOKEN)
     if curve.law.compute_only:
         loss = curve.at(np.exp(pairs / 2), np.exp(pairs / 2))
-        return Optimum(budget, None, None, None, loss, *[None] * 4, notes=[no_optimum(curve)])
+        return Optimum(budget, loss, notes=[no_optimum(curve)])
     unique = np.inf if unique_tokens is None else np.log(unique_tokens)
     given = {**curve.theta, "pairs": pairs, "unique": unique}
 
@@ -90,9 +90,7 @@ def optimum(
 
     params = best_split(given, loss_at)
     step = 0.5
-    wider = [
-        best_split({**given, "pairs": pairs + shift}, loss_at) for shift in (-step, step)
-    ]
+    wider = [best_split({**given, "pairs": pairs + shift}, loss_at) for shift in (-step, step)]
     a = (wider[1] - wider[0]) / (2 * step)
     least = xr.DataArray(loss_at(params, given))
     allowed = {**given, "allowed": least * (1 + WITHIN), "best": params}
@@ -101,10 +99,20 @@ def optimum(
         return loss_at(g["best"] + away, g) - g["allowed"]
 
     low, high = (
-        np.exp(params + root(too_much, *ends, allowed)) for ends in ((-_SPAN, 0.0), (0.0, _SPAN))
+        exp(params + root(too_much, *ends, allowed)) for ends in ((-_SPAN, 0.0), (0.0, _SPAN))
     )
-    size, tokens = np.exp(params), np.exp(pairs - params)
-    return Optimum(budget, size, tokens, tokens / size, least, a, 1 - a, low, high, notes=[])
+    size, tokens = exp(params), exp(pairs - params)
+    return Optimum(
+        flops=budget,
+        loss=least,
+        params=size,
+        tokens=tokens,
+        tokens_per_param=tokens / size,
+        a=a,
+        b=1 - a,
+        params_low=low,
+        params_high=high,
+    )
 
 
 def best_split(given: Given, loss_at: Any) -> xr.DataArray:
@@ -122,15 +130,16 @@ def optimal_tokens(curve: Curve, params: float | xr.DataArray) -> xr.DataArray:
     There an exchange of a little N for as much D changes nothing.
     """
     step = 1e-4
-    given = {**curve.theta, "params": np.log(params)}
+    size = log(params)
+    given = {**curve.theta, "params": size}
 
-    def gain(tokens: Any, g: Given) -> Any:
+    def gain(ratio: Any, g: Given) -> Any:
+        tokens = g["params"] + ratio
         more = curve.loss({"params": g["params"] + step, "tokens": tokens - step}, g)
         less = curve.loss({"params": g["params"] - step, "tokens": tokens + step}, g)
         return np.log(more / less)
 
-    middle = float(np.log(params)) + 3
-    return np.exp(root(gain, middle - _SPAN, middle + _SPAN, given))
+    return exp(size + root(gain, -_SPAN, _SPAN, given))
 
 
 def no_optimum(curve: Curve) -> Note:

@@ -63,10 +63,10 @@ def optimum_command(
     check_prob(prob)
     budget = parse_number(flops, "flops")
     positive(flops=budget)
-    if published is not None and "powers" in bundled.published_laws().get(published, {}):
-        if "constants" not in bundled.published_laws()[published]:
-            _answer(content.allocation(published, budget), [], as_json)
-            return
+    printed = bundled.published_laws().get(published or "", {})
+    if published is not None and "powers" in printed and "constants" not in printed:
+        _answer(content.allocation(published, budget), [], as_json)
+        return
     fit, curve = _curve(folder, published, group, corpus)
     unique = None if unique_tokens is None else parse_number(unique_tokens, "unique_tokens")
     answer, notes = content.optimum_content(curve, budget, prob, unique_tokens=unique, fit=fit)
@@ -199,6 +199,7 @@ def exhaust_command(
         _draw(exhaustion_figure(outlook), figure)
     notes = [note for fit in fits for note in _failures(fit)]
     answer = content.exhaustion_content(outlook)
+    notes += content.exhaustion_notes(answer)
     if as_json:
         _answer(answer, notes, as_json)
         return
@@ -238,16 +239,16 @@ def _answer(answer: dict[str, Any], notes: list[Note], as_json: bool) -> None:
     if as_json:
         print_json({**answer, "notes": [note.to_dict() for note in notes]})
     else:
-        counts = ("params", "tokens")
-        rows = [
-            {"quantity": name, "value": value if isinstance(value, str) else shown(value, count=name.startswith(counts))}
-            for name, value in answer.items()
-            if value is None or isinstance(value, str | float | int | dict)
-        ]
-        print_table(rows)
-        for name, table in answer.items():
-            if isinstance(table, list) and table:
-                print_table(table, name)
+        tables = {name: value for name, value in answer.items() if isinstance(value, list)}
+        print_table(
+            [
+                {"quantity": name, "value": shown(value, name)}
+                for name, value in answer.items()
+                if name not in tables
+            ]
+        )
+        for name, rows in tables.items():
+            print_table([{k: shown(v, k) for k, v in row.items()} for row in rows], name)
     print_notes(notes)
 
 

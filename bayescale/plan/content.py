@@ -27,7 +27,7 @@ from bayescale.plan.describe import said, shown
 from bayescale.plan.exhaustion import Exhaustion
 from bayescale.plan.isoflop import approaches
 from bayescale.plan.overhead import overhead
-from bayescale.plan.serving import serve
+from bayescale.plan.serving import FLOP_PER_SERVED_TOKEN, serve
 
 Content = dict[str, Any]
 
@@ -68,6 +68,8 @@ def optimum_content(
         content["unique_tokens"] = unique_tokens
     if curve.uncertain:
         content["prob"] = prob
+    if best.params is None:
+        content["splits"] = _splits(flops)
     if best.params is None or fit is None:
         return content, notes
     notes += outside(fit, best.params, best.tokens)
@@ -77,6 +79,22 @@ def optimum_content(
         for one in found
     ] + [{"approach": "parametric", "a": content["a"], "params": content["params"]}]
     return content, notes + why
+
+
+def _splits(flops: float) -> list[dict[str, float]]:
+    """Some ways to spend a budget, and what serving a token costs with each."""
+    splits = []
+    for ratio in (2.0, 20.0, 200.0, 2000.0):
+        params = float(np.sqrt(flops / FLOP_PER_PARAM_TOKEN / ratio))
+        splits.append(
+            {
+                "tokens_per_param": ratio,
+                "params": params,
+                "tokens": params * ratio,
+                "flops_per_served_token": FLOP_PER_SERVED_TOKEN * params,
+            }
+        )
+    return splits
 
 
 def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:
@@ -174,9 +192,32 @@ def exhaustion_content(outlook: Exhaustion) -> Content:
     }
 
 
+def exhaustion_notes(content: Content) -> list[Note]:
+    """What a reader must know of the laws in an answer: a line that leaves its range."""
+    notes = []
+    for law in content["laws"]:
+        below = [row["year"] for row in law["years"] if row["below_zero"] >= 0.05]
+        if below:
+            notes.append(
+                Note(
+                    "crosses-zero",
+                    "warning",
+                    f"{law['law']} puts 5 % or more of its draws at or below 0 from {below[0]} on, "
+                    f"where no {law['response']} can be",
+                    "read it as what the line implies, not as a forecast; no law was seen there",
+                )
+            )
+    return notes
+
+
 def _law_content(one: Any, years: list[int], prob: float) -> Content:
     names = ("unlimited", "unrepeated", "repeated", "params", "extra_params")
-    spoken = {name: said(getattr(one, name).transpose("year", ...), prob) for name in names}
+    drawn = {name: getattr(one, name) for name in names}
+    nothing: list[Any] = [None] * len(years)
+    spoken = {
+        name: nothing if values is None else said(values.transpose("year", ...), prob)
+        for name, values in drawn.items()
+    }
     impossible = np.isinf(one.extra_params).mean(SAMPLE_DIMS)
     below_zero = (one.unlimited <= 0).mean(SAMPLE_DIMS)
     rows: list[Content] = []
@@ -209,8 +250,8 @@ def print_exhaustion(content: Content) -> None:
             {
                 "year": str(row["year"]),
                 "used up by its end": percent(row["probability"]),
-                "tokens demanded": shown(row["demanded"], count=True),
-                "available": shown(row["available"], count=True),
+                "tokens demanded": shown(row["demanded"], "demanded"),
+                "available": shown(row["available"], "available"),
                 "FLOP": shown(row["flops"]),
             }
             for row in chosen

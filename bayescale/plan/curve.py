@@ -17,6 +17,7 @@ from bayescale.groups import Fitted, effects_at, resolve
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.laws import LAWS, Law
 from bayescale.notes import Note
+from bayescale.plan.solve import exp, log
 from bayescale.points import check_groups
 from bayescale.predict import responses
 from bayescale.predictor import parameters
@@ -100,7 +101,7 @@ class Curve:
         # What a new run adds is the same at every size: read it at the centre.
         here = {name: xr.DataArray([0.0], dims="run") for name in spec.law.inputs}
         curve, run = (responses(fit, values, {**here, **index}, kind) for kind in ("mean", "run"))
-        added = np.log(run / curve) if spec.noise.on == "log" else run - curve
+        added = log(run / curve) if spec.noise.on == "log" else run - curve
         return cls(
             name=spec.name,
             law=spec.law,
@@ -161,7 +162,7 @@ class Curve:
         if self.scatter is None:
             return xr.DataArray(target)
         if self.scatter_on == "log":
-            return target * np.exp(-self.scatter)
+            return target * exp(-self.scatter)
         return target - self.scatter
 
 

@@ -36,15 +36,20 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def shown(value: Said, *, count: bool = False) -> str:
-    """What was said, for people: `70.3B (61.2B to 80.1B)`; `count` for parameters and tokens."""
+def shown(value: Said | str, name: str = "") -> str:
+    """What was said of a quantity, for people: `70.3B (61.2B to 80.1B)`."""
+    count = name.endswith(
+        ("params", "tokens", "params_low", "params_high", "demanded", "available")
+    )
 
     def one(number: float | None) -> str:
         if number is None:
-            return "without end"
+            return "\N{EN DASH}"
         return human(number) if count else digits(number)
 
     if isinstance(value, dict):
         return f"{one(value['median'])} ({one(value['lower'])} to {one(value['upper'])})"
+    if isinstance(value, str):
+        return value
     assert not isinstance(value, list)
     return one(value)

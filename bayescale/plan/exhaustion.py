@@ -21,7 +21,7 @@ from bayescale.laws import LAWS
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, best_split
 from bayescale.plan.curve import Curve
 from bayescale.plan.scenario import Scenario
-from bayescale.plan.solve import Given, root
+from bayescale.plan.solve import Given, exp, log, root
 
 # Draws on which laws are evaluated; the dates use all of the scenario's.
 _DRAWS = 1000
@@ -38,8 +38,8 @@ class Outlook:
         Best reachable response if every token could be new.
     unrepeated : DataArray
         If each usable token is trained on once at most.
-    repeated : DataArray
-        If tokens are repeated, worth less each time.
+    repeated : DataArray or None
+        If tokens are repeated, worth less each time; None where the law cannot tell.
     params : DataArray
         N of the unlimited optimum.
     extra_params : DataArray
@@ -50,7 +50,7 @@ class Outlook:
     curve: Curve
     unlimited: xr.DataArray
     unrepeated: xr.DataArray
-    repeated: xr.DataArray
+    repeated: xr.DataArray | None
     params: xr.DataArray
     extra_params: xr.DataArray
 
@@ -104,22 +104,23 @@ def exhaust(scenario: Scenario, curves: Sequence[Curve] = ()) -> Exhaustion:
     stock = _Line.of(
         scenario.start,
         drawn["stock.tokens"] * drawn["stock.quality"] * drawn["stock.repetition"],
-        np.log10(1 + drawn["stock.growth"]),
+        log(1 + drawn["stock.growth"]) / np.log(10),
     )
     compute = _Line.of(scenario.compute.year, drawn["compute.flops"], drawn["compute.growth"])
     trend = _Line.of(scenario.datasets.year, drawn["datasets.tokens"], drawn["datasets.growth"])
     ratio = drawn["tokens_per_param"] * drawn["overtraining"]
     optimal = _Line(
         compute.year,
-        (compute.level + np.log10(ratio / FLOP_PER_PARAM_TOKEN)) / 2,
+        (compute.level + log(ratio / FLOP_PER_PARAM_TOKEN) / np.log(10)) / 2,
         compute.growth / 2,
     )
     demand = trend.where(drawn["on_trend"], optimal)
     years = xr.DataArray(scenario.years, dims="year", coords={"year": scenario.years})
     unique = stock.at(years) / drawn["stock.repetition"]
-    kept = slice(0, _DRAWS)
     flops = compute.at(years)
-    decay = {name: drawn[f"repeats.{name}"].isel(draw=kept) for name in ("R_D", "R_N")}
+    assumed = {"flops": flops, "unique": unique, "ratio": ratio}
+    assumed |= {name: drawn[f"repeats.{name}"] for name in ("R_D", "R_N")}
+    few = xr.Dataset(assumed).isel(draw=slice(0, _DRAWS))
     return Exhaustion(
         scenario=scenario,
         year=demand.meets(stock),
@@ -127,8 +128,7 @@ def exhaust(scenario: Scenario, curves: Sequence[Curve] = ()) -> Exhaustion:
         available=stock.at(years),
         flops=flops,
         outlooks=[
-            _outlook(curve, flops.isel(draw=kept), unique.isel(draw=kept), ratio, decay, scenario)
-            for curve in curves
+            _outlook(_paired(curve, few.sizes["draw"], scenario.seed), few) for curve in curves
         ],
     )
 
@@ -137,20 +137,20 @@ def exhaust(scenario: Scenario, curves: Sequence[Curve] = ()) -> Exhaustion:
 class _Line:
     """Exponential growth: log10 of the level in a year, and decades a year."""
 
-    year: Any
+    year: xr.DataArray
     level: xr.DataArray
     growth: xr.DataArray
 
     @classmethod
     def of(cls, year: float, value: xr.DataArray, growth: xr.DataArray) -> _Line:
-        return cls(xr.DataArray(year), np.log10(value), growth)
+        return cls(xr.DataArray(year), log(value) / np.log(10), growth)
 
     def at(self, year: Any) -> xr.DataArray:
         return 10 ** (self.level + self.growth * (year - self.year))
 
     def where(self, condition: xr.DataArray, other: _Line) -> _Line:
-        pairs = zip((self.year, self.level, self.growth), (other.year, other.level, other.growth), strict=True)
-        return _Line(*(xr.where(condition, mine, theirs) for mine, theirs in pairs))
+        pairs = ((getattr(self, name), getattr(other, name)) for name in vars(self))
+        return _Line(*(mine.where(condition, theirs) for mine, theirs in pairs))
 
     def meets(self, other: _Line) -> xr.DataArray:
         """The year in which this line, from below, reaches the other; infinite for never."""
@@ -161,49 +161,40 @@ class _Line:
         return (self.year + wait).where(faster > 0, np.inf).where(~already, self.year)
 
 
-def _outlook(
-    curve: Curve,
-    flops: xr.DataArray,
-    unique: xr.DataArray,
-    ratio: xr.DataArray,
-    decay: dict[str, xr.DataArray],
-    scenario: Scenario,
-) -> Outlook:
-    curve = _paired(curve, flops.sizes["draw"], scenario.seed)
-    pairs, stock = np.log(flops / FLOP_PER_PARAM_TOKEN), np.log(unique)
+def _outlook(curve: Curve, assumed: xr.Dataset) -> Outlook:
+    """A law under `flops`, `unique` tokens and their `ratio` to parameters, and decay of worth."""
+    pairs, stock = log(assumed["flops"] / FLOP_PER_PARAM_TOKEN), log(assumed["unique"])
     if curve.law.compute_only:
         # Any split is as good: let runs want the scenario's tokens per parameter.
         reached = curve.at(np.exp(pairs / 2), np.exp(pairs / 2))
-        wanted = (pairs + np.log(ratio.isel(draw=slice(0, flops.sizes["draw"])))) / 2
-        extra = np.exp((wanted - stock).clip(min=0))
-        return Outlook(curve, reached, reached, reached, np.exp(pairs - wanted), extra)
+        wanted = (pairs + log(assumed["ratio"])) / 2
+        extra = exp((wanted - stock).clip(min=0))
+        return Outlook(curve, reached, reached, reached, exp(pairs - wanted), extra)
+
+    law = _with_repeats(curve, assumed)
 
     def loss_at(params: Any, g: Given) -> Any:
         x = {"params": params, "tokens": g["pairs"] - params, "unique_tokens": g["unique"]}
-        return constrained.loss(x, g)
+        return law.loss(x, g)
 
-    constrained = curve
-    given = {**curve.theta, "pairs": pairs, "unique": np.inf}
-    free = best_split(given, loss_at)
-    unlimited = xr.DataArray(loss_at(free, given))
+    endless = {**law.theta, "pairs": pairs, "unique": np.inf}
+    scarce = {**law.theta, "pairs": pairs, "unique": stock}
+    free = best_split(endless, loss_at)
+    unlimited = xr.DataArray(loss_at(free, endless))
     # Where the data do not suffice, the rest of the budget goes into parameters.
-    once = np.maximum(free, pairs - stock)
-    unrepeated = xr.DataArray(loss_at(once, given))
-
-    constrained = _with_repeats(curve, decay)
-    repeating = {**constrained.theta, "pairs": pairs, "unique": stock}
-    repeated = xr.DataArray(loss_at(best_split(repeating, loss_at), repeating))
-
-    constrained = curve
-    limited = {**given, "target": unlimited, "tokens": np.minimum(pairs - free, stock), "from": free}
+    unrepeated = xr.DataArray(loss_at(np.maximum(free, pairs - stock), endless))
+    repeated = None
+    if "unique_tokens" in law.law.inputs:
+        repeated = xr.DataArray(loss_at(best_split(scarce, loss_at), scarce))
 
     def missing(extra: Any, g: Given) -> Any:
         x = {"params": g["from"] + extra, "tokens": g["tokens"]}
-        return curve.loss(x, g) - g["target"]
+        return law.loss(x, g) - g["target"]
 
     short = pairs - free > stock
-    extra = np.exp(root(missing, 0.0, 60.0, limited)).fillna(np.inf).where(short, 1.0)
-    return Outlook(curve, unlimited, unrepeated, repeated, np.exp(free), extra)
+    limited = {**law.theta, "target": unlimited, "tokens": stock, "from": free}
+    extra = exp(root(missing, 0.0, 60.0, limited)).fillna(np.inf).where(short, 1.0)
+    return Outlook(curve, unlimited, unrepeated, repeated, exp(free), extra)
 
 
 def _paired(curve: Curve, count: int, seed: int) -> Curve:
@@ -220,13 +211,12 @@ def _paired(curve: Curve, count: int, seed: int) -> Curve:
     return replace(curve, theta={name: pick(draws) for name, draws in curve.theta.items()})
 
 
-def _with_repeats(curve: Curve, decay: dict[str, xr.DataArray]) -> Curve:
+def _with_repeats(curve: Curve, assumed: xr.Dataset) -> Curve:
     """The curve under the data-constrained law; Chinchilla's borrows the scenario's decay."""
     law = LAWS["data-constrained"]
-    if curve.law is law:
-        return curve
     if curve.law.name != "chinchilla":
         return curve
+    decay = {name: assumed[name] for name in ("R_D", "R_N")}
     constants = curve.law.published(curve.theta, curve.centre) | decay
     centre = {**curve.centre, "unique_tokens": curve.centre["tokens"]}
     return replace(curve, law=law, theta=law.sampled(constants, centre), centre=centre)

@@ -99,7 +99,9 @@ def power_law(
     return draws[:, 1], draws[:, 0]
 
 
-def approaches(runs: Runs, spec: Spec, flops: float, seed: int) -> tuple[list[Approach], list[Note]]:
+def approaches(
+    runs: Runs, spec: Spec, flops: float, seed: int
+) -> tuple[list[Approach], list[Note]]:
     """Envelope and IsoFLOP parabolas of runs at a few budgets, where there are such runs.
 
     Parameters
@@ -138,7 +140,7 @@ def approaches(runs: Runs, spec: Spec, flops: float, seed: int) -> tuple[list[Ap
                 "no-isoflops",
                 "info",
                 f"{len(found)} budgets hold {_SIZES} sizes around a least loss",
-                f"the envelope and the parabolas need {_BUDGETS}; only the parametric answer is given",
+                f"envelope and parabolas need {_BUDGETS}; only the parametric answer is given",
             )
         ]
     notes = []

@@ -16,7 +16,7 @@ import xarray as xr
 from bayescale.errors import BayescaleError
 from bayescale.plan.allocation import optimum
 from bayescale.plan.curve import Curve, positive
-from bayescale.plan.solve import Given, root
+from bayescale.plan.solve import Given, exp, root
 
 # A budget to measure at where none is asked for.
 _FLOPS = 1e23
@@ -82,13 +82,16 @@ def overhead(curve: Curve, size: float | xr.DataArray, *, flops: float = _FLOPS)
     }
 
     def missing(size: Any, more: Any, g: Given) -> Any:
-        return curve.loss({"params": g["params"] + size, "tokens": g["tokens"] + more}, g) - g["target"]
+        return (
+            curve.loss({"params": g["params"] + size, "tokens": g["tokens"] + more}, g)
+            - g["target"]
+        )
 
     more = root(
         lambda t, g: missing(g["size"], t, g), -_ENDLESS, _ENDLESS, {**given, "size": np.log(k_n)}
     )
-    k_d = np.exp(more).fillna(np.inf)
+    k_d = exp(more).fillna(np.inf)
     # At the critical size twice the compute buys D = 2 D*/k_N.
     critical = root(lambda t, g: missing(t, np.log(2) - t, g), -_ENDLESS, -1e-9, given)
     smallest = root(lambda t, g: missing(t, _ENDLESS, g), -_ENDLESS, -1e-9, given)
-    return Overhead(k_n, k_d, k_n * k_d - 1, np.exp(critical), np.exp(smallest))
+    return Overhead(k_n, k_d, k_n * k_d - 1, exp(critical), exp(smallest))

@@ -87,7 +87,7 @@ PositiveQuantity = Annotated[Quantity, BeforeValidator(_quantity), AfterValidato
 
 
 class Stock(_Strict):
-    """Text that there is: tokens, the share of usable quality, how often each can be repeated.
+    """Text that there is in the first year: tokens, the share that is usable, how often each is.
 
     `growth` is the share by which the stock grows in a year; `repetition` multiplies what is
     usable into what can be trained on at no loss worth speaking of.
@@ -195,7 +195,9 @@ class Scenario(_Strict):
     def sample(self) -> xr.Dataset:
         """Draws (chain, draw) of every quantity, by its name with a dot: `stock.tokens`."""
         parts: dict[str, BaseModel] = {"": self}
-        parts |= {f"{name}.": getattr(self, name) for name in ("stock", "compute", "datasets", "repeats")}
+        parts |= {
+            f"{name}.": getattr(self, name) for name in ("stock", "compute", "datasets", "repeats")
+        }
         drawn = {
             f"{prefix}{name}": quantity.draws(self.seed, f"{prefix}{name}", self.draws)
             for prefix, part in parts.items()

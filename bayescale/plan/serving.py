@@ -7,8 +7,9 @@ read or written. With a price and a utilisation for each, the same in money.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,7 @@ from bayescale.intervals import check_prob
 from bayescale.notes import Note
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, no_optimum, optimal_tokens
 from bayescale.plan.curve import Curve, positive
-from bayescale.plan.solve import Given, minimum, root
+from bayescale.plan.solve import Given, exp, minimum, root
 from bayescale.settings import PROB
 from bayescale.spec import one_line
 
@@ -92,7 +93,7 @@ class _Costs:
     training: float
     serving: float
 
-    def __call__(self, params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    def __call__(self, params: Any, tokens: Any) -> Any:
         return params * (self.training * tokens + self.serving)
 
 
@@ -133,20 +134,20 @@ class Serving:
     unit: str
     target: xr.DataArray
     prob: float
-    params: float | None
-    tokens: float | None
-    probability: float | None
-    tokens_needed: xr.DataArray | None
-    training: xr.DataArray | None
-    serving: float | None
-    total: xr.DataArray | None
-    best_params: xr.DataArray | None
-    best_tokens: xr.DataArray | None
-    optimal_params: float | None
-    optimal_total: float | None
-    saving: float | None
-    splits: list[dict[str, float]]
-    notes: list[Note]
+    params: float | None = None
+    tokens: float | None = None
+    probability: float | None = None
+    tokens_needed: xr.DataArray | None = None
+    training: xr.DataArray | None = None
+    serving: float | None = None
+    total: xr.DataArray | None = None
+    best_params: xr.DataArray | None = None
+    best_tokens: xr.DataArray | None = None
+    optimal_params: float | None = None
+    optimal_total: float | None = None
+    saving: float | None = None
+    splits: list[dict[str, float]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def serve(
@@ -195,7 +196,7 @@ def serve(
     given = {**curve.theta, "target": curve.for_new_runs(goal) if target is not None else goal}
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
     if curve.law.compute_only:
-        return _any_split(curve, given, goal, costs, unit, prob, max_tokens)
+        return _any_split(curve, given, goal, costs, unit=unit, prob=prob, max_tokens=max_tokens)
 
     def chosen(each: _Costs) -> tuple[float, float]:
         return _plan(curve, given, each, most, prob)
@@ -204,7 +205,7 @@ def serve(
     if not np.isfinite(log_tokens):
         raise BayescaleError(_out_of_reach(goal, curve, prob, max_tokens))
     needed = _tokens_needed(curve, given, log_params)
-    trained = np.exp(needed.clip(max=log_tokens))
+    trained = exp(needed.clip(max=log_tokens))
     params = float(np.exp(log_params))
     cheapest = chosen(_Costs(costs.training, 0.0))
     optimal_total = _expected(curve, given, costs, *cheapest)
@@ -217,18 +218,48 @@ def serve(
         params=params,
         tokens=float(np.exp(log_tokens)),
         probability=float((needed <= log_tokens + 1e-9).mean()),
-        tokens_needed=np.exp(needed),
+        tokens_needed=exp(needed),
         training=total - costs.serving * params,
         serving=costs.serving * params,
         total=total,
-        best_params=np.exp(best),
-        best_tokens=np.exp(_tokens_needed(curve, given, best)),
+        best_params=exp(best),
+        best_tokens=exp(_tokens_needed(curve, given, best)),
         optimal_params=float(np.exp(cheapest[0])),
         optimal_total=optimal_total,
         saving=1 - float(total.mean()) / optimal_total,
-        splits=[],
-        notes=[],
     )
+
+
+def cost_by_size(
+    curve: Curve,
+    plan: Serving,
+    *,
+    prob: float = PROB,
+    prompt_tokens: float = 0.0,
+    generated_tokens: float = 0.0,
+    prices: Prices | None = None,
+    target: float | None = None,
+    **_: object,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Expected costs of training and serving over model sizes around a plan, for its figure.
+
+    Returns
+    -------
+    params, training, serving : array
+        Infinite where no data suffice.
+    """
+    costs = _costs(prices, prompt_tokens, generated_tokens)
+    goal = curve.for_new_runs(plan.target) if target is not None else plan.target
+    given = {**curve.theta, "target": goal}
+    middle = plan.params or plan.splits[1]["params"]
+    params = np.geomspace(middle / 30, middle * 30, 41)
+    training = []
+    for size in params:
+        needed = _tokens_needed(curve, given, float(np.log(size)))
+        budget = _budget(needed, prob)
+        spent = costs(size, exp(needed.clip(max=budget))) if np.isfinite(budget) else np.inf
+        training.append(float(np.mean(spent)) - costs.serving * size)
+    return params, np.array(training), costs.serving * params
 
 
 def _goal(curve: Curve, target: float | None, as_good_as: float | None) -> xr.DataArray:
@@ -273,7 +304,7 @@ def _expected(
 ) -> float:
     """Expected cost of a plan that stops when the target is reached or the budget spent."""
     needed = _tokens_needed(curve, given, log_params)
-    return float(costs(np.exp(log_params), np.exp(needed.clip(max=log_tokens))).mean())
+    return float(costs(np.exp(log_params), exp(needed.clip(max=log_tokens))).mean())
 
 
 def _plan(
@@ -324,6 +355,7 @@ def _any_split(
     given: Given,
     goal: xr.DataArray,
     costs: _Costs,
+    *,
     unit: str,
     prob: float,
     max_tokens: float | None,
@@ -344,7 +376,7 @@ def _any_split(
         raise BayescaleError(_out_of_reach(goal, curve, prob, None))
 
     def plan(params: float) -> tuple[xr.DataArray, float]:
-        trained = np.exp(pairs.clip(max=budget)) / params
+        trained = exp(pairs.clip(max=budget)) / params
         return costs.training * params * trained, costs.serving * params
 
     splits = []
@@ -361,23 +393,21 @@ def _any_split(
                 "total": float(training.mean()) + serving,
             }
         )
-    chosen: dict[str, float | xr.DataArray | None] = dict.fromkeys(
-        ("params", "tokens", "probability", "tokens_needed", "training", "serving", "total")
-    )
-    notes = [no_optimum(curve)]
-    if max_tokens is not None:
-        size = float(np.exp(budget) / max_tokens)
-        training, serving = plan(size)
-        chosen = {
-            "params": size,
-            "tokens": max_tokens,
-            "probability": float((pairs <= budget + 1e-9).mean()),
-            "tokens_needed": np.exp(pairs) / size,
-            "training": training,
-            "serving": serving,
-            "total": training + serving,
-        }
-        notes = [
+    answer = Serving(unit, goal, prob, splits=splits, notes=[no_optimum(curve)])
+    if max_tokens is None:
+        return answer
+    size = float(np.exp(budget) / max_tokens)
+    training, serving = plan(size)
+    return replace(
+        answer,
+        params=size,
+        tokens=max_tokens,
+        probability=float((pairs <= budget + 1e-9).mean()),
+        tokens_needed=exp(pairs) / size,
+        training=training,
+        serving=serving,
+        total=training + serving,
+        notes=[
             Note(
                 "data-decide",
                 "info",
@@ -386,19 +416,7 @@ def _any_split(
                 "an assumption on the law, which holds for ratios of tokens to parameters that "
                 "were seen",
             )
-        ]
-    return Serving(
-        unit=unit,
-        target=goal,
-        prob=prob,
-        **chosen,  # type: ignore[arg-type]
-        best_params=None,
-        best_tokens=None,
-        optimal_params=None,
-        optimal_total=None,
-        saving=None,
-        splits=splits,
-        notes=notes,
+        ],
     )
 
 
@@ -408,4 +426,3 @@ def _out_of_reach(goal: xr.DataArray, curve: Curve, prob: float, most: float | N
         f"target={float(goal.mean()):g}: no model of up to 1e17 parameters reaches it{data} with "
         f"probability {prob:g} under {curve.name}; ask for a higher one"
     )
-

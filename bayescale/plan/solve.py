@@ -19,6 +19,16 @@ type Function = Callable[[Any, Given], Any]
 _CELLS = 128
 
 
+def exp(x: Any) -> xr.DataArray:
+    """The exponential of a number or DataArray, with its dims."""
+    return xr.DataArray(np.exp(x))
+
+
+def log(x: Any) -> xr.DataArray:
+    """The natural logarithm of a number or DataArray, with its dims."""
+    return xr.DataArray(np.log(x))
+
+
 def minimum(function: Function, low: float, high: float, given: Given) -> xr.DataArray:
     """The x in [low, high] with the least value of a function that falls and then rises.
 

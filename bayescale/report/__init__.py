@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from bayescale import numbers, plots
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
+from bayescale.plan.decisions import decisions, exhaustion
 from bayescale.report.content import content, sections_of
 
 __all__ = ["content", "render", "write"]
@@ -42,6 +43,7 @@ def write(
     """
     said = content(fits, points=points, target=target, command=command)
     figures = [_figures(fit) for fit, _ in sections_of(fits)]
+    _decide(fits, said, figures)
     page = render(said, figures)
     text = json.dumps(said, indent=2, allow_nan=False) + "\n"
     try:
@@ -61,6 +63,16 @@ def _figures(fit: Fit) -> dict[str, str]:
     """The figures that a fit has, by kind, as SVG."""
     drawn = {kind: draw(fit) for kind, draw in plots.FIGURES.items()}
     return {kind: _svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
+
+
+def _decide(fits: Sequence[Fit], said: dict[str, Any], figures: Sequence[dict[str, str]]) -> None:
+    """Add what the fits mean for decisions, and the figures of it."""
+    chosen = [fit for fit, _ in sections_of(fits)]
+    for fit, section, drawn in zip(chosen, said["fits"], figures, strict=True):
+        section["decisions"], plots_ = decisions(fit)
+        drawn |= {kind: _svg(figure, kind) for kind, figure in plots_.items()}
+    said["exhaustion"], figure = exhaustion(chosen)
+    figures[0]["exhaustion"] = _svg(figure, "exhaustion")
 
 
 def render(said: Mapping[str, Any], figures: Sequence[Mapping[str, str]]) -> str:
