@@ -146,6 +146,37 @@ def test_impossible_scenarios_are_errors(right: str, wrong: str, says: str, tmp_
         Scenario.load(file)
 
 
+def test_trends_are_fitted_to_the_bundled_table() -> None:
+    """Records from 1.4T tokens in February 2023 to 15T in April 2024: some decade in a year."""
+    drawn = Scenario.load("open-models-2024").sample()
+    low, high = drawn["datasets.growth"].quantile([0.05, 0.95])
+    assert float(low) < np.log10(15 / 1.4) / 1.15 < float(high)
+    assert float(high - low) > 0.1  # few records: the rate is far from known
+    level = drawn["datasets.tokens"].median()
+    assert 5e12 < float(level) < 20e12
+    assert float(drawn["compute.growth"].median()) > 0.5
+
+
+def test_a_trend_needs_dates_and_no_stated_growth(tmp_path) -> None:
+    text = bundled.inputs("scenarios")["open-models-2024"].read_text("utf-8")
+    table = tmp_path / "runs.csv"
+    table.write_text("params,tokens\n1e9,1e12\n")
+    for wrong, says in (
+        (f'trend = "{table}"', "release_date"),
+        ('trend = "open-llm-bpc"\ngrowth = 0.4', "or a table"),
+        ('trend = "open-llm"', "not found"),
+    ):
+        file = tmp_path / "mine.toml"
+        file.write_text(text.replace('trend = "open-llm-bpc"', wrong), "utf-8")
+        with pytest.raises(BayescaleError, match=says):
+            exhaust(Scenario.load(file))
+
+
+def test_the_estimate_of_2022() -> None:
+    """Low-quality text used up in 2030 to 2050 (arXiv 2211.04325v1)."""
+    assert 2030 < float(exhaust(Scenario.load("villalobos-2022")).year.median()) < 2050
+
+
 def test_scenarios_that_are_not_there() -> None:
     for name in ("villalobos", "absent.toml"):
         with pytest.raises(BayescaleError):

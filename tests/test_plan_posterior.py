@@ -9,8 +9,9 @@ from bayescale.errors import BayescaleError
 from bayescale.plan.allocation import optimum
 from bayescale.plan.content import optimum_content, overhead_content, serve_content
 from bayescale.plan.curve import Curve
-from bayescale.plan.isoflop import approaches, regression_draws
+from bayescale.plan.isoflop import approaches
 from bayescale.plan.overhead import overhead
+from bayescale.plan.regression import regression_draws
 from bayescale.plan.serving import serve
 
 GOPHER = 5.76e23
@@ -129,4 +130,4 @@ def test_repeats_are_worth_less_with_full_uncertainty(data_constrained: Fit) -> 
     once = data_constrained.predict({"params": 8.7e9, "tokens": 178e9}, "mean").draws
     four = {"params": 8.7e9, "tokens": 178e9, "unique_tokens": 44e9}
     more = data_constrained.predict(four, "mean").draws / once - 1
-    assert 0.002 < float(more.median()) < 0.012  # measured: 0.6 %
+    assert 0.002 < float(more.median()) < 0.02  # measured: 0.6 %; the form is 2 % coarse

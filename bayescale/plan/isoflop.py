@@ -1,9 +1,8 @@
 """Hoffmann's first two approaches on IsoFLOP runs, each with a posterior (arXiv 2203.15556).
 
 Envelope: the best run of each budget. IsoFLOP: the vertex of a parabola through ln N and the loss
-of each budget's runs. Either way ln N* is then a line in ln C. Regressions have the reference
-prior, under which the posterior is exact: no sampler is needed (Gelman et al., BDA3, ch. 14).
-The third approach, the parametric one, is a fit.
+of each budget's runs. Either way ln N* is then a line in ln C. The third approach, the parametric
+one, is a fit.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import numpy as np
 import xarray as xr
 
 from bayescale.design import log_inputs
-from bayescale.errors import BayescaleError
 from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import Note, listed
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
+from bayescale.plan.regression import regression_draws
 from bayescale.runs import Runs
 from bayescale.spec import Spec
 
@@ -54,27 +53,6 @@ class Approach:
     budgets: xr.DataArray
     params: xr.DataArray
     notes: list[Note]
-
-
-def regression_draws(
-    predictors: np.ndarray, response: np.ndarray, rng: np.random.Generator, count: int
-) -> np.ndarray:
-    """Posterior draws (count, coefficient) of a linear regression under the reference prior.
-
-    sigma^2 is scaled-inverse-chi-squared, and the coefficients are normal given it.
-    """
-    rows, columns = predictors.shape
-    estimate, _, rank, _ = np.linalg.lstsq(predictors, response, rcond=None)
-    if rank < columns or rows <= columns:
-        raise BayescaleError(
-            f"{rows} rows for {columns} coefficients: a regression needs more, and different ones"
-        )
-    freedom = rows - columns
-    residual = response - predictors @ estimate
-    variance = float(residual @ residual) / rng.chisquare(freedom, count)
-    root = np.linalg.cholesky(np.linalg.inv(predictors.T @ predictors))
-    standard = rng.standard_normal((count, columns))
-    return estimate + np.sqrt(variance)[:, None] * (standard @ root.T)
 
 
 def power_law(

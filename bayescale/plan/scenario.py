@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import xarray as xr
@@ -23,6 +23,7 @@ from bayescale import bundled
 from bayescale.errors import BayescaleError
 from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
+from bayescale.plan.regression import trend
 from bayescale.spec import one_line
 
 
@@ -105,20 +106,59 @@ class Stock(_Strict):
         raise ValueError(f"growth lower={self.growth.lower:g}: a year cannot lose all; above -1")
 
 
-class Compute(_Strict):
-    """FLOP of the largest training run of a year, and decades by which they grow in a year."""
+class _Growing(_Strict):
+    """A level in a year and decades of growth a year: stated, or the trend of a table of runs."""
 
-    year: float
-    flops: PositiveQuantity
-    growth: AnyQuantity
+    year: float = Field(ge=1950, le=2200)
+    growth: AnyQuantity | None = None
+    trend: str | None = None
+
+    @property
+    def level(self) -> Quantity | None:
+        """The stated level."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _stated_or_fitted(self) -> Self:
+        stated = [self.level is not None, self.growth is not None]
+        if not (all(stated) if self.trend is None else not any(stated)):
+            raise ValueError("give a level and its growth, or a table of runs as trend")
+        return self
+
+    def draws(self, name: str, seed: int, count: int) -> dict[str, xr.DataArray]:
+        """`{name}.{quantity}` and `{name}.growth`."""
+        quantity = next(field for field in ("tokens", "flops") if field in type(self).model_fields)
+        if self.trend is not None:
+            fitted = trend(self.trend, quantity, self.year, seed, count)
+            return {f"{name}.{quantity}": fitted["level"], f"{name}.growth": fitted["growth"]}
+        assert self.level is not None
+        assert self.growth is not None
+        return {
+            f"{name}.{quantity}": self.level.draws(seed, f"{name}.{quantity}", count),
+            f"{name}.growth": self.growth.draws(seed, f"{name}.growth", count),
+        }
 
 
-class Datasets(_Strict):
-    """Tokens of the largest data set of a year, and decades by which they grow in a year."""
+class Compute(_Growing):
+    """FLOP of the largest training run."""
 
-    year: float
-    tokens: PositiveQuantity
-    growth: AnyQuantity
+    flops: PositiveQuantity | None = None
+
+    @property
+    def level(self) -> Quantity | None:
+        """The stated level."""
+        return self.flops
+
+
+class Datasets(_Growing):
+    """Tokens of the largest data set."""
+
+    tokens: PositiveQuantity | None = None
+
+    @property
+    def level(self) -> Quantity | None:
+        """The stated level."""
+        return self.tokens
 
 
 class Repeats(_Strict):
@@ -194,15 +234,14 @@ class Scenario(_Strict):
 
     def sample(self) -> xr.Dataset:
         """Draws (chain, draw) of every quantity, by its name with a dot: `stock.tokens`."""
-        parts: dict[str, BaseModel] = {"": self}
-        parts |= {
-            f"{name}.": getattr(self, name) for name in ("stock", "compute", "datasets", "repeats")
-        }
+        parts: dict[str, BaseModel] = {"": self, "stock.": self.stock, "repeats.": self.repeats}
         drawn = {
             f"{prefix}{name}": quantity.draws(self.seed, f"{prefix}{name}", self.draws)
             for prefix, part in parts.items()
             for name, quantity in part
             if isinstance(quantity, Quantity)
         }
+        drawn |= self.compute.draws("compute", self.seed, self.draws)
+        drawn |= self.datasets.draws("datasets", self.seed, self.draws)
         on_trend = random(self.seed, "trend").random((1, self.draws)) < self.trend_share
         return xr.Dataset(drawn | {"on_trend": (SAMPLE_DIMS, on_trend)})
