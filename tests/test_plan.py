@@ -331,6 +331,7 @@ def test_impossible_numbers_are_errors(value: float) -> None:
         ({}, "give one of"),
         ({"target": 2.0, "as_good_as": 1e9}, "give one of"),
         ({"target": 1.5}, "no model"),
+        ({"target": 1e5}, "any model"),
         ({"target": 1.9, "max_tokens": 1e9}, "no model"),
         ({"target": 2.0, "generated_tokens": -1.0}, "0 or a positive"),
         ({"target": 2.0, "prob": 1.0}, "probability"),
@@ -339,6 +340,14 @@ def test_impossible_numbers_are_errors(value: float) -> None:
 def test_impossible_plans_are_errors(question: dict, says: str) -> None:
     with pytest.raises(BayescaleError, match=says):
         serve(Curve.published("besiroglu-2024"), **question)
+
+
+def test_counts_that_no_run_has_are_errors() -> None:
+    curve = Curve.published("besiroglu-2024")
+    with pytest.raises(BayescaleError, match="expected 1e.10 to 1e.32 FLOP"):
+        optimum(curve, 1e300)
+    with pytest.raises(BayescaleError, match="write 70e9"):
+        serve(curve, as_good_as=70, generated_tokens=1e12)
 
 
 def test_only_a_law_that_sees_repeats_takes_unique_tokens() -> None:

@@ -262,9 +262,9 @@ def print_exhaustion(content: Content) -> None:
             [
                 {
                     "year": str(row["year"]),
-                    "all new": shown(row["unlimited"]),
-                    "none repeated": shown(row["unrepeated"]),
-                    "repeated": shown(row["repeated"]),
+                    "all new": shown(row["unlimited"], "unlimited"),
+                    "none repeated": shown(row["unrepeated"], "unrepeated"),
+                    "repeated": shown(row["repeated"], "repeated"),
                     "parameters to keep pace": _times(row),
                 }
                 for row in law["years"][::2]

@@ -21,7 +21,7 @@ from bayescale.plan.solve import exp, log
 from bayescale.points import check_groups
 from bayescale.predict import responses
 from bayescale.predictor import parameters
-from bayescale.runs import Runs
+from bayescale.runs import QUANTITIES, Runs
 
 # Draws that a plan works on; more would not move an interval's ends visibly.
 _DRAWS = 2000
@@ -166,11 +166,19 @@ class Curve:
         return target - self.scatter
 
 
+# Numbers of a question that are counts of a run, and have its plausible range.
+_COUNTS = {"as_good_as": "params", "max_tokens": "tokens"}
+
+
 def positive(**values: float) -> None:
-    """Raise a `BayescaleError` for the first of the values that is no positive number."""
+    """Raise a `BayescaleError` for the first value that is not positive, or no plausible count."""
     for name, value in values.items():
         if not (np.isfinite(value) and value > 0):
             raise BayescaleError(f"{name}={value:g}: must be a positive number")
+        quantity = QUANTITIES.get(_COUNTS.get(name, name))
+        rule = quantity.rule(value) if quantity else None
+        if rule is not None:
+            raise BayescaleError(f"{name}={value:g}: {rule}")
 
 
 def knows_repeats(curve: Curve, unique_tokens: float | None) -> None:

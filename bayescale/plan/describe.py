@@ -10,6 +10,10 @@ import xarray as xr
 from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.numbers import digits, human
 
+# Quantities that people read as 70.3B, and those that differ in the fourth digit.
+_COUNTS = ("params", "tokens", "needed", "_low", "_high", "demanded", "available")
+_RESPONSES = ("loss", "target", "unlimited", "unrepeated", "repeated")
+
 type Said = float | dict[str, float | None] | list[Any] | None
 
 
@@ -38,14 +42,13 @@ def _finite(value: float) -> float | None:
 
 def shown(value: Said | str, name: str = "") -> str:
     """What was said of a quantity, for people: `70.3B (61.2B to 80.1B)`."""
-    count = name.endswith(
-        ("params", "tokens", "params_low", "params_high", "demanded", "available")
-    )
+    count = name.endswith(_COUNTS)
+    precise = 4 if name in _RESPONSES else 3
 
     def one(number: float | None) -> str:
         if number is None:
             return "\N{EN DASH}"
-        return human(number) if count else digits(number)
+        return human(number) if count else digits(number, precise)
 
     if isinstance(value, dict):
         return f"{one(value['median'])} ({one(value['lower'])} to {one(value['upper'])})"

@@ -194,6 +194,12 @@ def serve(
     costs = _costs(prices, prompt_tokens, generated_tokens)
     unit = "dollars" if prices else "FLOP"
     given = {**curve.theta, "target": curve.for_new_runs(goal) if target is not None else goal}
+    least = curve.loss({"params": _PARAMS[0], "tokens": _TOKENS[0]}, curve.theta)
+    if float((least <= given["target"]).mean()) > 0.5:
+        raise BayescaleError(
+            f"target={float(goal.mean()):g}: any model reaches it under {curve.name}; "
+            "ask for a lower one"
+        )
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
     if curve.law.compute_only:
         return _any_split(curve, given, goal, costs, unit=unit, prob=prob, max_tokens=max_tokens)
@@ -313,21 +319,19 @@ def _plan(
     """ln N and ln D of the least expected cost; ln D infinite where nothing reaches the target."""
 
     def tokens(log_params: float) -> float:
-        budget = _budget(_tokens_needed(curve, given, log_params), prob)
-        return budget if budget <= most else np.inf
+        return min(_budget(_tokens_needed(curve, given, log_params), prob), most)
 
-    # Larger models need less data, so what is possible begins at some size.
-    grid = np.linspace(*_PARAMS, 33)
-    possible = [x for x in grid if np.isfinite(tokens(x))]
-    if not possible:
+    def above(params: Any, g: Given) -> Any:
+        return curve.loss({"params": params, "tokens": most}, g) - g["target"]
+
+    # Larger models need less data: at this size, all that there are.
+    smallest = _budget(root(above, *_PARAMS, given).fillna(np.inf), prob)
+    if not np.isfinite(smallest):
         return np.nan, np.inf
-    low, high = possible[0] - (grid[1] - grid[0]), possible[0]
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (low, middle) if np.isfinite(tokens(middle)) else (middle, high)
+    smallest += 1e-6
     found = minimize_scalar(
         lambda x: np.log(_expected(curve, given, costs, x, tokens(x))),
-        bounds=(high, _PARAMS[1]),
+        bounds=(smallest, _PARAMS[1]),
         method="bounded",
         options={"xatol": 1e-6},
     )
