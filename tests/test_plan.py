@@ -344,7 +344,7 @@ def test_impossible_plans_are_errors(question: dict, says: str) -> None:
 
 def test_counts_that_no_run_has_are_errors() -> None:
     curve = Curve.published("besiroglu-2024")
-    with pytest.raises(BayescaleError, match="expected 1e.10 to 1e.32 FLOP"):
+    with pytest.raises(BayescaleError, match=r"expected 1e\+10 to 1e\+32 FLOP"):
         optimum(curve, 1e300)
     with pytest.raises(BayescaleError, match="write 70e9"):
         serve(curve, as_good_as=70, generated_tokens=1e12)
