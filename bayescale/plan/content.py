@@ -70,9 +70,11 @@ def optimum_content(
         content["prob"] = prob
     if best.params is None:
         content["splits"] = _splits(flops)
-    if best.params is None or fit is None:
+    if best.params is None or best.tokens is None or fit is None:
         return content, notes
     notes += outside(fit, best.params, best.tokens)
+    if unique_tokens is not None:
+        return content, notes
     found, why = approaches(fit.runs, fit.spec, flops, fit.seed)
     content["approaches"] = [
         {"approach": one.name, "a": said(one.a, prob), "params": said(np.exp(one.log_params), prob)}

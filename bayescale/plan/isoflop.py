@@ -98,7 +98,10 @@ def approaches(
     notes : list of Note
         Why an approach is missing.
     """
-    stated = Runs(runs.table[runs.known_tokens], runs.name)
+    kept = runs.known_tokens
+    if "unique_tokens" in spec.law.inputs:  # these approaches know no repeats
+        kept &= runs.table["unique_tokens"] >= runs.table["tokens"]
+    stated = Runs(runs.table[kept], runs.name)
     inputs = log_inputs(spec, stated)
     params = inputs["params"].to_numpy()
     compute = np.log(FLOP_PER_PARAM_TOKEN) + params + inputs["tokens"].to_numpy()
