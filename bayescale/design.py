@@ -104,7 +104,9 @@ def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
 
 def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
     """The inputs minus the logarithm of the centre."""
-    return inputs.assign({name: inputs[name] - np.log(value) for name, value in centre.items()})
+    return inputs.assign(
+        {name: inputs[name] - np.log(centre[name]) for name in centre if name in inputs}
+    )
 
 
 def _require(spec: Spec, runs: Runs) -> None:

@@ -79,7 +79,7 @@ def test_where_one_centres_does_not_matter(law: Law) -> None:
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 def test_compute_only_means_that_the_split_does_not_matter(law: Law) -> None:
-    theta = {p.name: 0.3 for p in law.parameters}
+    theta = {p.name: 0.3 + 0.05 * i for i, p in enumerate(law.parameters)}
     here = dict.fromkeys(law.inputs, 0.0)
     one = law.mean({**here, "params": 1.0}, theta, np)
     other = law.mean({**here, "tokens": 1.0}, theta, np)
