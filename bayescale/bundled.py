@@ -6,13 +6,14 @@ import tomllib
 from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from bayescale.errors import BayescaleError
 
 
-def _named(package: str, suffix: str) -> dict[str, Traversable]:
-    found = [f for f in files(package).iterdir() if f.name.endswith(suffix)]
+def _named(package: str, suffix: str, folder: str = "") -> dict[str, Traversable]:
+    found = [f for f in files(package).joinpath(folder).iterdir() if f.name.endswith(suffix)]
     return {
         f.name.removesuffix(suffix).replace("_", "-"): f
         for f in sorted(found, key=lambda f: f.name)
@@ -27,6 +28,33 @@ def tables() -> dict[str, Traversable]:
 def specs() -> dict[str, Traversable]:
     """The shipped specs, by name."""
     return _named("bayescale.models", ".toml")
+
+
+def inputs(kind: str) -> dict[str, Traversable]:
+    """The shipped TOML files of a folder of `models/`, by name: `prices` or `scenarios`."""
+    return _named("bayescale.models", ".toml", kind)
+
+
+def read_input(kind: str, source: str | Path) -> str:
+    """The text of a shipped file of `models/{kind}/` by its name, or of any by its path.
+
+    Raises
+    ------
+    BayescaleError
+        If there is no such file, or it is not text.
+    """
+    name = str(source)
+    if name in inputs(kind):
+        return inputs(kind)[name].read_text("utf-8")
+    path = Path(source)
+    if not path.is_file():
+        if path.suffix:
+            raise BayescaleError(f"{name}: no such file")
+        raise unknown(kind, name, list(inputs(kind)))
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BayescaleError(f"{name}: not a readable text file: {error}") from error
 
 
 def card_title(table: str) -> str:

@@ -1,7 +1,8 @@
 """Design: runs as a spec's model sees them, in arrays with named dims.
 
 The inputs are centred here, once: `params` and `tokens` are ln N and ln D minus the logarithm
-of the data's geometric means, which travel with every fit as its `Centre`.
+of the data's geometric means, which travel with every fit as its `Centre`. Unique tokens, where
+a law takes them, share the centre of tokens: the law needs their ratio.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ class Design:
     Attributes
     ----------
     data : Dataset
-        `params`, `tokens` (run): centred ln N and ln D; for a hidden count the middle of its
-        range. `tokens_sd` (run, hidden): standard deviation of ln D, one column for each run
-        that hides its count. `{group}_index` (run): position in the group's coordinate.
+        `params`, `tokens` (run): centred ln N and ln D, and other inputs of the law likewise;
+        for a hidden count the middle of its range. `tokens_sd` (run, hidden): standard deviation
+        of ln D, one column for each run that hides its count. `{group}_index` (run): position in
+        the group's coordinate.
         `response` (run) or (run, corpus).
     centre : mapping
-        Geometric means of N (parameters) and D (tokens) on which the inputs are centred.
+        Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
     """
 
     data: xr.Dataset
@@ -57,7 +59,8 @@ def design(spec: Spec, runs: Runs) -> Design:
     """
     _require(spec, runs)
     inputs = log_inputs(spec, runs)
-    centre = {name: float(np.exp(inputs[name].mean())) for name in ("params", "tokens")}
+    means = {name: float(np.exp(inputs[name].mean())) for name in ("params", "tokens")}
+    centre = {name: means.get(name, means["tokens"]) for name in spec.law.inputs}
     data = centred(inputs, centre)
     table = runs.table
     for group in spec.groups:
@@ -74,7 +77,10 @@ def design(spec: Spec, runs: Runs) -> Design:
 
 
 def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
-    """Uncentred ln N and ln D of runs, with the spread of each hidden token count."""
+    """Uncentred logarithms of the law's inputs, with the spread of each hidden token count.
+
+    Where unique tokens are blank, all tokens are new.
+    """
     table = runs.table
     params = np.log(runs.seen_params(spec.params))
     known = runs.known_tokens
@@ -85,19 +91,22 @@ def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
         tokens = tokens.fillna((low + high) / 2)
         spread = np.diag(((high - low) / _RANGE_IN_SD).where(~known, 0.0))[:, ~known]
     names = table["run"].to_numpy(object)
+    inputs = {"params": params, "tokens": tokens}
+    if "unique_tokens" in spec.law.inputs:
+        unique = table.get("unique_tokens", pd.Series(np.nan, table.index))
+        inputs["unique_tokens"] = np.log(unique).fillna(tokens)
     return xr.Dataset(
-        {
-            "params": ("run", params.to_numpy()),
-            "tokens": ("run", tokens.to_numpy()),
-            "tokens_sd": (("run", "hidden"), spread),
-        },
+        {name: ("run", values.to_numpy()) for name, values in inputs.items()}
+        | {"tokens_sd": (("run", "hidden"), spread)},
         coords={"run": names, "hidden": names[~known.to_numpy()]},
     )
 
 
 def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
     """The inputs minus the logarithm of the centre."""
-    return inputs.assign({name: inputs[name] - np.log(value) for name, value in centre.items()})
+    return inputs.assign(
+        {name: inputs[name] - np.log(centre[name]) for name in centre if name in inputs}
+    )
 
 
 def _require(spec: Spec, runs: Runs) -> None:
@@ -106,6 +115,8 @@ def _require(spec: Spec, runs: Runs) -> None:
         map(str, spec.groups),
         f"spec {spec.name} has effects by it; or leave them out with --no-groups",
     )
+    if "unique_tokens" in spec.law.inputs:
+        mends["unique_tokens"] = f"law {spec.law.name} needs it; map it with --column"
     mends |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
     for column, mend in mends.items():
         if column not in table:

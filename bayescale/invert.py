@@ -69,7 +69,8 @@ class _Path:
 
     def __call__(self, t: Any) -> dict[str, Any]:
         params = self.a + self.b * t
-        return {"params": params, "tokens": t - params}
+        # Unique tokens have the centre of tokens: every token is new.
+        return {"params": params, "tokens": t - params, "unique_tokens": t - params}
 
 
 def invert(
@@ -128,7 +129,8 @@ def invert(
 
     sample = {dim: fit.posterior.sizes[dim] for dim in SAMPLE_DIMS}
     t = _solve(reached, sample)
-    flops = 6 * np.exp(t + sum(np.log(value) for value in fit.centre.values()))
+    origin = sum(np.log(fit.centre[name]) for name in ("params", "tokens"))
+    flops = 6 * np.exp(t + origin)
     sizes = {"params": params, "tokens": tokens, "tokens_per_param": tokens_per_param}
     found = answer(flops, target=target, prob=prob, kind=kind, sizes=sizes, notes=notes)
     if found.params is None or found.tokens is None:

@@ -28,7 +28,8 @@ class Note:
     code : str
         Stable, for programs: `unconverged`, `divergences`, `weak-prior-data-separation`,
         `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
-        `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`.
+        `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
+        `data-decide`, `infeasible-size`, `no-isoflops`, `budgets-left-out`.
     level : {"failure", "warning", "info"}
     text, mend : str
         What was found, and what to do.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.design import centred
+from bayescale.design import centred, log_inputs
 from bayescale.errors import BayescaleError
 from bayescale.extrapolation import distance
 from bayescale.fit import Fit
@@ -23,6 +23,7 @@ from bayescale.intervals import SAMPLE_DIMS, flat, interval, one_chain
 from bayescale.laws.base import Values
 from bayescale.noise import around, scatter
 from bayescale.predictor import curve
+from bayescale.runs import Runs
 from bayescale.settings import PROB
 
 # Tokens per parameter: from a tenth of the fewest anybody trains with to ten times the most.
@@ -101,8 +102,8 @@ def most_telling(table: pd.DataFrame, most_flops: float) -> pd.Series:
 
 
 def _inputs(fit: Fit, points: pd.DataFrame) -> xr.Dataset:
-    logs = {name: ("run", np.log(points[name].to_numpy())) for name in ("params", "tokens")}
-    return centred(xr.Dataset(logs, coords={"run": points.index.to_numpy()}), fit.centre)
+    named = points[["params", "tokens"]].assign(run=points.index)
+    return centred(log_inputs(fit.spec, Runs(named, "points")).drop_dims("hidden"), fit.centre)
 
 
 def _curve(fit: Fit, points: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray]:

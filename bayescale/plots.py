@@ -26,8 +26,8 @@ from bayescale.settings import PROB
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the first is for the model.
 INK = "#222222"
-_MODEL = "#0072B2"
-_SURPRISE = "#D55E00"
+MODEL = "#0072B2"
+SURPRISE = "#D55E00"
 QUIET = "#8A8A8A"
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
 _MARKERS = ("o", "s", "^", "D", "v")
@@ -164,9 +164,9 @@ def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], labels: dict[
     for kind, opacity in (("run", 0.15), ("mean", 0.35)):
         lower, upper = said[kind]["lower"], said[kind]["upper"]
         axis.fill_between(
-            x, lower, upper, color=_MODEL, alpha=opacity, lw=0, label=labels[kind], zorder=1
+            x, lower, upper, color=MODEL, alpha=opacity, lw=0, label=labels[kind], zorder=1
         )
-    axis.plot(x, said["mean"]["median"], color=_MODEL, lw=1.6, label="median curve", zorder=2)
+    axis.plot(x, said["mean"]["median"], color=MODEL, lw=1.6, label="median curve", zorder=2)
 
 
 def draw_runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarray) -> None:
@@ -229,7 +229,7 @@ def effects(fit: Fit, prob: float = PROB) -> Figure | None:
     return figure
 
 
-def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str = _MODEL) -> None:
+def _forest(axis: Axes, draws: xr.DataArray, dim: str, prob: float, colour: str = MODEL) -> None:
     """One row a label, first at the top."""
     wide, half = interval(draws, prob), interval(draws, 0.5)
     y = np.arange(draws.sizes[dim])[::-1]
@@ -259,9 +259,9 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
             values = select(observed).isel(run=order).to_numpy()
             outside = ~holds(said, values)
             y = np.arange(len(order))
-            axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.2, alpha=0.8)
-            axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=3.2, alpha=0.5)
-            colours = np.where(outside, _SURPRISE, INK)
+            axis.hlines(y, said["lower"], said["upper"], color=MODEL, lw=1.2, alpha=0.8)
+            axis.hlines(y, half["lower"], half["upper"], color=MODEL, lw=3.2, alpha=0.5)
+            colours = np.where(outside, SURPRISE, INK)
             axis.scatter(values, y, c=colours, s=16, zorder=3)
             inside = 1 - float(outside.mean())
             axis.set_title(f"{title}: {percent(inside)} inside".strip(": "))
@@ -288,7 +288,7 @@ def prior_posterior(fit: Fit) -> Figure:
             for one in _each_corpus(fit.posterior[name]):
                 ends = one.quantile([0.001, 0.999]).to_numpy()
                 low, high = min(low, ends[0]), max(high, ends[1])
-                _density(axis, one, (low, high), _MODEL)
+                _density(axis, one, (low, high), MODEL)
             axis.set(title=name, yticks=[], xlim=(low, high))
             axis.grid(visible=False)
             axis.spines["left"].set_visible(False)
@@ -328,10 +328,10 @@ def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
         axis = figure.subplots()
         ends = table["tokens_low"], table["tokens_high"]
         axis.hlines(y, *ends, color="#D0D0D0", lw=11, label=f"assumed ({percent(PROB)} range)")
-        axis.hlines(y, said["lower"], said["upper"], color=_MODEL, lw=1.4)
-        axis.hlines(y, half["lower"], half["upper"], color=_MODEL, lw=4)
+        axis.hlines(y, said["lower"], said["upper"], color=MODEL, lw=1.4)
+        axis.hlines(y, half["lower"], half["upper"], color=MODEL, lw=4)
         axis.plot(
-            said["median"], y, "o", mfc="white", mec=_MODEL, label=f"inferred ({percent(prob)})"
+            said["median"], y, "o", mfc="white", mec=MODEL, label=f"inferred ({percent(prob)})"
         )
         axis.set_yticks(y, [label_of(run) for run in table.index])
         axis.set_ylim(-0.7, len(y) - 0.3)

@@ -16,7 +16,7 @@ from bayescale.numbers import parse_number
 from bayescale.runs import Runs
 from bayescale.spec import Spec
 
-_SIZES = ("params", "params_active", "tokens")
+_SIZES = ("params", "params_active", "tokens", "unique_tokens")
 _MOST = 100_000
 
 

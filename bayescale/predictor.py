@@ -29,12 +29,24 @@ def curve(
     values : mapping
         Each law parameter and each effect (`{parameter}_{group}`, with the group as a dim).
     x : mapping
-        `params`, `tokens`: centred ln N and ln D; `{group}_index`: positions along each group.
+        The law's inputs, centred; `{group}_index`: positions along each group.
     xp : module
         Supplies `exp`, `log`, `log1p`: numpy, or `pymc.dims.math`.
     without : collection of str
         Groups whose effects are left out.
     """
+    return spec.law.mean(x, parameters(spec, values, x, xp, without=without), xp)
+
+
+def parameters(
+    spec: Spec,
+    values: Values,
+    x: Values,
+    xp: Any,
+    *,
+    without: Collection[str] = (),
+) -> dict[str, Any]:
+    """The law's parameters at each row, moved by group effects; arguments as for `curve`."""
     theta = {parameter.name: values[parameter.name] for parameter in spec.law.parameters}
     shifts: dict[str, Any] = {}
     for effect in spec.effect_list():
@@ -45,7 +57,7 @@ def curve(
             shifts[effect.parameter] = shift if earlier is None else earlier + shift
     for name, shift in shifts.items():
         theta[name] = spec.law.parameter(name).shifted(theta[name], shift, xp)
-    return spec.law.mean(x, theta, xp)
+    return theta
 
 
 def centred_tokens(values: Values, x: Values) -> Any:

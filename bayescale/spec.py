@@ -224,7 +224,7 @@ class Spec(_Strict):
         except tomllib.TOMLDecodeError as error:
             raise SpecError(f"{source}: not TOML: {error}") from error
         except ValidationError as error:
-            raise SpecError(f"{source}: {_one_line(error)}") from error
+            raise SpecError(f"{source}: {one_line(error)}") from error
 
     def to_toml(self) -> str:
         """The spec as a TOML file's text, which `parse` reads back."""
@@ -255,7 +255,7 @@ class Spec(_Strict):
         try:
             return Spec.model_validate(says)
         except ValidationError as error:
-            raise SpecError(f"{self.name}: {_one_line(error)}") from error
+            raise SpecError(f"{self.name}: {one_line(error)}") from error
 
     @model_validator(mode="after")
     def _coherent(self) -> Spec:
@@ -307,7 +307,7 @@ def _check_support(name: str, prior: Prior, support: str) -> None:
         raise ValueError(f"{name} is {support}, {prior.dist} is not; use {', '.join(fitting)}")
 
 
-def _one_line(error: ValidationError) -> str:
+def one_line(error: ValidationError) -> str:
     """The problems that pydantic found, on one line."""
     lines = []
     for problem in error.errors():

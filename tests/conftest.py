@@ -35,3 +35,13 @@ def chinchilla_240() -> Fit:
         pytest.skip("the digitised points of arXiv 2404.10102 are not in ../shared/data")
     spec = Spec.load("chinchilla").replace(response="loss", groups=False)
     return ScalingModel(spec).fit(Runs.read(path, where="drop_in_besiroglu == False"))
+
+
+@pytest.fixture(scope="session")
+def data_constrained() -> Fit:
+    """The data-constrained law on the published rows, where it can follow them."""
+    path = SHARED / "datablations.csv"
+    if not path.is_file():
+        pytest.skip("the runs of arXiv 2305.16264 are not in ../shared/data")
+    rows = "in_published_fit and loss < 4 and epochs <= 20"
+    return ScalingModel("data-constrained").fit(Runs.read(path, where=rows))

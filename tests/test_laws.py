@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from bayescale.bundled import published_laws
 from bayescale.laws import LAWS, Law
 
-ORIGIN = {"params": 1.0, "tokens": 1.0}
-CENTRE = {"params": 2e10, "tokens": 3e12}
+ORIGIN = {"params": 1.0, "tokens": 1.0, "unique_tokens": 1.0}
+CENTRE = {"params": 2e10, "tokens": 3e12, "unique_tokens": 3e12}
 
 
 def value(law: Law, constants: dict, params: float, tokens: float, centre: dict = CENTRE) -> float:
     """A law with published constants, in published units, through its sampled form."""
-    x = {"params": np.log(params / centre["params"]), "tokens": np.log(tokens / centre["tokens"])}
+    counts = {"params": params, "tokens": tokens, "unique_tokens": tokens}
+    x = {name: np.log(counts[name] / centre[name]) for name in centre}
     return float(law.mean(x, law.sampled(constants, centre), np))
 
 
@@ -66,7 +67,7 @@ def test_published_and_sampled_are_inverse(law: Law, data: st.DataObject) -> Non
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 def test_level_is_the_value_at_the_centre(law: Law) -> None:
     theta = {p.name: 0.3 for p in law.parameters}
-    assert law.mean({"params": 0.0, "tokens": 0.0}, theta, np) == pytest.approx(0.3)
+    assert law.mean(dict.fromkeys(law.inputs, 0.0), theta, np) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
@@ -78,9 +79,10 @@ def test_where_one_centres_does_not_matter(law: Law) -> None:
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 def test_compute_only_means_that_the_split_does_not_matter(law: Law) -> None:
-    theta = {p.name: 0.3 for p in law.parameters}
-    one = law.mean({"params": 1.0, "tokens": 0.0}, theta, np)
-    other = law.mean({"params": 0.0, "tokens": 1.0}, theta, np)
+    theta = {p.name: 0.3 + 0.05 * i for i, p in enumerate(law.parameters)}
+    here = dict.fromkeys(law.inputs, 0.0)
+    one = law.mean({**here, "params": 1.0}, theta, np)
+    other = law.mean({**here, "tokens": 1.0}, theta, np)
     assert (abs(one - other) < 1e-12) == law.compute_only
 
 

@@ -10,7 +10,9 @@ BESIROGLU = {"E": 1.8172, "alpha": 0.3478, "beta": 0.3658, "a": 0.513, "A": 482.
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in bundled.specs() if n != "compute-only"])
+@pytest.mark.parametrize(
+    "name", [n for n in bundled.specs() if n not in ("compute-only", "data-constrained")]
+)
 def test_default_settings_sample_cleanly(name: str, table: Runs) -> None:
     fit = ScalingModel(name).fit(table)
     assert fit.convergence.r_hat <= 1.01, fit.convergence
@@ -23,6 +25,18 @@ def test_default_settings_sample_cleanly(name: str, table: Runs) -> None:
         predicted = fit.predict({"params": 7e10, "tokens": 1e12, "family": "Qwen"}, "mean")
         table_ = predicted.table().set_index("corpus")["median"]
         assert table_["common_crawl"] > table_["arxiv_math"] > table_["python"]
+
+
+@pytest.mark.slow
+def test_repeated_data_give_muennighoffs_constants(data_constrained: Fit) -> None:
+    """On the published rows, loss below 4 and up to 20 passes (arXiv 2305.16264: 15.39, 5.31)."""
+    assert data_constrained.convergence.r_hat <= 1.01
+    assert data_constrained.convergence.ess_bulk >= 400
+    assert data_constrained.convergence.divergences == 0
+    summary = data_constrained.summary()
+    for name, published in {"R_D": 15.39, "R_N": 5.31}.items():
+        assert summary.loc[name, "lower"] < published < summary.loc[name, "upper"], name
+    assert len(data_constrained.runs) == 79
 
 
 def test_the_default_samples_cleanly(fitted: Fit) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 Support = Literal["real", "positive", "unit"]
 
-# `xp` is the module that supplies `exp`, `log` and `log1p`: numpy for arrays and DataArrays,
-# `pymc.dims.math` for the model's graph. An equation is written once and serves both.
+# `xp` is the module that supplies `exp`, `log`, `maximum` and the like: numpy for arrays and
+# DataArrays, `pymc.dims.math` for the model's graph. An equation is written once and serves both.
 Values = Mapping[Any, Any]
 
 
@@ -44,7 +44,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Law:
-    """A mean curve of the response over parameters N and tokens D.
+    """A mean curve of the response over parameters N, tokens D, and what else it takes in.
 
     Attributes
     ----------
@@ -53,15 +53,17 @@ class Law:
     parameters : tuple of Parameter
         What is sampled; the curve's height is always `level`, its value at the data's centre.
     mean : callable (x, theta, xp) -> response
-        `x["params"]` and `x["tokens"]` are ln N and ln D, centred on the data.
+        `x[name]` is the logarithm of each of `inputs`, centred on the data.
     published : callable (theta, centre) -> dict
-        The published constants; `centre` holds the N and D on which the inputs were centred.
+        The published constants; `centre` holds the value on which each input was centred.
     sampled : callable (constants, centre) -> dict
         The inverse of `published`.
     units : mapping
         Meaning and unit of each published constant.
     compute_only : bool
         True if N and D enter through their product alone.
+    inputs : tuple of str
+        Columns of a table of runs. Tokens and unique tokens have the same centre.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Law:
     sampled: Callable[[Values, Mapping[str, float]], dict[str, Any]]
     units: Mapping[str, str]
     compute_only: bool
+    inputs: tuple[str, ...] = ("params", "tokens")
 
     def parameter(self, name: str) -> Parameter:
         """The sampled parameter of this name."""

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from bayescale import numbers, plots
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
+from bayescale.plan.decisions import decisions, exhaustion
 from bayescale.report.content import content, sections_of
 from bayescale.report.which_law import which_law
 
@@ -55,6 +56,7 @@ def write(
     """
     said = content(fits, points=points, target=target, command=command)
     figures = [_figures(fit) for fit, _ in sections_of(fits)]
+    _decide(fits, said, figures)
     law_figures: dict[str, str] = {}
     said["law"] = None
     if comparison is not None:
@@ -79,6 +81,16 @@ def _figures(fit: Fit) -> dict[str, str]:
     """The figures that a fit has, by kind, as SVG."""
     drawn = {kind: draw(fit) for kind, draw in plots.FIGURES.items()}
     return {kind: _svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
+
+
+def _decide(fits: Sequence[Fit], said: dict[str, Any], figures: Sequence[dict[str, str]]) -> None:
+    """Add what the fits mean for decisions, and the figures of it."""
+    chosen = [fit for fit, _ in sections_of(fits)]
+    for fit, section, drawn in zip(chosen, said["fits"], figures, strict=True):
+        section["decisions"], plots_ = decisions(fit)
+        drawn |= {kind: _svg(figure, kind) for kind, figure in plots_.items()}
+    said["exhaustion"], figure = exhaustion(chosen)
+    figures[0]["exhaustion"] = _svg(figure, "exhaustion")
 
 
 def render(

@@ -1,0 +1,193 @@
+"""Curve: a law whose parameters are known, as draws of a posterior or as published constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale import bundled
+from bayescale.design import Centre
+from bayescale.errors import BayescaleError
+from bayescale.groups import Fitted, effects_at, resolve
+from bayescale.intervals import SAMPLE_DIMS
+from bayescale.laws import LAWS, Law
+from bayescale.notes import Note
+from bayescale.plan.solve import exp, log
+from bayescale.points import check_groups
+from bayescale.predict import responses
+from bayescale.predictor import parameters
+from bayescale.runs import QUANTITIES, Runs
+
+# Draws that a plan works on; more would not move an interval's ends visibly.
+_DRAWS = 2000
+# Where published constants are centred; any place gives the same curve.
+_CENTRE = {"params": 1e10, "tokens": 2e11, "unique_tokens": 2e11}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A law and its parameters.
+
+    Attributes
+    ----------
+    name : str
+        The fit's spec, or the published law.
+    law : Law
+    theta : mapping
+        Sampled parameter of the law to its draws (chain, draw), or to a number without dims.
+    centre : mapping
+        Origin of the law's inputs.
+    response : str
+        `loss` (nats per token), `bpc` or `bpb`.
+    scatter : DataArray or None
+        What one new run adds to the curve (log: to its logarithm); None where nobody knows.
+    scatter_on : {"response", "log"}
+    notes : list of Note
+        What a reader must know of the groups that were assumed.
+    """
+
+    name: str
+    law: Law
+    theta: Mapping[str, xr.DataArray]
+    centre: Centre
+    response: str
+    scatter: xr.DataArray | None = None
+    scatter_on: str = "log"
+    notes: list[Note] = field(default_factory=list)
+
+    @classmethod
+    def of_fit(
+        cls, fit: Fitted, groups: Mapping[str, str] | None = None, corpus: str | None = None
+    ) -> Curve:
+        """The curve of a fit, for given groups; one that is not named is drawn as new.
+
+        Parameters
+        ----------
+        fit : Fit
+        groups : mapping, optional
+            Group to label, as in `{"family": "Llama-3"}`.
+        corpus : str, optional
+            Which one, for a fit of several.
+
+        Raises
+        ------
+        BayescaleError
+            If a group or the corpus is not one of the fit.
+        """
+        spec = fit.spec
+        check_groups(groups or {}, spec)
+        if corpus not in (spec.corpora or (None,)):
+            known = f"needs one of {', '.join(spec.corpora)}" if spec.corpora else "has no corpora"
+            raise BayescaleError(f"corpus={corpus!r}: this fit {known}")
+        point = Runs.from_frame(
+            pd.DataFrame([{"run": "plan", "params": 1e9, "tokens": 1e9, **(groups or {})}])
+        )
+        labels, notes = resolve(fit, point)
+        values, index = effects_at(fit, labels)
+
+        def chosen(draws: xr.DataArray) -> xr.DataArray:
+            step = -(-draws.sizes["chain"] * draws.sizes["draw"] // _DRAWS)
+            one = draws.isel(run=0, drop=True, missing_dims="ignore")
+            if "corpus" in one.dims:
+                one = one.sel(corpus=corpus, drop=True)
+            return one.isel(draw=slice(None, None, step)).reset_coords(drop=True)
+
+        theta = parameters(spec, values, index, np, without=("run",))
+        # What a new run adds is the same at every size: read it at the centre.
+        here = {name: xr.DataArray([0.0], dims="run") for name in spec.law.inputs}
+        curve, run = (responses(fit, values, {**here, **index}, kind) for kind in ("mean", "run"))
+        added = log(run / curve) if spec.noise.on == "log" else run - curve
+        return cls(
+            name=spec.name,
+            law=spec.law,
+            theta={name: chosen(draws) for name, draws in theta.items()},
+            centre=fit.centre,
+            response=spec.response,
+            scatter=chosen(added),
+            scatter_on=spec.noise.on,
+            notes=notes,
+        )
+
+    @classmethod
+    def published(cls, name: str) -> Curve:
+        """The curve with the constants of a published law, of `data/published_laws.toml`.
+
+        Raises
+        ------
+        BayescaleError
+            If there is none of this name, or it is no law of the loss.
+        """
+        laws = bundled.published_laws()
+        known = [key for key, said in laws.items() if "constants" in said]
+        if name not in known:
+            raise bundled.unknown("published law of the loss", name, known)
+        said = laws[name]
+        law = LAWS[said["law"]]
+        theta = law.sampled(said["constants"], _CENTRE)
+        return cls(
+            name=name,
+            law=law,
+            theta={key: xr.DataArray(value) for key, value in theta.items()},
+            centre=_CENTRE,
+            response=said.get("response", "loss"),
+        )
+
+    @property
+    def uncertain(self) -> bool:
+        """True for draws of a posterior, False for published constants."""
+        return any(SAMPLE_DIMS[0] in value.dims for value in self.theta.values())
+
+    def loss(self, x: Mapping[str, Any], theta: Mapping[str, Any]) -> Any:
+        """The response at natural logarithms of N and D, and of unique tokens where given.
+
+        Without unique tokens, all tokens are new. `theta` may hold other names too.
+        """
+        full = {"unique_tokens": np.inf, **x}
+        centred = {name: full[name] - np.log(self.centre[name]) for name in self.law.inputs}
+        return self.law.mean(centred, theta, np)
+
+    def at(self, params: Any, tokens: Any, unique_tokens: Any = np.inf) -> xr.DataArray:
+        """The response at counts of parameters, tokens and unique tokens."""
+        x = {"params": params, "tokens": tokens, "unique_tokens": unique_tokens}
+        logs = {name: np.log(value) for name, value in x.items()}
+        return xr.DataArray(self.loss(logs, self.theta))
+
+    def for_new_runs(self, target: float | xr.DataArray) -> xr.DataArray:
+        """The response that the curve must reach so that one new run reaches `target`."""
+        if self.scatter is None:
+            return xr.DataArray(target)
+        if self.scatter_on == "log":
+            return target * exp(-self.scatter)
+        return target - self.scatter
+
+
+# Numbers of a question that are counts of a run, and have its plausible range.
+_COUNTS = {"as_good_as": "params", "max_tokens": "tokens"}
+
+
+def positive(**values: float) -> None:
+    """Raise a `BayescaleError` for the first value that is not positive, or no plausible count."""
+    for name, value in values.items():
+        if not (np.isfinite(value) and value > 0):
+            raise BayescaleError(f"{name}={value:g}: must be a positive number")
+        quantity = QUANTITIES.get(_COUNTS.get(name, name))
+        rule = quantity.rule(value) if quantity else None
+        if rule is not None:
+            raise BayescaleError(f"{name}={value:g}: {rule}")
+
+
+def knows_repeats(curve: Curve, unique_tokens: float | None) -> None:
+    """Raise a `BayescaleError` if unique tokens are given to a law that does not see them."""
+    if unique_tokens is None:
+        return
+    positive(unique_tokens=unique_tokens)
+    if "unique_tokens" not in curve.law.inputs:
+        raise BayescaleError(
+            f"unique_tokens={unique_tokens:g}: the law {curve.law.name} does not know repeated "
+            "tokens; use data-constrained, or --published muennighoff-2023"
+        )

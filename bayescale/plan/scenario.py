@@ -1,0 +1,247 @@
+"""Scenario: what is assumed of data and compute to come, each quantity a distribution."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import xarray as xr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from scipy import stats
+
+from bayescale import bundled
+from bayescale.errors import BayescaleError
+from bayescale.groups import random
+from bayescale.intervals import SAMPLE_DIMS
+from bayescale.plan.regression import trend
+from bayescale.spec import one_line
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quantity(_Strict):
+    """A distribution by the interval that its source states; a plain number is a fixed one.
+
+    Attributes
+    ----------
+    dist : {"LogNormal", "Normal", "Uniform"}
+    lower, upper : float
+        Ends of the central interval that holds `prob`; of everything, for `Uniform`.
+    prob : float
+    source : str
+    """
+
+    dist: Literal["LogNormal", "Normal", "Uniform"]
+    lower: float = Field(allow_inf_nan=False)
+    upper: float = Field(allow_inf_nan=False)
+    prob: float = Field(0.95, gt=0, lt=1)
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Quantity:
+        if self.lower > self.upper:
+            raise ValueError(f"lower={self.lower:g} must not exceed upper={self.upper:g}")
+        if self.dist == "LogNormal" and self.lower <= 0:
+            raise ValueError(f"lower={self.lower:g} must be above 0 for LogNormal")
+        return self
+
+    def draws(self, seed: int, name: str, count: int) -> xr.DataArray:
+        """Values (chain, draw) that depend on the seed and on what they are for."""
+        uniform = random(seed, name).random((1, count))
+        if self.dist == "Uniform":
+            values = self.lower + (self.upper - self.lower) * uniform
+        else:
+            ends = np.array([self.lower, self.upper])
+            low, high = np.log(ends) if self.dist == "LogNormal" else ends
+            sd = (high - low) / (2 * stats.norm.ppf(0.5 + self.prob / 2))
+            normal = (low + high) / 2 + sd * stats.norm.ppf(uniform)
+            values = np.exp(normal) if self.dist == "LogNormal" else normal
+        return xr.DataArray(values, dims=SAMPLE_DIMS)
+
+
+def _quantity(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"dist": "Uniform", "lower": value, "upper": value}
+    return value
+
+
+def _above_zero(value: Quantity) -> Quantity:
+    if value.dist == "Normal" or value.lower <= 0:
+        raise ValueError("must lie above 0: use LogNormal, or a Uniform range above 0")
+    return value
+
+
+AnyQuantity = Annotated[Quantity, BeforeValidator(_quantity)]
+PositiveQuantity = Annotated[Quantity, BeforeValidator(_quantity), AfterValidator(_above_zero)]
+
+
+class Stock(_Strict):
+    """Text that there is in the first year: tokens, the share that is usable, how often each is.
+
+    `growth` is the share by which the stock grows in a year; `repetition` multiplies what is
+    usable into what can be trained on at no loss worth speaking of.
+    """
+
+    tokens: PositiveQuantity
+    quality: PositiveQuantity
+    repetition: PositiveQuantity
+    growth: AnyQuantity
+
+    @model_validator(mode="after")
+    def _shrinks_less_than_all(self) -> Stock:
+        if self.growth.dist == "LogNormal" or self.growth.lower > -1:
+            return self
+        raise ValueError(f"growth lower={self.growth.lower:g}: a year cannot lose all; above -1")
+
+
+class _Growing(_Strict):
+    """A level in a year and decades of growth a year: stated, or the trend of a table of runs."""
+
+    year: float = Field(ge=1950, le=2200)
+    growth: AnyQuantity | None = None
+    trend: str | None = None
+
+    @property
+    def level(self) -> Quantity | None:
+        """The stated level."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _stated_or_fitted(self) -> Self:
+        stated = [self.level is not None, self.growth is not None]
+        if not (all(stated) if self.trend is None else not any(stated)):
+            raise ValueError("give a level and its growth, or a table of runs as trend")
+        return self
+
+    def draws(self, name: str, seed: int, count: int) -> dict[str, xr.DataArray]:
+        """`{name}.{quantity}` and `{name}.growth`."""
+        quantity = next(field for field in ("tokens", "flops") if field in type(self).model_fields)
+        if self.trend is not None:
+            fitted = trend(self.trend, quantity, self.year, seed, count)
+            return {f"{name}.{quantity}": fitted["level"], f"{name}.growth": fitted["growth"]}
+        assert self.level is not None
+        assert self.growth is not None
+        return {
+            f"{name}.{quantity}": self.level.draws(seed, f"{name}.{quantity}", count),
+            f"{name}.growth": self.growth.draws(seed, f"{name}.growth", count),
+        }
+
+
+class Compute(_Growing):
+    """FLOP of the largest training run."""
+
+    flops: PositiveQuantity | None = None
+
+    @property
+    def level(self) -> Quantity | None:
+        """The stated level."""
+        return self.flops
+
+
+class Datasets(_Growing):
+    """Tokens of the largest data set."""
+
+    tokens: PositiveQuantity | None = None
+
+    @property
+    def level(self) -> Quantity | None:
+        """The stated level."""
+        return self.tokens
+
+
+class Repeats(_Strict):
+    """Repetitions (R_D) and excess of parameters (R_N) after which 1/e of their worth is left."""
+
+    R_D: PositiveQuantity
+    R_N: PositiveQuantity
+
+
+class Scenario(_Strict):
+    """What a file in `models/scenarios/` says.
+
+    Attributes
+    ----------
+    name, title, source : str
+    start, end : int
+        Calendar years of the answers.
+    prob : float
+        That the answers' intervals hold.
+    draws, seed : int
+    trend_share : float
+        Probability that demand follows the trend in data sets; else it follows compute.
+    tokens_per_param : float
+        Of demand that follows compute: D = sqrt(ratio C/6).
+    overtraining : float
+        Multiplies that ratio; above 1, more tokens than compute-optimal.
+    stock, compute, datasets, repeats
+        See their classes.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    title: str
+    source: str
+    start: int = Field(ge=1950, le=2200)
+    end: int = Field(ge=1950, le=2200)
+    prob: float = Field(gt=0, lt=1)
+    draws: int = Field(10_000, ge=100, le=100_000)
+    seed: int = Field(0, ge=0)
+    trend_share: float = Field(ge=0, le=1)
+    tokens_per_param: PositiveQuantity
+    overtraining: PositiveQuantity
+    stock: Stock
+    compute: Compute
+    datasets: Datasets
+    repeats: Repeats
+
+    @classmethod
+    def load(cls, source: str | Path) -> Scenario:
+        """Read a scenario: a shipped one by name, or a TOML file by its path.
+
+        Raises
+        ------
+        BayescaleError
+            If the file cannot be read, or a quantity in it is impossible.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(bundled.read_input("scenarios", source)))
+        except tomllib.TOMLDecodeError as error:
+            raise BayescaleError(f"{source}: not TOML: {error}") from error
+        except ValidationError as error:
+            raise BayescaleError(f"{source}: {one_line(error)}") from error
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Scenario:
+        if self.start >= self.end:
+            raise ValueError(f"start={self.start} must come before end={self.end}")
+        return self
+
+    @property
+    def years(self) -> list[int]:
+        """Calendar years from start to end."""
+        return list(range(self.start, self.end + 1))
+
+    def sample(self) -> xr.Dataset:
+        """Draws (chain, draw) of every quantity, by its name with a dot: `stock.tokens`."""
+        parts: dict[str, BaseModel] = {"": self, "stock.": self.stock, "repeats.": self.repeats}
+        drawn = {
+            f"{prefix}{name}": quantity.draws(self.seed, f"{prefix}{name}", self.draws)
+            for prefix, part in parts.items()
+            for name, quantity in part
+            if isinstance(quantity, Quantity)
+        }
+        drawn |= self.compute.draws("compute", self.seed, self.draws)
+        drawn |= self.datasets.draws("datasets", self.seed, self.draws)
+        on_trend = random(self.seed, "trend").random((1, self.draws)) < self.trend_share
+        return xr.Dataset(drawn | {"on_trend": (SAMPLE_DIMS, on_trend)})

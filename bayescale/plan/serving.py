@@ -1,0 +1,432 @@
+"""Training plus serving: the cheapest model that reaches a quality and answers for a lifetime.
+
+Sardana & Frankle 2023 (arXiv 2401.00448): training costs 6 N D FLOP, serving 2 N for each token
+read or written. With a price and a utilisation for each, the same in money.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from scipy.optimize import minimize_scalar
+
+from bayescale import bundled
+from bayescale.errors import BayescaleError
+from bayescale.intervals import check_prob
+from bayescale.notes import Note
+from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, no_optimum, optimal_tokens
+from bayescale.plan.curve import Curve, positive
+from bayescale.plan.solve import Given, exp, minimum, root
+from bayescale.settings import PROB
+from bayescale.spec import one_line
+
+FLOP_PER_SERVED_TOKEN = 2
+# Searched: 1e3 to 1e17 parameters, 1 to 1e30 tokens, as natural logarithms.
+_PARAMS = (np.log(1e3), np.log(1e17))
+_TOKENS = (0.0, np.log(1e30))
+
+
+class Use(BaseModel):
+    """A kind of work: what an hour of the hardware costs, and how much of it is put to use.
+
+    Attributes
+    ----------
+    dollars_per_hour : float
+        Of one accelerator.
+    flops_per_second : float
+        Its peak, in the precision used.
+    utilisation : float
+        Share of the peak that is reached.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dollars_per_hour: float = Field(gt=0, allow_inf_nan=False)
+    flops_per_second: float = Field(gt=0, allow_inf_nan=False)
+    utilisation: float = Field(gt=0, le=1)
+
+    @property
+    def per_flop(self) -> float:
+        """Dollars for one FLOP."""
+        return self.dollars_per_hour / (3600 * self.flops_per_second * self.utilisation)
+
+
+class Prices(BaseModel):
+    """What training, reading a prompt and writing an answer cost; a file in `models/prices/`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    source: str
+    training: Use
+    prompt: Use
+    generation: Use
+
+    @classmethod
+    def load(cls, source: str | Path) -> Prices:
+        """Read prices: shipped ones by name, or a TOML file by its path.
+
+        Raises
+        ------
+        BayescaleError
+            If the file cannot be read or a number in it is impossible.
+        """
+        text = bundled.read_input("prices", source)
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise BayescaleError(f"{source}: not TOML: {error}") from error
+        except ValidationError as error:
+            raise BayescaleError(f"{source}: {one_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Cost of a parameter: for each token trained on, and for all tokens served."""
+
+    training: float
+    serving: float
+
+    def __call__(self, params: Any, tokens: Any) -> Any:
+        return params * (self.training * tokens + self.serving)
+
+
+@dataclass(frozen=True, eq=False)
+class Serving:
+    """The cheapest plan that reaches a target, and what it costs.
+
+    `params` are chosen before anything is known of a draw, and `tokens` are as many as reach the
+    target with probability `prob`; a run that reaches it earlier stops there.
+
+    Attributes
+    ----------
+    unit : {"FLOP", "dollars"}
+        Of every cost.
+    target : DataArray
+        Response to reach.
+    params : float or None
+        None where no size is best.
+    tokens : float or None
+        Budget of training tokens.
+    probability : float or None
+        That the plan meets the target; by construction at least `prob`.
+    tokens_needed : DataArray or None
+        D at which each draw reaches the target with the plan's parameters.
+    training, serving, total : DataArray or None
+        Cost of the plan, draw by draw; its mean is the expected cost.
+    best_params, best_tokens : DataArray or None
+        What each draw, if it were known to be true, would choose.
+    optimal_params, optimal_total : float or DataArray or None
+        The model that reaches the target with the least training, and its cost.
+    saving : DataArray or None
+        1 - total / optimal_total, of expected costs.
+    splits : list of dict
+        Where no size is best: plans at some ratios of tokens to parameters, and their costs.
+    notes : list of Note
+    """
+
+    unit: str
+    target: xr.DataArray
+    prob: float
+    params: float | None = None
+    tokens: float | None = None
+    probability: float | None = None
+    tokens_needed: xr.DataArray | None = None
+    training: xr.DataArray | None = None
+    serving: float | None = None
+    total: xr.DataArray | None = None
+    best_params: xr.DataArray | None = None
+    best_tokens: xr.DataArray | None = None
+    optimal_params: float | None = None
+    optimal_total: float | None = None
+    saving: float | None = None
+    splits: list[dict[str, float]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def serve(
+    curve: Curve,
+    *,
+    target: float | None = None,
+    as_good_as: float | None = None,
+    prompt_tokens: float = 0.0,
+    generated_tokens: float = 0.0,
+    max_tokens: float | None = None,
+    prices: Prices | None = None,
+    prob: float = PROB,
+) -> Serving:
+    """The parameters and tokens that reach a target at the least cost of training and serving.
+
+    Parameters
+    ----------
+    curve : Curve
+    target : float, optional
+        Response to reach by one new run.
+    as_good_as : float, optional
+        Instead: the curve's value for a compute-optimal model of so many parameters.
+    prompt_tokens, generated_tokens : float
+        Tokens read and written over the model's lifetime.
+    max_tokens : float, optional
+        The most tokens there are to train on.
+    prices : Prices, optional
+        Costs in dollars; without them, in FLOP.
+    prob : float
+        With which the plan is to meet the target.
+
+    Raises
+    ------
+    BayescaleError
+        If the question is incomplete, a number impossible, or the target out of reach.
+    """
+    check_prob(prob)
+    for name, value in (("prompt_tokens", prompt_tokens), ("generated_tokens", generated_tokens)):
+        if not (np.isfinite(value) and value >= 0):
+            raise BayescaleError(f"{name}={value:g}: must be 0 or a positive number")
+    if max_tokens is not None:
+        positive(max_tokens=max_tokens)
+    goal = _goal(curve, target, as_good_as)
+    costs = _costs(prices, prompt_tokens, generated_tokens)
+    unit = "dollars" if prices else "FLOP"
+    given = {**curve.theta, "target": curve.for_new_runs(goal) if target is not None else goal}
+    least = curve.loss({"params": _PARAMS[0], "tokens": _TOKENS[0]}, curve.theta)
+    if float((least <= given["target"]).mean()) > 0.5:
+        raise BayescaleError(
+            f"target={float(goal.mean()):g}: any model reaches it under {curve.name}; "
+            "ask for a lower one"
+        )
+    most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
+    if curve.law.compute_only:
+        return _any_split(curve, given, goal, costs, unit=unit, prob=prob, max_tokens=max_tokens)
+
+    def chosen(each: _Costs) -> tuple[float, float]:
+        return _plan(curve, given, each, most, prob)
+
+    log_params, log_tokens = chosen(costs)
+    if not np.isfinite(log_tokens):
+        raise BayescaleError(_out_of_reach(goal, curve, prob, max_tokens))
+    needed = _tokens_needed(curve, given, log_params)
+    trained = exp(needed.clip(max=log_tokens))
+    params = float(np.exp(log_params))
+    cheapest = chosen(_Costs(costs.training, 0.0))
+    optimal_total = _expected(curve, given, costs, *cheapest)
+    total = costs(params, trained)
+    best = _best_of_each(curve, given, costs, most)
+    return Serving(
+        unit=unit,
+        target=goal,
+        prob=prob,
+        params=params,
+        tokens=float(np.exp(log_tokens)),
+        probability=float((needed <= log_tokens + 1e-9).mean()),
+        tokens_needed=exp(needed),
+        training=total - costs.serving * params,
+        serving=costs.serving * params,
+        total=total,
+        best_params=exp(best),
+        best_tokens=exp(_tokens_needed(curve, given, best)),
+        optimal_params=float(np.exp(cheapest[0])),
+        optimal_total=optimal_total,
+        saving=1 - float(total.mean()) / optimal_total,
+    )
+
+
+def cost_by_size(
+    curve: Curve,
+    plan: Serving,
+    *,
+    prob: float = PROB,
+    prompt_tokens: float = 0.0,
+    generated_tokens: float = 0.0,
+    prices: Prices | None = None,
+    target: float | None = None,
+    **_: object,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Expected costs of training and serving over model sizes around a plan, for its figure.
+
+    Returns
+    -------
+    params, training, serving : array
+        Infinite where no data suffice.
+    """
+    costs = _costs(prices, prompt_tokens, generated_tokens)
+    goal = curve.for_new_runs(plan.target) if target is not None else plan.target
+    given = {**curve.theta, "target": goal}
+    middle = plan.params or plan.splits[1]["params"]
+    params = np.geomspace(middle / 30, middle * 30, 41)
+    training = []
+    for size in params:
+        needed = _tokens_needed(curve, given, float(np.log(size)))
+        budget = _budget(needed, prob)
+        spent = costs(size, exp(needed.clip(max=budget))) if np.isfinite(budget) else np.inf
+        training.append(float(np.mean(spent)) - costs.serving * size)
+    return params, np.array(training), costs.serving * params
+
+
+def _goal(curve: Curve, target: float | None, as_good_as: float | None) -> xr.DataArray:
+    if (target is None) == (as_good_as is None):
+        raise BayescaleError("give one of target and as_good_as: the response, or a model's size")
+    if target is not None:
+        positive(target=target)
+        return xr.DataArray(target)
+    assert as_good_as is not None
+    positive(as_good_as=as_good_as)
+    if curve.law.compute_only:
+        raise BayescaleError(
+            f"as_good_as={as_good_as:g}: under {curve.law.name} no size is compute-optimal; "
+            "give a target"
+        )
+    return curve.at(as_good_as, optimal_tokens(curve, as_good_as))
+
+
+def _costs(prices: Prices | None, prompt: float, generated: float) -> _Costs:
+    if prices is None:
+        return _Costs(FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN * (prompt + generated))
+    served = prompt * prices.prompt.per_flop + generated * prices.generation.per_flop
+    return _Costs(FLOP_PER_PARAM_TOKEN * prices.training.per_flop, FLOP_PER_SERVED_TOKEN * served)
+
+
+def _tokens_needed(curve: Curve, given: Given, log_params: float | xr.DataArray) -> xr.DataArray:
+    """ln D at which each draw reaches the target; infinite where no data suffice."""
+
+    def above(tokens: np.ndarray, g: Given) -> np.ndarray:
+        return curve.loss({"params": g["params"], "tokens": tokens}, g) - g["target"]
+
+    return root(above, *_TOKENS, {**given, "params": log_params}).fillna(np.inf)
+
+
+def _budget(needed: xr.DataArray, prob: float) -> float:
+    """ln D that reaches the target with probability `prob`; infinite where none does."""
+    return float(np.quantile(needed, prob, method="inverted_cdf"))
+
+
+def _expected(
+    curve: Curve, given: Given, costs: _Costs, log_params: float, log_tokens: float
+) -> float:
+    """Expected cost of a plan that stops when the target is reached or the budget spent."""
+    needed = _tokens_needed(curve, given, log_params)
+    return float(costs(np.exp(log_params), exp(needed.clip(max=log_tokens))).mean())
+
+
+def _plan(
+    curve: Curve, given: Given, costs: _Costs, most: float, prob: float
+) -> tuple[float, float]:
+    """ln N and ln D of the least expected cost; ln D infinite where nothing reaches the target."""
+
+    def tokens(log_params: float) -> float:
+        return min(_budget(_tokens_needed(curve, given, log_params), prob), most)
+
+    def above(params: Any, g: Given) -> Any:
+        return curve.loss({"params": params, "tokens": most}, g) - g["target"]
+
+    # Larger models need less data: at this size, all that there are.
+    smallest = _budget(root(above, *_PARAMS, given).fillna(np.inf), prob)
+    if not np.isfinite(smallest):
+        return np.nan, np.inf
+    smallest += 1e-6
+    found = minimize_scalar(
+        lambda x: np.log(_expected(curve, given, costs, x, tokens(x))),
+        bounds=(smallest, _PARAMS[1]),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    return float(found.x), tokens(found.x)
+
+
+def _best_of_each(curve: Curve, given: Given, costs: _Costs, most: float) -> xr.DataArray:
+    """ln N of the least cost for each draw."""
+
+    def cost(log_params: np.ndarray, g: Given) -> np.ndarray:
+        theta = {name: g[name] for name in given}
+        needed = _tokens_needed(curve, _as_rows(theta), _as_rows({"x": log_params})["x"])
+        within = needed.where(needed <= most, np.inf).to_numpy()
+        return np.log(costs(np.exp(log_params), np.exp(within)))
+
+    return minimum(cost, *_PARAMS, given)
+
+
+def _as_rows(values: Given) -> dict[str, xr.DataArray]:
+    return {name: xr.DataArray(value, dims="row") for name, value in values.items()}
+
+
+def _any_split(
+    curve: Curve,
+    given: Given,
+    goal: xr.DataArray,
+    costs: _Costs,
+    *,
+    unit: str,
+    prob: float,
+    max_tokens: float | None,
+) -> Serving:
+    """Under a law of compute alone: the fewest parameters for which there are data.
+
+    A product N D reaches the target, so training costs the same whatever the split, and serving
+    falls with N: nothing but the data stops it.
+    """
+
+    def above(pairs: np.ndarray, g: Given) -> np.ndarray:
+        return curve.loss({"params": pairs / 2, "tokens": pairs / 2}, g) - g["target"]
+
+    ends = (2 * _TOKENS[0], _TOKENS[1] + _PARAMS[1])
+    pairs = root(above, *ends, given).fillna(np.inf)
+    budget = _budget(pairs, prob)
+    if not np.isfinite(budget):
+        raise BayescaleError(_out_of_reach(goal, curve, prob, None))
+
+    def plan(params: float) -> tuple[xr.DataArray, float]:
+        trained = exp(pairs.clip(max=budget)) / params
+        return costs.training * params * trained, costs.serving * params
+
+    splits = []
+    for ratio in (20.0, 200.0, 2000.0, 20000.0):
+        params = float(np.exp(budget / 2) / np.sqrt(ratio))
+        training, serving = plan(params)
+        splits.append(
+            {
+                "tokens_per_param": ratio,
+                "params": params,
+                "tokens": params * ratio,
+                "training": float(training.mean()),
+                "serving": serving,
+                "total": float(training.mean()) + serving,
+            }
+        )
+    answer = Serving(unit, goal, prob, splits=splits, notes=[no_optimum(curve)])
+    if max_tokens is None:
+        return answer
+    size = float(np.exp(budget) / max_tokens)
+    training, serving = plan(size)
+    return replace(
+        answer,
+        params=size,
+        tokens=max_tokens,
+        probability=float((pairs <= budget + 1e-9).mean()),
+        tokens_needed=exp(pairs) / size,
+        training=training,
+        serving=serving,
+        total=training + serving,
+        notes=[
+            Note(
+                "data-decide",
+                "info",
+                f"under {curve.law.name} the cheapest plan is the smallest model for which there "
+                "are data: it trains on all of them",
+                "an assumption on the law, which holds for ratios of tokens to parameters that "
+                "were seen",
+            )
+        ],
+    )
+
+
+def _out_of_reach(goal: xr.DataArray, curve: Curve, prob: float, most: float | None) -> str:
+    data = "" if most is None else f" on at most {most:g} tokens"
+    return (
+        f"target={float(goal.mean()):g}: no model of up to 1e17 parameters reaches it{data} with "
+        f"probability {prob:g} under {curve.name}; ask for a higher one"
+    )

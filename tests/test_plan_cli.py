@@ -1,0 +1,138 @@
+"""The commands of decisions as a user meets them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bayescale import cli
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Run a command in an empty folder; gives exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bayescale", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return command
+
+
+def test_overhead_and_optimum_of_published_laws(run) -> None:
+    code, out, _ = run("plan", "overhead", "--published", "devries-2023", "--size", 0.5, "--json")
+    assert code == 0
+    assert json.loads(out)["overhead"] == pytest.approx(0.208, abs=5e-4)
+    asked = ("--published", "besiroglu-2024", "--flops", "5.76e23", "--json")
+    code, out, _ = run("plan", "optimum", *asked)
+    said = json.loads(out)
+    assert said["params"] == pytest.approx(7.22e10, rel=1e-3)
+    assert said["tokens"] == pytest.approx(1.33e12, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("hoffmann-2022", 32.2e9), ("devries-2023", 41.7e9), ("muennighoff-2023", 70.0e9),
+        ("kaplan-2020", 241.5e9), ("deepseek-2024", 82e9),
+    ],
+)  # fmt: skip
+def test_every_published_law_has_an_optimum(run, name: str, params: float) -> None:
+    code, out, _ = run("plan", "optimum", "--published", name, "--flops", 5.76e23, "--json")
+    assert code == 0
+    assert json.loads(out)["params"] == pytest.approx(params, rel=4e-3)
+
+
+def test_serve(run) -> None:
+    asked = ("--published", "devries-2023", "--as-good-as", "30B", "--generated", "5T")
+    code, out, _ = run("plan", "serve", *asked, "--json", "--figure", "cost.svg")
+    said = json.loads(out)
+    assert code == 0
+    assert said["params"] == pytest.approx(16.41e9, rel=1e-3)
+    assert said["unit"] == "FLOP"
+    assert "<svg" in Path("cost.svg").read_text("utf-8")
+    code, out, _ = run("plan", "serve", *asked, "--prices", "sardana-2023")
+    assert "dollars" in out
+
+
+def test_exhaust(run) -> None:
+    code, out, err = run("exhaust", "--json", "--figure", "when.png")
+    said = json.loads(out)
+    assert code == 0
+    assert 2027 < said["year"]["median"] < 2029
+    assert [law["compute_only"] for law in said["laws"]] == [False, True]
+    assert "crosses-zero" in err
+    assert Path("when.png").stat().st_size > 10_000
+    code, again, _ = run("exhaust", "villalobos-2024", "--json")
+    assert again == out
+    code, out, _ = run("exhaust")
+    assert "used up in 2028" in out
+
+
+def test_a_posterior_gives_means_and_intervals(run, fitted_dir: Path) -> None:
+    code, out, err = run("plan", "optimum", fitted_dir, "--flops", 1e25, "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert said["params"] is None
+    assert said["loss"]["lower"] < said["loss"]["mean"] < said["loss"]["upper"]
+    assert "no-optimum" in err
+    code, out, _ = run("exhaust", "--fit", fitted_dir, "--json")
+    assert [law["law"] for law in json.loads(out)["laws"]] == ["compute-only"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("plan", "optimum", "--flops", "1e22"), "give one of"),
+        (("plan", "optimum", "--published", "hofmann-2022", "--flops", "1e22"), "hoffmann-2022"),
+        (("plan", "optimum", "--published", "devries-2023", "--flops", "much"), "not a number"),
+        (("plan", "optimum", "--published", "devries-2023", "--flops", "-1"), "positive"),
+        (("plan", "optimum", "--published", "deepseek-2024", "--flops", "0"), "positive"),
+        (("plan", "optimum", "nowhere", "--flops", "1e22"), "nowhere"),
+        (("plan", "overhead", "--published", "devries-2023", "--size", "0"), "positive"),
+        (
+            ("plan", "overhead", "--published", "open-llm-least-squares", "--size", "1"),
+            "no overhead",
+        ),
+        (("plan", "serve", "--published", "devries-2023"), "give one of"),
+        (("plan", "serve", "--published", "devries-2023", "--target", "1"), "no model"),
+        (
+            ("plan", "serve", "--published", "devries-2023", "--target", "2", "--prices", "free"),
+            "prices 'free' not found",
+        ),
+        (("exhaust", "villalobos"), "villalobos-2024"),
+        (("exhaust", "absent.toml"), "no such file"),
+        (("exhaust", "--published", "deepseek-2024"), "not found"),
+        (
+            (
+                "plan",
+                "overhead",
+                "--published",
+                "devries-2023",
+                "--size",
+                ".5",
+                "--figure",
+                "a.doc",
+            ),
+            ".svg",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(run, arguments: tuple[str, ...], says: str) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert says in err
+
+
+def test_help_waits_for_nothing() -> None:
+    heavy = "any(name in sys.modules for name in ('numpy', 'pymc', 'xarray', 'matplotlib'))"
+    code = f"import sys; import bayescale.cli; sys.exit({heavy})"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
