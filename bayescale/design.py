@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.discrepancy import inducing
 from bayescale.errors import Problem, RunsError
 from bayescale.runs import QUANTITIES, Runs, check_numbers
 from bayescale.spec import Spec
@@ -35,7 +36,8 @@ class Design:
         for a hidden count the middle of its range. `tokens_sd` (run, hidden): standard deviation
         of ln D, one column for each run that hides its count. `{group}_index` (run): position in
         the group's coordinate.
-        `response` (run) or (run, corpus).
+        `response` (run) or (run, corpus). With a discrepancy, `inducing_params` and
+        `inducing_tokens` (inducing): the runs that stand in for all.
     centre : mapping
         Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
     """
@@ -62,6 +64,11 @@ def design(spec: Spec, runs: Runs) -> Design:
     means = {name: float(np.exp(inputs[name].mean())) for name in ("params", "tokens")}
     centre = {name: means.get(name, means["tokens"]) for name in spec.law.inputs}
     data = centred(inputs, centre)
+    if spec.discrepancy:
+        chosen = inducing(data["params"].to_numpy(), data["tokens"].to_numpy())
+        data = data.assign_coords(inducing=chosen)
+        for name in ("params", "tokens"):
+            data[f"inducing_{name}"] = ("inducing", data[name].to_numpy()[chosen])
     table = runs.table
     for group in spec.groups:
         codes, labels = pd.factorize(table[group], sort=group != "run")

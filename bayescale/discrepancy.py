@@ -33,6 +33,16 @@ PARAMETERS = {
     "local_growth": ("real", "growth of its size per e-fold below the frontier, in logs"),
 }
 INDUCING = 80
+# Used to choose the runs that stand in for all, and for nothing else.
+_TYPICAL = {
+    "amplitude": 0.05,
+    "length_compute": 6.0,
+    "length_split": 3.0,
+    "local_amplitude": 0.006,
+    "local_length_compute": 1.5,
+    "local_length_split": 1.5,
+    "local_growth": 0.45,
+}
 _JITTER = 1e-8
 _ROOT2 = np.sqrt(2.0)
 # Draws that are conditioned at once, to bound memory.
@@ -72,12 +82,12 @@ def _matern(theta: Mapping[str, Any], kind: str, apart: Mapping[str, Any], xp: A
     return (1 + t + t * t / 3) * xp.exp(-t)
 
 
-def inducing(params: np.ndarray, tokens: np.ndarray, medians: Mapping[str, float]) -> np.ndarray:
-    """Positions of the runs that stand in for all: pivoted Cholesky under the prior's medians."""
+def inducing(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Positions of the runs that stand in for all: pivoted Cholesky of a typical covariance."""
     if len(params) <= INDUCING:
         return np.arange(len(params))
     where = places(params, tokens, ((params + tokens) / _ROOT2).max(), np)
-    theta = {name: np.full((1, 1), value) for name, value in medians.items()}
+    theta = {name: np.full((1, 1), value) for name, value in _TYPICAL.items()}
     left = variance(theta, where, np).copy()
     factor = np.zeros((INDUCING, len(params)))
     chosen: list[int] = []
@@ -89,12 +99,14 @@ def inducing(params: np.ndarray, tokens: np.ndarray, medians: Mapping[str, float
         row = covariance(theta, one, where, np)[0]
         factor[i] = (row - factor[:i, pivot] @ factor[:i]) / np.sqrt(left[pivot])
         left = np.maximum(left - factor[i] ** 2, 0)
-        left[chosen := [*chosen, pivot]] = 0
+        chosen.append(pivot)
+        left[chosen] = 0
     return np.sort(chosen)
 
 
-def log_likelihood(theta: Mapping[str, Any], runs: Any, stand_in: Any, residual: Any,
-                   noise: Any, pt: Any) -> Any:  # fmt: skip
+def log_likelihood(
+    theta: Mapping[str, Any], *, runs: Any, stand_in: Any, residual: Any, noise: Any, pt: Any
+) -> Any:
     """Log density of residuals with the processes integrated out, as a PyTensor graph.
 
     Parameters
@@ -161,9 +173,8 @@ class Conditioned:
         like : DataArray
             (chain, draw, run): the shape of the answer.
         """
-        points = [flat_points(values, like) for values in (params, tokens)]
-        where = places(*points, self.frontier, np)
-        total, count = where["s"].shape
+        where = self._places(params, tokens, like)
+        total, count = len(self.weights), like.sizes["run"]
         mean, spread = np.empty((total, count)), np.empty((total, count))
         for some, here in self._chunks(where):
             low, known = self._coordinates(some, here)
@@ -180,14 +191,17 @@ class Conditioned:
         )
 
     def joint_log_density(
-        self, params: xr.DataArray, tokens: xr.DataArray, residual: xr.DataArray, noise: xr.DataArray
+        self,
+        params: xr.DataArray,
+        tokens: xr.DataArray,
+        residual: xr.DataArray,
+        noise: xr.DataArray,
     ) -> xr.DataArray:
         """Log density (chain, draw) of residuals at points, jointly, new noise included."""
-        points = [flat_points(values, residual) for values in (params, tokens)]
-        where = places(*points, self.frontier, np)
+        where = self._places(params, tokens, residual)
         values = residual.to_numpy().reshape(where["s"].shape)
         variances = noise.transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1, 1)
-        total, count = values.shape
+        total, count = len(values), residual.sizes["run"]
         density = np.empty(total)
         for some, here in self._chunks(where):
             low, known = self._coordinates(some, here)
@@ -201,11 +215,14 @@ class Conditioned:
         return noise.transpose(*SAMPLE_DIMS).copy(data=density.reshape(noise.shape))
 
     def leave_one_out_density(
-        self, params: xr.DataArray, tokens: xr.DataArray, residual: xr.DataArray, noise: xr.DataArray
+        self,
+        params: xr.DataArray,
+        tokens: xr.DataArray,
+        residual: xr.DataArray,
+        noise: xr.DataArray,
     ) -> xr.DataArray:
         """Log density of each of the runs conditioned on, given all the others: as `residual`."""
-        points = [flat_points(values, residual) for values in (params, tokens)]
-        where = places(*points, self.frontier, np)
+        where = self._places(params, tokens, residual)
         values = residual.to_numpy().reshape(where["s"].shape)
         variances = noise.transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1)
         density = np.empty(values.shape)
@@ -223,7 +240,14 @@ class Conditioned:
             density[some] = -0.5 * (away + np.log(2 * np.pi * spread))
         return residual.copy(data=density.reshape(residual.shape))
 
-    def _chunks(self, where: dict[str, np.ndarray]) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+    def _places(
+        self, params: xr.DataArray, tokens: xr.DataArray, like: xr.DataArray
+    ) -> dict[str, np.ndarray]:
+        return places(flat_points(params, like), flat_points(tokens, like), self.frontier, np)
+
+    def _chunks(
+        self, where: dict[str, np.ndarray]
+    ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
         for start in range(0, len(where["s"]), _CHUNK):
             some = slice(start, start + _CHUNK)
             yield some, {axis: values[some] for axis, values in where.items()}
@@ -248,6 +272,7 @@ def flat_points(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
 
 def condition(
     draws: xr.Dataset,
+    *,
     runs: Mapping[str, xr.DataArray],
     stand_in: Mapping[str, np.ndarray],
     residual: xr.DataArray,
@@ -276,7 +301,8 @@ def condition(
         for name in PARAMETERS
     }
     middle = places(stand_in["params"], stand_in["tokens"], frontier, np)
-    where = places(*(flat_points(runs[n], residual) for n in ("params", "tokens")), frontier, np)
+    params, tokens = (flat_points(runs[name], residual) for name in ("params", "tokens"))
+    where = places(params, tokens, frontier, np)
     residuals = residual.to_numpy().reshape(where["s"].shape)
     variances = noise.transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1)
     count, total = len(middle["s"]), len(residuals)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import arviz_stats
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayescale import folder
+from bayescale.conditioning import conditioned
 from bayescale.convergence import Convergence
-from bayescale.design import Centre
+from bayescale.design import Centre, design
+from bayescale.discrepancy import Conditioned
 from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.invert import Inverse, invert
 from bayescale.notes import Note
@@ -68,6 +72,19 @@ class Fit:
     def observed(self) -> xr.DataArray:
         """The responses that were fitted: (run) or (run, corpus)."""
         return self.data["observed_data"].to_dataset()["response"]
+
+    @cached_property
+    def conditioned(self) -> Conditioned:
+        """The discrepancy given the runs, for every draw; of a spec that has one."""
+        data = design(self.spec, self.runs).data
+        draws = self.posterior
+        if "tokens" in draws:  # hidden counts, as the posterior has them
+            counts = draws["tokens"].rename(hidden="run")
+            logs = xr.DataArray(np.log(counts / self.centre["tokens"]))
+            spread = data["tokens_sd"].max("run").rename(hidden="run")
+            middle = data["tokens"].sel(run=logs["run"])
+            draws = draws.assign(tokens_z=((logs - middle) / spread).rename(run="hidden"))
+        return conditioned(self.spec, draws, data)
 
     @property
     def seed(self) -> int:

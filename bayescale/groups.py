@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.design import Centre
+from bayescale.discrepancy import Conditioned
 from bayescale.notes import Note, listed
 from bayescale.runs import Runs
 from bayescale.spec import Spec
@@ -40,6 +41,11 @@ class Fitted(Protocol):
     @property
     def runs(self) -> Runs:
         """The runs that were fitted."""
+        ...
+
+    @property
+    def conditioned(self) -> Conditioned:
+        """The discrepancy given the runs, of a spec that has one."""
         ...
 
     @property

@@ -142,7 +142,11 @@ class Sampler:
 
     def _compile(self) -> Any:
         """The sampler of this spec for runs and groups of these names, compiled once a process."""
-        labels = {dim: list(map(str, names)) for dim, names in self.design.coords.items()}
+        # Runs may change in number and name, unless something in the posterior is one a run.
+        fixed = {"hidden", *self.spec.groups, *(["corpus"] if self.spec.corpora else [])}
+        labels = {
+            dim: list(map(str, names)) for dim, names in self.design.coords.items() if dim in fixed
+        }
         filled = [str(name) for name in self.design.data if self.design.data[name].size]
         key = json.dumps([self.spec.to_toml(), labels, filled])
         if key not in _COMPILED:
@@ -157,6 +161,8 @@ class Sampler:
     def _target_accept(self, settings: Settings) -> float:
         if settings.target_accept is not None:
             return settings.target_accept
+        if self.spec.discrepancy:  # each gradient is dear, and nothing is left of the funnels
+            return 0.8
         return 0.98 if self.spec.effects else 0.9
 
     def _sample_nutpie(
@@ -177,7 +183,7 @@ class Sampler:
             chains=settings.chains,
             seed=settings.seed,
             cores=cores,
-            adaptation="diag" if self.spec.effects else "low_rank",
+            adaptation="diag" if self.spec.effects and not self.spec.discrepancy else "low_rank",
             target_accept=self._target_accept(settings),
             save_warmup=False,
             progress_bar=False,

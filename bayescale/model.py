@@ -6,8 +6,12 @@ from typing import Any
 
 import pymc as pm
 import pymc.dims as pmd
+import pytensor.tensor as pt
 
+from bayescale import discrepancy
 from bayescale.design import Design
+from bayescale.laws.base import Values
+from bayescale.noise import deviation, unit
 from bayescale.predictor import centred_tokens, curve
 from bayescale.spec import Effect, Prior, Spec
 
@@ -26,6 +30,7 @@ def build(spec: Spec, design: Design) -> pm.Model:
         values: dict[str, Any] = {name: _prior(name, prior) for name, prior in spec.priors.items()}
         for effect in spec.effect_list():
             values[effect.name] = _effect(effect)
+        stated = x["tokens"]
         if "tokens_sd" in x:
             values["tokens_z"] = pmd.Normal("tokens_z", 0, 1, dims=("hidden",))
             x["tokens"] = centred_tokens(values, x)
@@ -36,36 +41,45 @@ def build(spec: Spec, design: Design) -> pm.Model:
         noise = {name: values[name] for name in spec.noise.parameters}
         noise["sigma"] = deviation(spec, values)
         if spec.discrepancy:
-            _missed(spec, values, x, observed - mean)
+            _missed(spec, values, {**x, "stated": stated, "mean": mean, "observed": observed})
         else:
             getattr(pmd, spec.noise.dist)("observed", mu=mean, **noise, observed=observed)
     return model
 
 
-def _missed(spec: Spec, values: dict[str, Any], x: dict[str, Any], error: Any) -> None:
-    """The likelihood with the discrepancy integrated out, which is no named distribution."""
-    theta = {
-        name: _prior(discrepancy.PREFIX + name, prior).values[None, None]
-        for name, prior in spec.discrepancy.items()
-    }
-    unit = error_unit(spec, values)
-    variance = (deviation(spec, values) / unit) ** 2
-    middle = [x[name].values for name in INPUTS]
-    # A hidden count is where its latent value puts it; the frontier is not moved by it.
-    frontier = discrepancy.places(*middle, 0.0, pt)["s"].max()
-    params, tokens = x["params"].values, x["tokens"].values
-    stand_in = [x[f"inducing_{name}"].values for name in INPUTS]
-    pm.Potential(
-        "observed",
-        discrepancy.log_likelihood(
+def _missed(spec: Spec, values: Values, x: Values) -> None:
+    """The responses with the discrepancy integrated out, which is no named distribution."""
+    names = list(spec.discrepancy)
+    theta = [_prior(discrepancy.PREFIX + name, spec.discrepancy[name]) for name in names]
+    scale = pmd.as_xtensor(unit(spec, values))
+    runs = [x["mean"], x["params"], x["tokens"], x["stated"]]
+    stand_in = [x["inducing_params"], x["inducing_tokens"]]
+
+    def logp(observed: Any, *inputs: Any) -> Any:
+        """Log density of all responses; tensors, in the order in which they are handed over."""
+        deviation, scale, *rest = inputs
+        theta = {name: value[None, None] for name, value in zip(names, rest, strict=False)}
+        mean, params, tokens, stated, *stand_in = rest[len(names) :]
+        # A hidden count lies where its latent value puts it, but does not move the frontier.
+        frontier = discrepancy.places(params, stated, 0.0, pt)["s"].max()
+        density = discrepancy.log_likelihood(
             theta,
-            discrepancy.places(params, tokens, frontier, pt),
-            discrepancy.places(*stand_in, frontier, pt),
-            (error / unit).values,
-            variance.values if hasattr(variance, "values") else variance,
-            pt,
+            runs=discrepancy.places(params, tokens, frontier, pt),
+            stand_in=discrepancy.places(*stand_in, frontier, pt),
+            residual=(observed - mean) / scale,
+            noise=(deviation / scale) ** 2,
+            pt=pt,
         )
-        - observed_volume(error, unit),
+        return density - observed.shape[0] * pt.log(scale)
+
+    inputs = [deviation(spec, values), scale, *theta, *runs, *stand_in]
+    scalars = ",".join(["()"] * (2 + len(names)))
+    pm.CustomDist(
+        "observed",
+        *(value.values for value in inputs),
+        logp=logp,
+        signature=f"{scalars},(n),(n),(n),(n),(m),(m)->(n)",
+        observed=x["observed"].values,
     )
 
 

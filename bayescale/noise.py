@@ -29,6 +29,11 @@ def deviation(spec: Spec, values: Values) -> Any:
     return (values["sigma"] ** 2 + spec.noise.floor**2) ** 0.5
 
 
+def unit(spec: Spec, values: Values) -> Any:
+    """What a discrepancy of 1 adds on the scale the noise is on: the response at the centre."""
+    return 1.0 if spec.noise.on == "log" else values["level"]
+
+
 def around(spec: Spec, mean: xr.DataArray, scatter: xr.DataArray) -> xr.DataArray:
     """The response at a distance from the curve."""
     return mean * np.exp(scatter) if spec.noise.on == "log" else mean + scatter

@@ -18,7 +18,7 @@ from bayescale.extrapolation import distance, extrapolation_note
 from bayescale.groups import Fitted, effects_at, random, resolve
 from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.laws.base import Values
-from bayescale.noise import around, scatter
+from bayescale.noise import around, scatter, unit
 from bayescale.notes import Note
 from bayescale.predictor import curve
 from bayescale.runs import Runs
@@ -108,15 +108,32 @@ def responses(fit: Fitted, values: Values, x: Values, kind: Kind) -> xr.DataArra
     """Draws (chain, draw, run, ...) of the curve or of new runs, one scatter for all points."""
     without = ("run",) if kind == "mean" else ()
     draws = curve(fit.spec, values, x, np, without=without).transpose(*SAMPLE_DIMS, "run", ...)
+    if fit.spec.discrepancy:
+        # One standard draw for all points, as for the scatter: curves are smooth, and each
+        # point's own distribution is exact.
+        missed = fit.conditioned.at(x["params"], x["tokens"], draws)
+        standard = random(fit.seed, "discrepancy").standard_normal(draws.isel(run=0).shape)
+        one = draws.isel(run=0, drop=True).copy(data=standard)
+        share = (missed["mean"] + missed["sd"] * one) * unit(fit.spec, values)
+        draws = around(fit.spec, draws, share).transpose(*draws.dims)
     if kind == "mean":
         return draws
     one = draws.isel(run=0, drop=True)
     return around(fit.spec, draws, scatter(fit.spec, values, one, random(fit.seed, "scatter")))
 
 
-def replicate(spec: Spec, values: Values, x: Values, seed: int) -> xr.DataArray:
-    """New responses at given rows, each with its own scatter: (chain, draw, run, ...)."""
+def replicate(
+    spec: Spec, values: Values, x: Values, seed: int, missed: xr.Dataset | None = None
+) -> xr.DataArray:
+    """New responses at given rows, each with its own scatter: (chain, draw, run, ...).
+
+    `missed` holds the `mean` and `sd` of the discrepancy there, for a spec that has one.
+    """
     mean = curve(spec, values, x, np).transpose(*SAMPLE_DIMS, "run", ...)
+    if missed is not None:
+        standard = random(seed, "discrepancy").standard_normal(mean.shape)
+        share = missed["mean"] + missed["sd"] * standard
+        mean = around(spec, mean, share * unit(spec, values)).transpose(*mean.dims)
     return around(spec, mean, scatter(spec, values, mean, random(seed, "replicate")))
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from bayescale.conditioning import conditioned, inputs_at, prior_of
 from bayescale.convergence import judge
 from bayescale.design import Design, design
 from bayescale.fit import Fit
 from bayescale.inference import Sampler
+from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import conflict_notes, group_notes, prior_notes
 from bayescale.predict import replicate
-from bayescale.predictor import centred_tokens
+from bayescale.predictor import centred_tokens, curve
 from bayescale.runs import Runs
 from bayescale.settings import Settings
 from bayescale.spec import Spec
@@ -80,7 +82,7 @@ def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress:
     ]
     groups = {
         "posterior": _finished(spec, arrays, posterior),
-        "posterior_predictive": _replicated(spec, arrays, posterior, settings.seed),
+        "posterior_predictive": _replicated(spec, arrays, posterior, settings.seed, given=True),
         "sample_stats": stats,
         "prior": _finished(spec, arrays, prior),
         "prior_predictive": expected,
@@ -102,8 +104,17 @@ def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
     return finished.drop_vars(standardised)
 
 
-def _replicated(spec: Spec, arrays: Design, draws: xr.Dataset, seed: int) -> xr.Dataset:
-    """New responses at the fit's own runs, given draws of everything."""
-    x = {str(name): arrays.data[name] for name in arrays.data.data_vars}
-    x["tokens"] = centred_tokens(draws, x)
-    return xr.Dataset({"response": replicate(spec, draws, x, seed)})
+def _replicated(
+    spec: Spec, arrays: Design, draws: xr.Dataset, seed: int, *, given: bool = False
+) -> xr.Dataset:
+    """New responses at the fit's own runs, given draws of everything, and the runs themselves."""
+    x = inputs_at(arrays.data, draws)
+    missed = None
+    if spec.discrepancy:
+        like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
+        missed = (
+            conditioned(spec, draws, arrays.data).at(x["params"], x["tokens"], like)
+            if given
+            else prior_of(draws, x, like)
+        )
+    return xr.Dataset({"response": replicate(spec, draws, x, seed, missed)})

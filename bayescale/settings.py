@@ -24,7 +24,8 @@ class Settings:
     sampler : {"nutpie", "pymc"}
         nutpie, or PyMC's own NUTS.
     target_accept : float, optional
-        Acceptance rate that the step size aims at; by default .98 with groups, .9 without.
+        Acceptance rate that the step size aims at; by default .98 with groups, .9 without, .8
+        with a discrepancy.
     """
 
     draws: int = 3000

@@ -286,7 +286,6 @@ class Spec(_Strict):
             raise ValueError("corpora must differ")
         return self
 
-
     def _check_discrepancy(self) -> None:
         if not self.discrepancy:
             return
@@ -296,7 +295,7 @@ class Spec(_Strict):
         for name, (support, _) in discrepancy.PARAMETERS.items():
             _check_support(f"discrepancy {name}", self.discrepancy[name], support)
         if self.noise.dist != "Normal":
-            raise ValueError("a discrepancy is integrated out, which needs noise dist = \"Normal\"")
+            raise ValueError('a discrepancy is integrated out, which needs noise dist = "Normal"')
         if self.corpora:
             raise ValueError("a discrepancy of several corpora is not there; name one response")
 
