@@ -14,7 +14,7 @@ report: $(ENV)
 	.venv/bin/bayescale report
 
 test: lint
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 fast: $(ENV)
 	.venv/bin/python -m pytest -m "not slow"

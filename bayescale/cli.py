@@ -12,7 +12,7 @@ import typer
 from bayescale.errors import BayescaleError, RunsError
 from bayescale.interrupts import exit_on_interrupt
 from bayescale.plan.commands import exhaust_command, plan_app
-from bayescale.settings import PROB, REFIT, Settings
+from bayescale.settings import PROB, Settings
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
@@ -181,8 +181,16 @@ def fit(
     no_groups: Annotated[
         bool, typer.Option("--no-groups", help="Leave out the spec's group effects.")
     ] = False,
-    draws: Annotated[int, typer.Option("--draws", help="Kept draws a chain.")] = Settings.draws,
-    tune: Annotated[int, typer.Option("--tune", help="Tuning draws a chain.")] = Settings.tune,
+    discrepancy: Annotated[
+        bool, typer.Option("--discrepancy", help="Add what the law misses; see spec forecast.")
+    ] = False,
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", help="Kept draws a chain; by default as the spec needs."),
+    ] = None,
+    tune: Annotated[
+        int | None, typer.Option("--tune", help="Tuning draws a chain; by default as it needs.")
+    ] = None,
     chains: Annotated[int, typer.Option("--chains")] = Settings.chains,
     seed: Annotated[
         int, typer.Option("--seed", help="The same seed, the same draws.")
@@ -195,10 +203,14 @@ def fit(
 
     Exit code 3 if the chains did not converge; the fit is saved all the same, and marked.
     """
+    from dataclasses import replace
+
     from bayescale.folder import check_destination
     from bayescale.spec import Spec
 
-    chosen = Spec.load(spec).replace(response=response, groups=not no_groups)
+    chosen = Spec.load(spec).replace(
+        response=response, groups=not no_groups, discrepancy=discrepancy
+    )
     destination = out or Path("fits") / chosen.name
     check_destination(destination, overwrite=overwrite)
     table = _read_runs(runs, column, where)
@@ -208,9 +220,10 @@ def fit(
     from bayescale.output import print_json, print_notes, print_table, say
     from bayescale.scaling import ScalingModel
 
-    settings = Settings(
-        draws=draws,
-        tune=tune,
+    settings = replace(
+        chosen.settings,
+        draws=chosen.settings.draws if draws is None else draws,
+        tune=chosen.settings.tune if tune is None else tune,
         chains=chains,
         seed=seed,
         sampler=sampler,  # type: ignore[arg-type]
@@ -393,7 +406,7 @@ def compare(
     no_groups: Annotated[
         bool, typer.Option("--no-groups", help="Leave out the specs' group effects.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Refit i has this plus i.")] = REFIT.seed,
+    seed: Annotated[int, typer.Option("--seed", help="Refit i has this plus i.")] = Settings.seed,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the JSON here, for a report.")
     ] = None,
@@ -407,8 +420,6 @@ def compare(
 
     Exit code 3 if a refit did not converge.
     """
-    from dataclasses import replace
-
     from bayescale.folder import check_destination
 
     named, source = _models_and_runs(models)
@@ -424,8 +435,7 @@ def compare(
     from bayescale.output import print_json, print_notes, print_table, say, write_json
 
     limit = None if above is None else parse_number(above, "above")
-    settings = replace(REFIT, seed=seed)
-    result = compared(chosen, runs, by=by, share=share, above=limit, settings=settings)  # type: ignore[arg-type]
+    result = compared(chosen, runs, by=by, share=share, above=limit, seed=seed)  # type: ignore[arg-type]
     said = result.to_dict()
     if out is not None:
         write_json(out, said)
@@ -506,6 +516,84 @@ def part(
         f"{best['median']:+.3g}, "
         f"{abs(best['separation']):.1f} standard deviations of a run"
     )
+
+
+@app.command()
+def backtest(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC... [RUNS]", help="Specs; last, a table of runs."),
+    ],
+    *,
+    train: Annotated[
+        str | None, typer.Option("--train", help="Fit the rows that match, predict the others.")
+    ] = None,
+    suite: Annotated[
+        Path | None, typer.Option("--suite", help="A TOML file of splits, instead of RUNS.")
+    ] = None,
+    column: Column = None,
+    where: Where = None,
+    response: Annotated[
+        str | None, typer.Option("--response", help="bpc, bpb or loss, instead of the specs'.")
+    ] = None,
+    no_groups: Annotated[
+        bool, typer.Option("--no-groups", help="Leave out the specs' group effects.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed")] = Settings.seed,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the figure here: .svg, .png or .pdf.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit cheap runs, predict expensive ones, and see whether the intervals hold.
+
+    Without --train or --suite: the runs' own history, below 1/2, 1/4 and 1/8 of the most compute.
+    Scores are of the response's logarithm. Exit code 3 if a fit did not converge.
+    """
+    from bayescale.spec import Spec
+
+    named, source = _models_and_runs(models)
+    specs = [Spec.load(name).replace(response=response, groups=not no_groups) for name in named]
+    runs = None if source is None else _read_runs(source, column, where)
+
+    from bayescale import backtest as tests
+    from bayescale.output import print_json, print_notes, print_table, say
+
+    splits = tests.find_splits(runs, train, suite)
+    results = {
+        spec.name: [tests.backtest(spec, one, seed=seed) for one in splits] for spec in specs
+    }
+    said = [
+        {"spec": name, "splits": [r.to_dict() for r in done], "mean": tests.summary(done)}
+        for name, done in results.items()
+    ]
+    if out is not None:
+        from bayescale import plots, plots_backtest
+
+        plots.save(plots_backtest.observed_in_intervals(results), out)
+        say(f"figure in {out}")
+    if as_json:
+        print_json(said[0] if len(said) == 1 else {"backtests": said})
+    else:
+        for scored in said:
+            title = f"{scored['spec']}: scores of the logarithm, in %"
+            print_table(_backtest_rows(scored), title)
+    failed = [r for done in results.values() for r in done if not r.convergence.passed]
+    print_notes([note for result in failed for note in result.convergence.notes()])
+    if failed:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _backtest_rows(scored: dict[str, Any]) -> list[dict[str, str]]:
+    """A spec's splits and their mean for people."""
+    rows = [*scored["splits"], {"name": "mean", "n_train": "", "n_test": "", **scored["mean"]}]
+    return [
+        {name: str(row[name]) for name in ("name", "n_train", "n_test")}
+        | {f"in {level} %": f"{share:.2f}" for level, share in row["coverage"].items()}
+        | {k: f"{100 * row[k]:.2f}" for k in ("interval_score", "crps", "rmse", "bias")}
+        | {"R-hat": f"{row['rhat']:.3f}", "s": f"{row['seconds']:.0f}"}
+        for row in rows
+    ]
 
 
 def _models_and_runs(arguments: list[str]) -> tuple[list[str], str | None]:
@@ -599,8 +687,6 @@ def report(
 
 def _main_job(out: Path, seed: int) -> tuple[list[Fit], list[Fit], dict[str, Any]]:
     """The default spec on the bundled table and on its reference runs, and its rivals."""
-    from dataclasses import replace
-
     from bayescale.comparison import compare as compared
     from bayescale.output import say
     from bayescale.reference import reference_runs
@@ -622,7 +708,7 @@ def _main_job(out: Path, seed: int) -> tuple[list[Fit], list[Fit], dict[str, Any
     rivals = [fit(spec, runs, spec) for spec in ("separate-slopes", "chinchilla")]
     specs = [fitted.spec for fitted in (fits[0], *rivals)]
     say(f"comparing {', '.join(spec.name for spec in specs)} on families left out")
-    comparison = compared(specs, runs, by="family", settings=replace(REFIT, seed=seed))
+    comparison = compared(specs, runs, by="family", seed=seed)
     return fits, rivals, comparison.to_dict()
 
 

@@ -19,21 +19,19 @@ import xarray as xr
 from arviz_stats import ELPDData, SamplingWrapper
 from scipy.special import logsumexp
 
-from bayescale.design import Design, design
+from bayescale.design import design
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
 from bayescale.folds import By, Fold, folds
 from bayescale.inference import Refit, Sampler
 from bayescale.intervals import SAMPLE_DIMS
-from bayescale.noise import log_density
 from bayescale.notes import Note, listed
 from bayescale.numbers import plural
-from bayescale.predict import replicate
-from bayescale.predictor import centred_tokens, curve
 from bayescale.runs import Runs
 from bayescale.scores import averaged, scores
-from bayescale.settings import REFIT, Settings
+from bayescale.settings import Settings
 from bayescale.spec import Spec
+from bayescale.unseen import Unseen, leave_one_out_density
 
 # Above this Pareto k, importance sampling cannot stand in for a refit (arXiv 1507.02646).
 _K_MOST = 0.7
@@ -105,7 +103,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class _Unseen:
+class _Scored:
     """One model's view of what it did not see."""
 
     elpd: ELPDData
@@ -120,7 +118,8 @@ def compare(
     by: By = "run",
     share: float = 0.25,
     above: float | None = None,
-    settings: Settings = REFIT,
+    settings: Settings | None = None,
+    seed: int = 0,
     show_progress: bool = True,
 ) -> Comparison:
     """Leave runs out, predict them, and score the predictions of each model.
@@ -138,8 +137,10 @@ def compare(
     by : {"run", "family", "tokenizer", "lab", "dataset", "frontier"}
     share, above : float
         By frontier: share of runs, or FLOP above which they are left out.
-    settings : Settings
-        Of every refit; refit i has the seed plus i.
+    settings : Settings, optional
+        Of every refit; by default what the spec needs.
+    seed : int
+        Refit i has this plus i.
     show_progress : bool
 
     Raises
@@ -156,7 +157,8 @@ def compare(
     for name, spec in specs.items():
         sampler = Sampler(spec, designs[name])
         predict_unseen = _by_run if by == "run" else _by_fold
-        unseen[name] = predict_unseen(sampler, left_out, by, settings, show_progress)
+        chosen = replace(settings or spec.refit_settings, seed=seed)
+        unseen[name] = predict_unseen(sampler, left_out, by, chosen, show_progress)
     ranked = _rank({name: one.elpd for name, one in unseen.items()})
     scored = {name: averaged(one.predictions) for name, one in unseen.items()}
     ranked = ranked.join(pd.DataFrame.from_dict(scored, orient="index"))
@@ -213,24 +215,6 @@ def _one_table(models: Sequence[Spec | Fit | str | Path], runs: Runs | str | Pat
     return first
 
 
-def _inputs(arrays: Design, values: Any) -> dict[str, xr.DataArray]:
-    x = {str(name): arrays.data[name] for name in arrays.data.data_vars}
-    return {**x, "tokens": centred_tokens(values, x)}
-
-
-def _at(arrays: Design, values: Any, out: np.ndarray) -> dict[str, xr.DataArray]:
-    """Inputs and responses of some of the runs."""
-    rows = np.flatnonzero(out)
-    return {name: data.isel(run=rows) for name, data in _inputs(arrays, values).items()}
-
-
-def _density(spec: Spec, posterior: xr.Dataset, x: Mapping[str, xr.DataArray]) -> xr.DataArray:
-    """Log density of each run's responses: (chain, draw, run), over all its corpora."""
-    density = log_density(spec, posterior, curve(spec, posterior, x, np), x["response"])
-    density = density.sum("corpus") if "corpus" in density.dims else density
-    return density.transpose(*SAMPLE_DIMS, "run")
-
-
 def _log_mean(density: xr.DataArray) -> np.ndarray:
     """Log of the mean density over draws."""
     values = density.stack(sample=SAMPLE_DIMS).transpose(..., "sample").values
@@ -239,23 +223,23 @@ def _log_mean(density: xr.DataArray) -> np.ndarray:
 
 def _by_fold(
     sampler: Sampler, left_out: Sequence[Fold], by: By, settings: Settings, show_progress: bool
-) -> _Unseen:
+) -> _Scored:
     spec, arrays = sampler.spec, sampler.design
     refits = sampler.refits([~fold.out for fold in left_out], settings, show_progress=show_progress)
     elpd: dict[str, float] = {}
     predictions = []
     for fold, refit in zip(left_out, refits, strict=True):
-        x = _at(arrays, refit.posterior, fold.out)
-        density = _density(spec, refit.posterior, x)
+        unseen = Unseen(spec, refit.posterior, arrays.data, fold.out)
         if by == "frontier":
+            density = unseen.log_density()
             elpd |= dict(zip(density["run"].values, _log_mean(density), strict=True))
         else:
-            elpd[fold.name] = float(_log_mean(density.sum("run")))
-        draws = replicate(spec, refit.posterior, x, settings.seed)
-        predictions.append(scores(draws, x["response"]).assign(fold=fold.name))
+            elpd[fold.name] = float(_log_mean(unseen.joint_log_density()))
+        draws = unseen.draws(settings.seed)
+        predictions.append(scores(draws, unseen.response).assign(fold=fold.name))
     unit = "run" if by == "frontier" else by
     pointwise = xr.DataArray(list(elpd.values()), dims=unit, coords={unit: list(elpd)})
-    return _Unseen(
+    return _Scored(
         elpd=ELPDData(
             elpd=float(pointwise.sum()),
             se=float(np.sqrt(pointwise.size * pointwise.var())),
@@ -294,13 +278,12 @@ class _Refitted(SamplingWrapper):  # type: ignore[misc]
 
 def _by_run(
     sampler: Sampler, left_out: Sequence[Fold], by: By, settings: Settings, show_progress: bool
-) -> _Unseen:
+) -> _Scored:
     spec, arrays = sampler.spec, sampler.design
     everything = np.ones(arrays.data.sizes["run"], bool)
     (whole,) = sampler.refits([everything], settings)
     posterior = whole.posterior
-    x = _at(arrays, posterior, everything)
-    density = _density(spec, posterior, x)
+    density = leave_one_out_density(spec, posterior, arrays.data)
     tree = xr.DataTree.from_dict(
         {"posterior": posterior, "log_likelihood": density.to_dataset(name="response")}
     )
@@ -313,20 +296,20 @@ def _by_run(
         replace(settings, seed=settings.seed + 1),
         show_progress=show_progress,
     )
-    draws = _reweighted(replicate(spec, posterior, x, settings.seed), smoothed, settings.seed)
-    predictions = scores(draws, x["response"])
+    inside = Unseen(spec, posterior, arrays.data, everything)
+    draws = _reweighted(inside.draws(settings.seed), smoothed, settings.seed)
+    predictions = scores(draws, inside.response)
     densities = {}
     for i, refit in zip(bad, exact, strict=True):
-        there = _at(arrays, refit.posterior, left_out[i].out)
-        densities[i] = _density(spec, refit.posterior, there)
-        replicated = replicate(spec, refit.posterior, there, settings.seed)
+        unseen = Unseen(spec, refit.posterior, arrays.data, left_out[i].out)
+        densities[i] = unseen.log_density()
         rows = predictions["run"] == left_out[i].name
-        predictions.loc[rows] = scores(replicated, there["response"]).to_numpy()
+        predictions.loc[rows] = scores(unseen.draws(settings.seed), unseen.response).to_numpy()
     elpd = arviz_stats.reloo(
         _Refitted(tree, densities), loo_orig=smoothed, k_threshold=_K_MOST, pointwise=True
     )
     names = ["(none)", *(left_out[i].name for i in bad)]
-    return _Unseen(
+    return _Scored(
         elpd=elpd,
         predictions=predictions.assign(fold=predictions["run"]),
         refits=_refit_table(names, [whole, *exact]).assign(

@@ -32,7 +32,7 @@ PARAMETERS = {
     "local_length_split": ("positive", "its length along ln(D / N)"),
     "local_growth": ("real", "growth of its size per e-fold below the frontier, in logs"),
 }
-INDUCING = 80
+INDUCING = 50
 # Used to choose the runs that stand in for all, and for nothing else.
 _TYPICAL = {
     "amplitude": 0.05,

@@ -15,12 +15,13 @@ import numpy as np
 import nutpie
 import pymc as pm
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design
 from bayescale.model import build
 from bayescale.progress import RefitProgress, SamplingProgress
-from bayescale.settings import REFIT, Settings
+from bayescale.settings import Settings
 from bayescale.spec import Spec
 
 # Compiled samplers of this process, by spec and labels; the arrays are handed over at sampling.
@@ -95,7 +96,7 @@ class Sampler:
     def refits(
         self,
         kept: Sequence[np.ndarray],
-        settings: Settings = REFIT,
+        settings: Settings | None = None,
         *,
         show_progress: bool = False,
     ) -> list[Refit]:
@@ -108,9 +109,11 @@ class Sampler:
         ----------
         kept : sequence of ndarray
             For each refit the runs that it sees, as a mask over the design's runs.
-        settings : Settings
+        settings : Settings, optional
+            By default what the spec needs.
         show_progress : bool
         """
+        settings = settings or self.spec.refit_settings
         with RefitProgress(len(kept), enabled=show_progress) as progress:
             self._compile()
 
@@ -161,8 +164,6 @@ class Sampler:
     def _target_accept(self, settings: Settings) -> float:
         if settings.target_accept is not None:
             return settings.target_accept
-        if self.spec.discrepancy:  # each gradient is dear, and nothing is left of the funnels
-            return 0.8
         return 0.98 if self.spec.effects else 0.9
 
     def _sample_nutpie(
@@ -192,7 +193,8 @@ class Sampler:
             blocking=False,
         )
         try:
-            return running.wait()
+            with threadpool_limits(1):  # chains run side by side; BLAS threads would get in the way
+                return running.wait()
         except KeyboardInterrupt:  # nutpie's own blocking call would return the partial trace
             running.cancel()
             raise

@@ -59,13 +59,13 @@ def _missed(spec: Spec, values: Values, x: Values) -> None:
         """Log density of all responses; tensors, in the order in which they are handed over."""
         deviation, scale, *rest = inputs
         theta = {name: value[None, None] for name, value in zip(names, rest, strict=False)}
-        mean, params, tokens, stated, *stand_in = rest[len(names) :]
+        mean, params, tokens, stated, few_params, few_tokens = rest[len(names) :]
         # A hidden count lies where its latent value puts it, but does not move the frontier.
         frontier = discrepancy.places(params, stated, 0.0, pt)["s"].max()
         density = discrepancy.log_likelihood(
             theta,
             runs=discrepancy.places(params, tokens, frontier, pt),
-            stand_in=discrepancy.places(*stand_in, frontier, pt),
+            stand_in=discrepancy.places(few_params, few_tokens, frontier, pt),
             residual=(observed - mean) / scale,
             noise=(deviation / scale) ** 2,
             pt=pt,

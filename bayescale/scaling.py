@@ -64,7 +64,7 @@ class ScalingModel:
         """
         runs = runs if isinstance(runs, Runs) else Runs.read(runs)
         sampler = Sampler(self.spec, design(self.spec, runs))
-        return fit_with(sampler, runs, settings or Settings(), show_progress=show_progress)
+        return fit_with(sampler, runs, settings or self.spec.settings, show_progress=show_progress)
 
 
 def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress: bool) -> Fit:

@@ -24,8 +24,7 @@ class Settings:
     sampler : {"nutpie", "pymc"}
         nutpie, or PyMC's own NUTS.
     target_accept : float, optional
-        Acceptance rate that the step size aims at; by default .98 with groups, .9 without, .8
-        with a discrepancy.
+        Acceptance rate that the step size aims at; by default .98 with groups, .9 without.
     """
 
     draws: int = 3000
@@ -48,3 +47,6 @@ class Settings:
 
 # Of a model without some of its runs; see `Sampler.refits`.
 REFIT = Settings(draws=1500, tune=500, target_accept=0.9)
+
+# Of a model with a discrepancy: every gradient is dear, and few draws are as good as many.
+DISCREPANCY = Settings(draws=750, tune=500, target_accept=0.95)

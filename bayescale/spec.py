@@ -27,6 +27,7 @@ from bayescale import bundled, discrepancy
 from bayescale.errors import SpecError
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Support
+from bayescale.settings import DISCREPANCY, REFIT, Settings
 
 # Name in PyMC -> its arguments and where it puts its mass.
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {
@@ -181,6 +182,16 @@ class Spec(_Strict):
     def named_groups(self) -> tuple[GroupName, ...]:
         """The groups whose label a point can have: all but single runs."""
         return tuple(group for group in self.effects if group != "run")
+
+    @property
+    def settings(self) -> Settings:
+        """How to sample it, where nothing else is asked for."""
+        return DISCREPANCY if self.discrepancy else Settings()
+
+    @property
+    def refit_settings(self) -> Settings:
+        """How to sample it without some of its runs."""
+        return DISCREPANCY if self.discrepancy else REFIT
 
     def all_priors(self) -> dict[str, Prior]:
         """Every prior by its name in the posterior, those of the spreads included."""

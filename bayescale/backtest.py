@@ -1,0 +1,257 @@
+"""Backtest: fit below, predict above, and see whether the intervals hold.
+
+All scores are of ln(response), so that tables and responses can be averaged: an interval score of
+0.05 is that of an interval 5 % wide that always holds.
+"""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.convergence import Convergence
+from bayescale.errors import BayescaleError
+from bayescale.notes import Note
+from bayescale.runs import Runs
+from bayescale.scaling import ScalingModel
+from bayescale.scores import averaged, scores
+from bayescale.settings import PROB
+from bayescale.spec import Spec
+
+PROBS = (0.5, 0.8, PROB)
+_PIT_BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Runs to fit and runs to predict.
+
+    Attributes
+    ----------
+    name : str
+    train, test : Runs
+    """
+
+    name: str
+    train: Runs
+    test: Runs
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Scores of one spec on one split.
+
+    Attributes
+    ----------
+    split : Split
+    spec : Spec
+    points : DataFrame
+        A row a test run: `run`, `params`, `tokens`, and the columns of `bayescale.scores.scores`
+        for ln(response).
+    convergence : Convergence
+    seconds : float
+        To compile (once a process), fit and predict.
+    """
+
+    split: Split
+    spec: Spec
+    points: pd.DataFrame
+    convergence: Convergence
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Scores as plain values."""
+        said = averaged(self.points, PROBS)
+        coverage = {f"{prob * 100:.0f}": said.pop(f"coverage_{prob * 100:.0f}") for prob in PROBS}
+        pit, _ = np.histogram(self.points["pit"], _PIT_BINS, (0, 1))
+        return {
+            "name": self.split.name,
+            "n_train": len(self.split.train),
+            "n_test": len(self.split.test),
+            "coverage": coverage,
+            **said,
+            "rhat": self.convergence.r_hat,
+            "ess": self.convergence.ess_bulk,
+            "divergences": self.convergence.divergences,
+            "passed": self.convergence.passed,
+            "seconds": self.seconds,
+            "pit": pit.tolist(),
+            "points": self.points.to_dict(orient="records"),
+        }
+
+
+def split(runs: Runs, train: str, name: str = "backtest") -> Split:
+    """The runs that a pandas query keeps are fitted, all others predicted.
+
+    Raises
+    ------
+    BayescaleError
+        If nothing is left on either side, or a run to predict hides its token count.
+    """
+    kept = runs.keep(train)
+    rest = runs.table.drop(index=kept.table.index)
+    if rest.empty:
+        raise BayescaleError(f"{name}: train={train!r} keeps all {len(runs)} runs; predict some")
+    hidden = rest["run"][rest["tokens"].isna()]
+    if len(hidden):
+        raise BayescaleError(
+            f"{name}: run {hidden.iloc[0]} hides its token count, so it cannot be predicted; "
+            "leave it out with --where"
+        )
+    return Split(name, kept, Runs(rest, runs.name))
+
+
+def read_suite(path: str | Path) -> list[Split]:
+    """Splits from a TOML file: `[[backtest]]` with `name`, `file`, `train`, perhaps `where`.
+
+    Files are looked for beside the suite.
+
+    Raises
+    ------
+    BayescaleError
+        If the file or one of its splits cannot be read.
+    """
+    path = Path(path)
+    try:
+        said = tomllib.loads(path.read_text("utf-8"))["backtest"]
+        wanted = [(b["name"], b["file"], b["train"], b.get("where")) for b in said]
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BayescaleError(f"{path}: not a readable TOML file: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BayescaleError(
+            f"{path}: {error} is missing; a suite has [[backtest]] tables with name, file, train"
+        ) from error
+    return [
+        split(Runs.read(path.parent / file, where=where), train, name)
+        for name, file, train, where in wanted
+    ]
+
+
+def rolling(runs: Runs, shares: Sequence[float] = (1 / 2, 1 / 4, 1 / 8)) -> list[Split]:
+    """The user's own history: fit below a share of the largest compute, predict the rest.
+
+    Splits with fewer than 6 runs to fit or none to predict are left out.
+    """
+    stated = Runs(runs.table[runs.known_tokens], runs.name)
+    flops = stated.seen_params("active") * stated.table["tokens"]
+    found = []
+    for share in shares:
+        below = flops <= share * flops.max()
+        if below.sum() >= 6:
+            train, test = (Runs(stated.table[mask], runs.name) for mask in (below, ~below))
+            found.append(Split(f"below {share:g} of the most compute", train, test))
+    return found
+
+
+def find_splits(runs: Runs | None, train: str | None, suite: Path | None) -> list[Split]:
+    """The splits of a suite, the one that `train` makes of the runs, or their rolling history.
+
+    Raises
+    ------
+    BayescaleError
+        If both or neither of runs and suite are given, or the runs are too few for a history.
+    """
+    if (runs is None) == (suite is None):
+        raise BayescaleError("name a table of runs, or a suite with --suite FILE: one of the two")
+    if suite is not None:
+        return read_suite(suite)
+    assert runs is not None
+    if train is not None:
+        return [split(runs, train, runs.name)]
+    splits = rolling(runs)
+    if not splits:
+        raise BayescaleError(f"{runs.name}: too few runs for a history; name a split with --train")
+    return splits
+
+
+def backtest(spec: Spec, one: Split, *, seed: int = 0, show_progress: bool = True) -> Backtest:
+    """Fit the training runs of a split, and score predictions of its test runs as new runs.
+
+    Raises
+    ------
+    BayescaleError
+        If the runs lack what the spec needs, or the spec has several corpora.
+    """
+    if spec.corpora:
+        raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
+    start = time.perf_counter()
+    settings = replace(spec.settings, seed=seed)
+    fit = ScalingModel(spec).fit(one.train, settings, show_progress=show_progress)
+    predicted = fit.predict(one.test, "run").draws
+    if bool((predicted <= 0).any()):
+        raise BayescaleError(
+            f"{one.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "
+            "use a law with a floor"
+        )
+    reached = one.test.table.set_index("run")[spec.response]
+    observed = xr.DataArray(
+        np.log(reached.to_numpy(float)), dims="run", coords={"run": predicted["run"]}
+    )
+    logs = predicted.copy(data=np.log(predicted.to_numpy()))
+    points = scores(logs, observed, PROBS)
+    sizes = one.test.table[["params", "tokens"]].reset_index(drop=True)
+    return Backtest(one, spec, points.join(sizes), fit.convergence, time.perf_counter() - start)
+
+
+def summary(results: Sequence[Backtest]) -> dict[str, Any]:
+    """Means over splits (geometric for `interval_score` and `crps`), and pooled coverage."""
+    each = [result.to_dict() for result in results]
+    every = pd.concat([result.points for result in results])
+    pooled = averaged(every, PROBS)
+
+    def mean(name: str) -> float:
+        return float(np.mean([one[name] for one in each]))
+
+    def geometric(name: str) -> float:
+        return float(np.exp(np.mean(np.log([one[name] for one in each]))))
+
+    levels = [f"{prob * 100:.0f}" for prob in PROBS]
+    return {
+        "coverage": {k: float(np.mean([one["coverage"][k] for one in each])) for k in levels},
+        "pooled_coverage": {k: pooled[f"coverage_{k}"] for k in levels},
+        "interval_score": geometric("interval_score"),
+        "crps": geometric("crps"),
+        **{name: mean(name) for name in ("rmse", "bias", "width", "seconds")},
+        "rhat": max(one["rhat"] for one in each),
+        "passed": all(one["passed"] for one in each),
+    }
+
+
+def calibrate(
+    spec: Spec, runs: Runs, *, seed: int = 0, show_progress: bool = True
+) -> tuple[list[Backtest], list[Note]]:
+    """Whether the spec's intervals held on the user's own runs, over a rolling frontier.
+
+    Returns
+    -------
+    results : list of Backtest
+        One for each frontier that the runs allow; empty for a handful of runs.
+    notes : list of Note
+        `overconfident-here` where the 90 % intervals held far less often.
+    """
+    results = [backtest(spec, one, seed=seed, show_progress=show_progress) for one in rolling(runs)]
+    if not results:
+        return [], []
+    every = pd.concat([result.points for result in results])
+    held = averaged(every, PROBS)[f"coverage_{PROB * 100:.0f}"]
+    # The same run is predicted from several frontiers, so the misses are not independent.
+    distinct = every["run"].nunique()
+    surprising = PROB - 2 * np.sqrt(PROB * (1 - PROB) / distinct)
+    if held >= surprising:
+        return results, []
+    note = Note(
+        "overconfident-here",
+        "warning",
+        f"on these runs {held:.0%} of the {PROB:.0%} intervals beyond a frontier held "
+        f"({distinct} runs, {len(results)} frontiers)",
+        "do not trust the width of an extrapolation; use spec forecast or add runs",
+    )
+    return results, [note]

@@ -1,0 +1,111 @@
+"""Unseen: what a posterior says of runs that it was not given, drawn and scored."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from bayescale.conditioning import (
+    conditioned,
+    density_of_response,
+    inputs_at,
+    noise_variance,
+    residual,
+)
+from bayescale.discrepancy import Conditioned
+from bayescale.intervals import SAMPLE_DIMS
+from bayescale.noise import log_density
+from bayescale.predict import replicate
+from bayescale.predictor import curve
+from bayescale.spec import Spec
+
+
+class Unseen:
+    """Some runs of a design under draws that did not see them.
+
+    Parameters
+    ----------
+    spec : Spec
+    posterior : Dataset
+        Draws given the other runs, standardised effects included.
+    data : Dataset
+        The arrays of a design, of all its runs.
+    out : ndarray of bool
+        Which runs were left out.
+    """
+
+    def __init__(
+        self, spec: Spec, posterior: xr.Dataset, data: xr.Dataset, out: np.ndarray
+    ) -> None:
+        self.spec, self.posterior = spec, posterior
+        self._data, self._out = data, out
+        rows = np.flatnonzero(out)
+        self.x = {name: v.isel(run=rows) if "run" in v.dims else v
+                  for name, v in inputs_at(data, posterior).items()}  # fmt: skip
+
+    @property
+    def response(self) -> xr.DataArray:
+        """What they reached: (run) or (run, corpus)."""
+        return self.x["response"]
+
+    @cached_property
+    def _mean(self) -> xr.DataArray:
+        mean = curve(self.spec, self.posterior, self.x, np)
+        return mean.transpose(*SAMPLE_DIMS, "run", ...)
+
+    @cached_property
+    def _given(self) -> Conditioned:
+        kept = self._data.isel(run=np.flatnonzero(~self._out))
+        return conditioned(self.spec, self.posterior, kept)
+
+    @cached_property
+    def _missed(self) -> xr.Dataset | None:
+        if not self.spec.discrepancy:
+            return None
+        return self._given.at(self.x["params"], self.x["tokens"], self._mean)
+
+    def log_density(self) -> xr.DataArray:
+        """Of each run by itself, over all its corpora: (chain, draw, run), nats."""
+        if self._missed is None:
+            density = log_density(self.spec, self.posterior, self._mean, self.response)
+            density = density.sum("corpus") if "corpus" in density.dims else density
+            return density.transpose(*SAMPLE_DIMS, "run")
+        away = residual(self.spec, self.posterior, self.x) - self._missed["mean"]
+        spread = (self._missed["sd"] ** 2 + noise_variance(self.spec, self.posterior)) ** 0.5
+        density = xr.apply_ufunc(stats.norm.logpdf, away / spread) - np.log(spread)
+        density = density_of_response(self.spec, self.posterior, density, self.response)
+        return density.transpose(*SAMPLE_DIMS, "run")
+
+    def joint_log_density(self) -> xr.DataArray:
+        """Of all the runs together: (chain, draw), nats."""
+        if self._missed is None:
+            return self.log_density().sum("run")
+        share = residual(self.spec, self.posterior, self.x)
+        noise = noise_variance(self.spec, self.posterior)
+        density = self._given.joint_log_density(self.x["params"], self.x["tokens"], share, noise)
+        zero = xr.zeros_like(share)
+        return density + density_of_response(self.spec, self.posterior, zero, self.response).sum(
+            "run"
+        )
+
+    def draws(self, seed: int) -> xr.DataArray:
+        """New responses at the runs: (chain, draw, run, ...)."""
+        return replicate(self.spec, self.posterior, self.x, seed, self._missed)
+
+
+def leave_one_out_density(spec: Spec, posterior: xr.Dataset, data: xr.Dataset) -> xr.DataArray:
+    """Log density of each run given all others and the draws: (chain, draw, run).
+
+    Without a discrepancy runs are independent given the draws, so the others do not matter.
+    """
+    everything = np.ones(data.sizes["run"], bool)
+    if not spec.discrepancy:
+        return Unseen(spec, posterior, data, everything).log_density()
+    x = inputs_at(data, posterior)
+    density = conditioned(spec, posterior, data).leave_one_out_density(
+        x["params"], x["tokens"], residual(spec, posterior, x), noise_variance(spec, posterior)
+    )
+    return density_of_response(spec, posterior, density, x["response"])
