@@ -17,8 +17,7 @@ from scipy import stats
 from bayescale.design import design
 from bayescale.inference import Sampler
 from bayescale.intervals import SAMPLE_DIMS
-from bayescale.predict import replicate
-from bayescale.predictor import centred_tokens
+from bayescale.predict import simulated
 from bayescale.runs import Runs
 from bayescale.settings import Settings
 from bayescale.spec import Spec
@@ -51,9 +50,7 @@ def simulated_ranks(
     sampler = Sampler(spec, design(spec, runs))
     total = first + simulations
     truth = sampler.prior(total, settings.seed)
-    x = {str(name): sampler.design.data[name] for name in sampler.design.data.data_vars}
-    x["tokens"] = centred_tokens(truth, x)
-    responses = replicate(spec, truth, x, settings.seed).isel(chain=0)
+    responses = simulated(spec, sampler.design.data, truth, settings.seed).isel(chain=0)
     rows = {}
     for i in range(first, total):
         posterior, _ = sampler.sample(

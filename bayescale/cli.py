@@ -446,6 +446,7 @@ def compare(
         rows = [
             {"model": row["model"], "elpd": f"{row['elpd']:.1f}"}
             | {name: digits(row[name]) for name in shown}
+            | {"weight": f"{row['weight']:.2f}"}
             | {"notes": " ".join(row[name] for name in ("diag_diff", "diag_elpd") if row[name])}
             for row in said["models"]
         ]
@@ -454,11 +455,16 @@ def compare(
         print_table(rows, title)
         print_notes(result.notes)
     if stack_in is not None:
+        from bayescale.fit import Fit
         from bayescale.scaling import ScalingModel
         from bayescale.stacking import stack
 
-        kept = [name for name, weight in result.weights.items() if weight > 0]
-        fits = [ScalingModel(result.specs[name]).fit(result.runs) for name in kept]
+        loaded = {one.spec.name: one for one in chosen if isinstance(one, Fit)}
+        fits = [
+            loaded.get(name) or ScalingModel(result.specs[name]).fit(result.runs)
+            for name, weight in result.weights.items()
+            if weight > 0
+        ]
         stack(fits, result.weights).save(stack_in)
         say(f"saved in {stack_in}")
         _exit_if_failed(fits)
@@ -511,8 +517,8 @@ def part(
     names = " minus ".join(fit.spec.name for fit in fits)
     print_table(rows, f"{names}, {fits[0].spec.response}, {percent(prob)} intervals for the curves")
     say(
-        "of runs no larger than those seen, one would tell most at "
-        f"{human(best['params'])} parameters on {human(best['tokens'])} tokens: "
+        f"one run would tell most at {human(best['params'])} parameters on "
+        f"{human(best['tokens'])} tokens, {best['decades_outside']:.1f} decades outside the data: "
         f"{best['median']:+.3g}, "
         f"{abs(best['separation']):.1f} standard deviations of a run"
     )
@@ -615,6 +621,8 @@ def _model(name: str, response: str | None, no_groups: bool) -> Any:
     from bayescale.spec import Spec
 
     if (Path(name) / "fit.json").is_file():
+        if response is not None or no_groups:
+            raise BayescaleError(f"{name} is a fit; --response and --no-groups are for specs")
         return Fit.load(name)
     return Spec.load(name).replace(response=response, groups=not no_groups)
 
@@ -682,6 +690,9 @@ def report(
         sys.stdout.write("\n".join(files.values()) + "\n")
     print_notes(notes)
     _exit_if_failed(fits)
+    if compared is not None and not compared.get("passed"):
+        say("bayescale: error: refits of the comparison did not converge")
+        raise typer.Exit(NOT_CONVERGED)
     say("all fits converged")
 
 

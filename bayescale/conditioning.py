@@ -76,8 +76,10 @@ def density_of_response(
     return density - np.log(unit(spec, values))
 
 
-def prior_of(values: xr.Dataset, x: Arrays, like: xr.DataArray) -> xr.Dataset:
-    """Mean and standard deviation of the discrepancy at runs before any is seen."""
+def prior_of(
+    values: xr.Dataset, x: Arrays, like: xr.DataArray, rng: np.random.Generator
+) -> xr.Dataset:
+    """The discrepancy at runs before any is seen: a joint draw as `mean`, and no `sd`."""
     theta = {
         name: values[discrepancy.PREFIX + name].transpose(*SAMPLE_DIMS).values.reshape(-1, 1, 1)
         for name in discrepancy.PARAMETERS
@@ -85,7 +87,12 @@ def prior_of(values: xr.Dataset, x: Arrays, like: xr.DataArray) -> xr.Dataset:
     params, tokens = (discrepancy.flat_points(x[name], like) for name in ("params", "tokens"))
     frontier = discrepancy.places(params, tokens, 0.0, np)["s"].max()
     where = discrepancy.places(params, tokens, frontier, np)
-    spread = np.sqrt(discrepancy.variance(theta, where, np))
-    return xr.Dataset(
-        {"mean": xr.zeros_like(like), "sd": like.copy(data=spread.reshape(like.shape))}
-    )
+    drawn = np.empty(params.shape)
+    for i in range(len(params)):  # one draw at a time: n by n each
+        one = {name: value[i : i + 1] for name, value in theta.items()}
+        here = {axis: places[i : i + 1] for axis, places in where.items()}
+        joint = discrepancy.covariance(one, here, here, np)[0]
+        joint[np.diag_indices_from(joint)] *= 1 + 1e-8
+        drawn[i] = np.linalg.cholesky(joint) @ rng.standard_normal(len(joint))
+    draw = like.copy(data=drawn.reshape(like.shape))
+    return xr.Dataset({"mean": draw, "sd": xr.zeros_like(draw)})

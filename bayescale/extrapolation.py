@@ -46,8 +46,11 @@ def _plane(inputs: xr.Dataset) -> np.ndarray:
     return np.column_stack([inputs["params"], inputs["tokens"]]) / np.log(10)
 
 
-def extrapolation_note(distances: xr.Dataset) -> list[Note]:
+def extrapolation_note(fit: Fitted, distances: xr.Dataset) -> list[Note]:
     """A note where a point lies outside the data."""
+    assumes = "the interval assumes that the law holds out there, which the data cannot show"
+    if fit.spec.discrepancy:
+        assumes = "the interval holds what laws are known to miss at such a distance"
     outside = distances["decades_outside"]
     if not bool((outside > 0).any()):
         return []
@@ -60,6 +63,6 @@ def extrapolation_note(distances: xr.Dataset) -> list[Note]:
             f"{int((outside > 0).sum())} of {outside.sizes['run']} points lie outside the data, "
             f"{far['run'].item()} by {float(far):.2f} decades in (N, D) and {beyond:+.2f} in "
             "compute",
-            "the interval assumes that the law holds out there, which the data cannot show",
+            assumes,
         )
     ]

@@ -137,7 +137,7 @@ def invert(
         return found
     logs = {"params": ("run", [np.log(found.params)]), "tokens": ("run", [np.log(found.tokens)])}
     asked = centred(xr.Dataset(logs, coords={"run": ["answer"]}), fit.centre)
-    return replace(found, notes=notes + extrapolation_note(distance(fit, asked)))
+    return replace(found, notes=notes + extrapolation_note(fit, distance(fit, asked)))
 
 
 def answer(

@@ -96,9 +96,15 @@ def parting(
 
 
 def most_telling(table: pd.DataFrame, most_flops: float) -> pd.Series:
-    """The point of `parting` where one run of at most this compute would tell most."""
-    affordable = table[table["flops"] <= most_flops * (1 + 1e-9)]
-    return affordable.loc[affordable["separation"].abs().idxmax()]
+    """The point of `parting` where one run would tell most.
+
+    Among runs of at most this compute and at most a decade outside the data, if there are any.
+    """
+    chosen = table
+    for wanted in (table["flops"] <= most_flops * (1 + 1e-9), table["decades_outside"] <= 1):
+        if (wanted & table.index.isin(chosen.index)).any():
+            chosen = chosen[wanted.loc[chosen.index]]
+    return chosen.loc[chosen["separation"].abs().idxmax()]
 
 
 def _inputs(fit: Fit, points: pd.DataFrame) -> xr.Dataset:

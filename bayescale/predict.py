@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.conditioning import inputs_at, prior_of
 from bayescale.design import centred, log_inputs
 from bayescale.errors import BayescaleError, Problem, RunsError
 from bayescale.extrapolation import distance, extrapolation_note
@@ -98,7 +99,7 @@ def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
     x = {**{name: asked[name] for name in fit.spec.law.inputs}, **index}
     draws = responses(fit, values, x, kind)
     distances = distance(fit, asked)
-    notes += extrapolation_note(distances)
+    notes += extrapolation_note(fit, distances)
     notes += _crosses_zero(fit.spec, draws)
     frame = _describe(fit, points, labels).join(distances.to_dataframe())
     return Prediction(draws, kind, frame, notes)
@@ -135,6 +136,16 @@ def replicate(
         share = missed["mean"] + missed["sd"] * standard
         mean = around(spec, mean, share * unit(spec, values)).transpose(*mean.dims)
     return around(spec, mean, scatter(spec, values, mean, random(seed, "replicate")))
+
+
+def simulated(spec: Spec, data: xr.Dataset, draws: xr.Dataset, seed: int) -> xr.DataArray:
+    """Responses of a design's runs, drawn from scratch given the parameters."""
+    x = inputs_at(data, draws)
+    missed = None
+    if spec.discrepancy:
+        like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
+        missed = prior_of(draws, x, like, random(seed, "simulated"))
+    return replicate(spec, draws, x, seed, missed)
 
 
 def _crosses_zero(spec: Spec, draws: xr.DataArray) -> list[Note]:

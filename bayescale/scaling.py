@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from bayescale.conditioning import conditioned, inputs_at, prior_of
+from bayescale.conditioning import conditioned, inputs_at
 from bayescale.convergence import judge
 from bayescale.design import Design, design
 from bayescale.fit import Fit
 from bayescale.inference import Sampler
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import conflict_notes, group_notes, prior_notes
-from bayescale.predict import replicate
+from bayescale.predict import replicate, simulated
 from bayescale.predictor import centred_tokens, curve
 from bayescale.runs import Runs
 from bayescale.settings import Settings
@@ -108,13 +108,9 @@ def _replicated(
     spec: Spec, arrays: Design, draws: xr.Dataset, seed: int, *, given: bool = False
 ) -> xr.Dataset:
     """New responses at the fit's own runs, given draws of everything, and the runs themselves."""
+    if not (spec.discrepancy and given):
+        return xr.Dataset({"response": simulated(spec, arrays.data, draws, seed)})
     x = inputs_at(arrays.data, draws)
-    missed = None
-    if spec.discrepancy:
-        like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
-        missed = (
-            conditioned(spec, draws, arrays.data).at(x["params"], x["tokens"], like)
-            if given
-            else prior_of(draws, x, like)
-        )
+    like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
+    missed = conditioned(spec, draws, arrays.data).at(x["params"], x["tokens"], like)
     return xr.Dataset({"response": replicate(spec, draws, x, seed, missed)})

@@ -65,7 +65,7 @@ def test_importance_sampling_agrees_with_exact_refits_where_k_is_low(
         mean = spec.law.mean(here, refit.posterior, np)
         density = log_density(spec, refit.posterior, mean, here["response"])
         elpd = float(np.log(np.exp(density).mean()))
-        assert by_run.elpd.loc[fold.name, "compute-only"] == pytest.approx(elpd, abs=0.1)
+        assert by_run.elpd.loc[fold.name, "compute-only"] == pytest.approx(elpd, abs=0.1, rel=0.1)
 
 
 def test_the_table_has_what_a_reader_needs(by_run: Comparison, some: Runs) -> None:

@@ -117,7 +117,7 @@ def test_a_floor_cannot_be_undercut(chinchilla_240: Fit) -> None:
     answer = chinchilla_240.invert(1.5, tokens_per_param=20)
     assert (answer.flops, answer.most_probable) == (None, 0)
     reachable = chinchilla_240.invert(2.2, tokens_per_param=20)
-    assert reachable.most_probable == 1
+    assert reachable.most_probable > 0.999  # single runs have heavy tails
     assert 1e20 < reachable.flops < 1e24
     with pytest.raises(BayescaleError, match="needs the split"):
         chinchilla_240.invert(2.2)

@@ -106,7 +106,7 @@ def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:
         "tokens": np.log(np.median(tokens)) - np.log(fit.centre["tokens"]),
     }
     asked = xr.Dataset({k: ("run", [v]) for k, v in logs.items()}, coords={"run": ["answer"]})
-    return extrapolation_note(distance(fit, asked))
+    return extrapolation_note(fit, distance(fit, asked))
 
 
 def allocation(name: str, flops: float) -> Content:

@@ -89,7 +89,8 @@ def effective_draws() -> dict[str, float]:
             posterior, _ = sampler.sample(Settings())
         else:
             with sampler.model:
-                pm.sample(draws=10, tune=10, progressbar=False, random_seed=0)  # compile
+                warm = {"draws": 10, "tune": 10, "progressbar": False}
+                pm.sample(**warm, nuts_sampler="pymc", random_seed=0)  # compile
                 start = time.perf_counter()
                 tree = pm.sample(progressbar=False, random_seed=0, nuts_sampler="pymc")
             posterior = tree["posterior"].to_dataset()
