@@ -152,6 +152,12 @@ def compare(
     specs = _specs(models)
     table = _one_table(models, runs)
     left_out = folds(table, by, share, above)
+    for name, spec in specs.items():
+        if by == "run" and spec.discrepancy:
+            raise BayescaleError(
+                f"{name} has a discrepancy, which by=run cannot leave out run by run; "
+                "use by=family or by=frontier"
+            )
     designs = {name: design(spec, table) for name, spec in specs.items()}
     unseen = {}
     for name, spec in specs.items():

@@ -26,19 +26,14 @@ from bayescale.design import design
 from bayescale.folds import folds
 from bayescale.inference import Sampler
 from bayescale.model import build
-from bayescale.noise import log_density
-from bayescale.predictor import centred_tokens, curve
+from bayescale.unseen import Unseen
 
 POINTS = Path(__file__).parents[3] / "shared" / "data" / "chinchilla_245.csv"
 
 
 def elpd(sampler: Sampler, posterior: xr.Dataset, out: np.ndarray) -> float:
-    arrays, spec = sampler.design, sampler.spec
-    x = {str(name): arrays.data[name] for name in arrays.data.data_vars}
-    x["tokens"] = centred_tokens(posterior, x)
-    x = {name: values.isel(run=np.flatnonzero(out)) for name, values in x.items()}
-    density = log_density(spec, posterior, curve(spec, posterior, x, np), x["response"])
-    values = density.values.ravel()
+    unseen = Unseen(sampler.spec, posterior, sampler.design.data, out)
+    values = unseen.log_density().values.ravel()
     return float(logsumexp(values) - np.log(values.size))
 
 
