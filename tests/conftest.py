@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from bayescale import Fit, Runs, ScalingModel, Spec
+from bayescale import Fit, Runs, ScalingModel, Spec, cli
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -45,3 +46,18 @@ def data_constrained() -> Fit:
         pytest.skip("the runs of arXiv 2305.16264 are not in ../shared/data")
     rows = "in_published_fit and loss < 4 and epochs <= 20"
     return ScalingModel("data-constrained").fit(Runs.read(path, where=rows))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Run a command in an empty folder; gives exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bayescale", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return command

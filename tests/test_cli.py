@@ -9,8 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayescale import cli
-
 GOOD = "run,family,tokenizer,params,tokens,bpc\na,A,t,7e9,2e12,0.5\nb,A,t,70e9,2e12,0.4\n"
 SPEC = """
 name = "mine"
@@ -24,21 +22,6 @@ level = { dist = "Normal", mu = 0.5, sigma = 0.25 }
 slope = { dist = "Normal", mu = 0.0, sigma = 0.05 }
 sigma = { dist = "HalfNormal", sigma = 0.05 }
 """
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    """Run a command in an empty folder; gives exit code, standard output and error."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bayescale", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return command
 
 
 BAD_FILES = {

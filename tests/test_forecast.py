@@ -8,7 +8,6 @@ import pytest
 import xarray as xr
 from conftest import SHARED
 from scipy import stats
-from test_cli import run  # noqa: F401
 from test_recovery import TRUTH, ladder, simulate
 
 from bayescale import BayescaleError, Fit, Runs, ScalingModel, Spec, discrepancy
@@ -225,7 +224,7 @@ def test_intervals_hold_beyond_the_data() -> None:
     assert narrow["coverage"]["90"] < said["coverage"]["90"]
 
 
-def test_the_command_prints_the_agreed_form(run, tmp_path) -> None:  # noqa: F811
+def test_the_command_prints_the_agreed_form(run, tmp_path) -> None:
     runs = pd.DataFrame(
         {"params": np.tile(np.geomspace(1e8, 1e10, 6), 2), "tokens": [1e10] * 6 + [1e11] * 6}
     )

@@ -7,23 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bayescale import cli
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    """Run a command in an empty folder; gives exit code, standard output and error."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bayescale", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return command
-
 
 def test_overhead_and_optimum_of_published_laws(run) -> None:
     code, out, _ = run("plan", "overhead", "--published", "devries-2023", "--size", 0.5, "--json")
