@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from bayescale.plots import INK, MODEL, QUIET, style
 from bayescale.report import as_svg
@@ -34,15 +35,13 @@ def write(said: dict[str, Any], out: Path) -> None:
 
 def page(said: dict[str, Any]) -> str:
     methods, splits = said["methods"], said["splits"]
-    ours = [one for one in methods if "rhat" in one["mean"]]
-    failed = [one["method"] for one in ours if not one["mean"]["passed"]]
     return TEXT.read_text("utf-8").format(
         count=len(splits),
         points=sum(split["n_test"] for split in splits.values()),
         seed=said["seed"],
         table=_table([_row(one, len(splits)) for one in methods]),
         missing=_missing(methods),
-        converged=f"not all fits of {' and '.join(failed)} did" if failed else "all fits did",
+        converged=_converged(methods),
         **{name: _by_split(methods, splits, name) for name in SHOWN},
     )
 
@@ -52,7 +51,7 @@ def figure(methods: list[Method], splits: list[str]) -> Figure:
     rows = [one for one in reversed(methods) if one["mean"]]
     share = "% of the loss; lower is better"
     with style():
-        drawn = Figure(figsize=(11, 1.2 + 0.62 * len(rows)))
+        drawn = Figure(figsize=(11, 1.2 + 0.7 * len(rows)))
         axes = drawn.subplots(1, 3, sharey=True)
         for axis, name in zip(axes, SHOWN, strict=True):
             for height, one in enumerate(rows):
@@ -61,12 +60,13 @@ def figure(methods: list[Method], splits: list[str]) -> Figure:
             axis.tick_params(axis="y", length=0)
         left, *others = axes
         left.axvline(0.9, color=INK, lw=0.8, ls="--")
-        left.set(title="Coverage of the 90 % interval", xlabel="share of runs inside; .9 is meant")
+        left.set(title="Coverage of the 90 % interval", xlabel="share of runs inside; dashed: 0.90")
         left.set(xlim=(-0.05, 1.05), ylim=(-0.5, len(rows) - 0.4))
         left.set_yticks(range(len(rows)), [one["method"] for one in rows])
         for axis, title in zip(others, ("Interval score", "RMSE of the median"), strict=True):
             axis.set(title=title, xlabel=share, xscale="log")
-            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
     return drawn
 
 
@@ -78,13 +78,14 @@ def _strip(axis: Axes, height: int, one: Method, name: str, splits: list[str]) -
         axis.text(0.5, height, "no interval", **where, color=INK, fontsize=8.5)
         return
     colour = MODEL if "rhat" in one["mean"] else QUIET
-    heights = dict(zip(splits, height + np.linspace(-0.3, 0.3, len(splits)), strict=True))
+    heights = dict(zip(splits, height + np.linspace(-0.25, 0.25, len(splits)), strict=True))
     dots = [(_score(said, name), heights[split]) for split, said in one["splits"].items()]
     values, places = zip(*(dot for dot in dots if dot[0] is not None), strict=True)
     axis.scatter(values, places, s=13, color=colour, alpha=0.6, lw=0)
     axis.scatter(middle, height, s=70, marker="D", color=colour, edgecolor="white", zorder=3)
-    words = {"textcoords": "offset points", "ha": "center", "fontsize": 8.5, "fontweight": "bold"}
-    axis.annotate(_shown(middle), (middle, height), (0, 7), **words, color=INK, zorder=4)
+    words = {"ha": "center", "va": "center", "fontsize": 8.5, "fontweight": "bold"}
+    ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    axis.text(middle, height + 0.37, _shown(middle), **words, color=INK, bbox=ground)
 
 
 def _score(said: dict[str, Any], name: str) -> float | None:
@@ -142,6 +143,18 @@ def _missing(methods: list[Method]) -> str:
     if not lines:
         return "Every method did every split."
     return "\n".join(["Not done, and so not in the means of that method:", "", *lines])
+
+
+def _converged(methods: list[Method]) -> str:
+    """Which of our fits fell short, and by how much; their scores stand in the means."""
+    short = [
+        f"{one['method']} on {split} did not (R-hat {said['rhat']:.3f}, "
+        f"{said['ess']:.0f} effective draws, {said['divergences']} divergent)"
+        for one in methods
+        for split, said in one["splits"].items()
+        if not said.get("passed", True)
+    ]
+    return "; ".join(short) + "; the scores count all the same" if short else "all passed"
 
 
 def _table(rows: list[dict[str, str]]) -> str:
