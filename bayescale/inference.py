@@ -147,7 +147,8 @@ class Sampler:
         posterior = tree["posterior"].to_dataset()
         # Each effect is judged as it is used, not its standardised twin as well.
         used = posterior.drop_vars(f"{effect.name}_z" for effect in self.spec.effect_list())
-        some = used.isel(draw=slice(None, None, max(1, settings.chains * settings.draws // _JUDGED)))
+        step = max(1, settings.chains * settings.draws // _JUDGED)
+        some = used.isel(draw=slice(None, None, step))
         return Refit(posterior, judge(some, tree["sample_stats"].to_dataset()), attempts)
 
     def _compile(self) -> Any:
