@@ -18,9 +18,9 @@ from bayescale.output import print_table
 from bayescale.plan.allocation import (
     FLOP_PER_PARAM_TOKEN,
     WITHIN,
+    no_optimum,
     optimum,
-    power,
-    published_powers,
+    printed_allocation,
 )
 from bayescale.plan.curve import Curve
 from bayescale.plan.describe import said, shown
@@ -109,19 +109,17 @@ def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:
     return extrapolation_note(fit, distance(fit, asked))
 
 
-def allocation(name: str, flops: float) -> Content:
-    """The allocation that a source prints as power laws of the budget."""
-    laws = published_powers(name)
-    content: Content = {"law": name, "flops": flops}
-    content |= {key: power(law, flops) for key, law in laws.items()}
-    if "flops_per_token" in laws:
-        content["params"] = content["flops_per_token"] / FLOP_PER_PARAM_TOKEN
-        content["a"] = laws["flops_per_token"]["exponent"]
-    else:
-        content["params"] = flops / FLOP_PER_PARAM_TOKEN / content["tokens"]
-        content["a"] = 1 - laws["tokens"]["exponent"]
-    content |= {"b": laws["tokens"]["exponent"], "note": bundled.published_laws()[name]["note"]}
-    return content
+def allocation_content(name: str, flops: float) -> tuple[Content, list[Note]] | None:
+    """The allocation that a source prints as a power law of the budget; None where none does."""
+    printed = printed_allocation(name, flops)
+    if printed is None:
+        return None
+    said_of_it = bundled.published_laws()[name]
+    content: Content = {"law": name, "flops": flops, **printed}
+    if "constants" in said_of_it:
+        content["loss"] = float(Curve.published(name).at(printed["params"], printed["tokens"]))
+    text = said_of_it["note"].rstrip(".")
+    return content, [Note("printed-allocation", "info", text, said_of_it["citation"])]
 
 
 def overhead_content(curve: Curve, size: float, prob: float) -> tuple[Content, list[Note]]:
@@ -132,7 +130,7 @@ def overhead_content(curve: Curve, size: float, prob: float) -> tuple[Content, l
     content |= {name: said(getattr(answer, name), prob) for name in names}
     feasible = float(np.isfinite(answer.overhead).mean())
     content["feasible"] = feasible
-    notes = list(curve.notes)
+    notes = [*curve.notes, *no_optimum(curve)]
     if feasible < 1:
         notes.append(
             Note(

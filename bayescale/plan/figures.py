@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.numbers import human, percent
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, optimum
+from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, optimum, printed_allocation
 from bayescale.plan.curve import Curve
 from bayescale.plan.exhaustion import Exhaustion, Outlook
 from bayescale.plan.overhead import overhead
@@ -39,7 +39,7 @@ def budget_figure(
         figure = Figure(figsize=(7.2, 4.2))
         axis = figure.subplots()
         _band(axis, params.to_numpy(), loss, prob, colour=MODEL, label=curve.name)
-        if best.params is not None:
+        if best.params is not None and best.loss is not None:
             size, least = _middle(best.params), _middle(best.loss)
             ends = _ends(best.params, prob)
             axis.plot(ends, [least, least], color=SURPRISE, lw=3, solid_capstyle="butt")
@@ -49,6 +49,27 @@ def budget_figure(
         axis.set(xscale="log", xlabel="parameters", ylabel=curve.response)
         axis.set_title(f"{flops:.3g} FLOP")
         _counts(axis)
+        axis.legend()
+    return figure
+
+
+def allocation_figure(name: str, flops: float) -> Figure:
+    """Parameters and tokens over the budget, as a source prints them."""
+    budgets = np.geomspace(flops / 100, flops * 100, _POINTS)
+    line, here = printed_allocation(name, budgets), printed_allocation(name, flops)
+    assert line is not None
+    assert here is not None
+    with style():
+        figure = Figure(figsize=(7.2, 4.2))
+        axis = figure.subplots()
+        for quantity, colour in (("tokens", COLOURS[0]), ("params", MODEL)):
+            what = "parameters" if quantity == "params" else quantity
+            axis.plot(budgets, line[quantity], color=colour, lw=1.8)
+            label = f"{what}: {human(here[quantity])}"
+            axis.plot(flops, here[quantity], "o", color=colour, label=label)
+        axis.set(xscale="log", yscale="log", xlabel="training compute (FLOP)", ylabel="count")
+        axis.set_title(f"{name}, at {flops:.3g} FLOP")
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
         axis.legend()
     return figure
 
@@ -92,11 +113,12 @@ def serving_figure(curve: Curve, prob: float, **question: Any) -> Figure:
             total = float(plan.total.mean())
             label = f"cheapest: {human(plan.params)} on {human(plan.tokens or np.inf)}"
             axis.plot(plan.params, total, "o", color=SURPRISE, label=label)
-        finite = (training + serving)[np.isfinite(training + serving)]
-        axis.set(xscale="log", yscale="log", xlabel="parameters")
-        axis.set_ylim(finite.min() / 10, finite.min() * 30)
+        least = float(np.nanmin(training + serving))
+        shown = [float(part[part > 0].min(initial=least)) for part in (training, serving)]
+        axis.set(xscale="log", yscale="log", xlabel="parameters", xlim=params[[0, -1]])
+        axis.set_ylim(max(min(shown), least / 100) / 2, least * 30)
         axis.set_ylabel(f"expected cost ({plan.unit})")
-        axis.set_title(f"Target {_middle(plan.target):.3g} {curve.response}")
+        axis.set_title(f"Reach {_middle(plan.target):.3g} {curve.response}")
         _counts(axis)
         axis.legend()
     return figure
