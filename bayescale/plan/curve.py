@@ -151,6 +151,11 @@ class Curve:
         return any(SAMPLE_DIMS[0] in value.dims for value in self.theta.values())
 
     @property
+    def said(self) -> dict[str, str]:
+        """What an answer says of whose it is."""
+        return {"law": self.name}
+
+    @property
     def count(self) -> int:
         """How many draws."""
         return next(iter(self.theta.values())).size

@@ -28,6 +28,8 @@ from bayescale.stacking import Stack
 
 # Draws on which laws are evaluated; the dates use all of the scenario's.
 _DRAWS = 1000
+# Levels beyond this many decades are no numbers of anything, and products of them no numbers.
+_DECADES = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,7 @@ def exhaust(scenario: Scenario, sources: Sequence[Curve | Fit | Stack] = ()) -> 
     """
     drawn = scenario.sample()
     stock = _Line.of(
-        scenario.start,
+        scenario.stock.year,
         drawn["stock.tokens"] * drawn["stock.quality"] * drawn["stock.repetition"],
         log(1 + drawn["stock.growth"]) / np.log(10),
     )
@@ -150,7 +152,8 @@ class _Line:
         return cls(xr.DataArray(year), log(value) / np.log(10), growth)
 
     def at(self, year: Any) -> xr.DataArray:
-        return 10 ** (self.level + self.growth * (year - self.year))
+        logs = self.level + self.growth * (year - self.year)
+        return 10 ** logs.clip(-_DECADES, _DECADES)
 
     def where(self, condition: xr.DataArray, other: _Line) -> _Line:
         pairs = ((getattr(self, name), getattr(other, name)) for name in vars(self))

@@ -48,9 +48,8 @@ class Mixture(Curve):
             for i, part in enumerate(parts)
             for name, draws in part.theta.items()
         }
-        shares = (f"{part.name} ({w:.2f})" for part, w in zip(parts, weights, strict=True))
         return cls(
-            name=f"stack of {', '.join(shares)}",
+            name="stack",
             law=law,
             theta={"member": xr.DataArray(member[None], dims=SAMPLE_DIMS), **theta},
             centre=dict.fromkeys(law.inputs, 1.0),
@@ -59,6 +58,12 @@ class Mixture(Curve):
             parts=parts,
             weights=tuple(weights),
         )
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What an answer says of whose it is: the name and the weight of each law."""
+        shares = zip(self.parts, self.weights, strict=True)
+        return {**super().said, "members": ", ".join(f"{p.name} {w:.2f}" for p, w in shares)}
 
     def for_new_runs(self, target: float | xr.DataArray) -> xr.DataArray:
         """The response that the curve must reach so that one new run reaches `target`."""
@@ -154,6 +159,9 @@ def _mixed(member: Any, values: Sequence[Any]) -> Any:
     labelled = any(isinstance(value, xr.DataArray) for value in (member, *values))
     chosen = values[0]
     for i, value in enumerate(values[1:], start=1):
-        here = member == i
-        chosen = xr.where(here, value, chosen) if labelled else np.where(here, value, chosen)
+        other = member != i
+        if labelled:
+            chosen = xr.DataArray(chosen).where(other, value)
+        else:
+            chosen = np.where(other, chosen, value)
     return chosen

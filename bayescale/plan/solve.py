@@ -22,8 +22,9 @@ _HUGE = 1e300
 
 
 def exp(x: Any) -> xr.DataArray:
-    """The exponential of a number or DataArray, with its dims."""
-    return xr.DataArray(np.exp(x))
+    """The exponential of a number or DataArray, with its dims; infinite where too large."""
+    with np.errstate(over="ignore"):
+        return xr.DataArray(np.exp(x))
 
 
 def log(x: Any) -> xr.DataArray:
