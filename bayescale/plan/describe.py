@@ -11,7 +11,7 @@ from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.numbers import digits, human
 
 # Quantities that people read as 70.3B, and those that differ in the fourth digit.
-_COUNTS = ("params", "tokens", "needed", "_low", "_high", "demanded", "available")
+_COUNTS = ("params", "_per_param", "tokens", "needed", "_low", "_high", "demanded", "available")
 _RESPONSES = ("loss", "target", "unlimited", "unrepeated", "repeated")
 
 type Said = float | dict[str, float | None] | list[Any] | None

@@ -195,11 +195,8 @@ def _pace(axis: Axes, laws: list[Outlook], years: np.ndarray) -> None:
             continue
         label = one.curve.name if last == len(years) - 1 else f"{one.curve.name}: then none suffice"
         axis.plot(years[last], factor[last], "o", color=colour, label=label)
-    axis.set(
-        yscale="log",
-        ylabel="times the parameters",
-        title="Parameters that make up for the data (median)",
-    )
+    axis.set(yscale="log", ylabel="times the parameters")
+    axis.set_title("Parameters that make up for the data (median)")
     if axis.lines and axis.get_legend_handles_labels()[0]:
         axis.legend(loc="upper left")
 

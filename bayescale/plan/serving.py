@@ -215,7 +215,7 @@ def serve(
     lacking = curve.lacking()
     if max_tokens is None and sum(lacking.values()) >= prob:
         raise BayescaleError(
-            f"max_tokens=none: under {' and '.join(lacking)} an ever smaller model on ever more "
+            f"no max_tokens: under {' and '.join(lacking)} an ever smaller model on ever more "
             "tokens may be the cheapest; say how many tokens there are"
         )
 
