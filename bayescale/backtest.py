@@ -18,16 +18,21 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.convergence import Convergence
+from bayescale.design import design
 from bayescale.errors import BayescaleError
+from bayescale.inference import Sampler
 from bayescale.notes import Note
 from bayescale.runs import Runs
 from bayescale.scaling import ScalingModel
 from bayescale.scores import averaged, scores
 from bayescale.settings import PROB
 from bayescale.spec import Spec
+from bayescale.unseen import Unseen
 
 PROBS = (0.5, 0.8, PROB)
 _PIT_BINS = 10
+# Runs below a frontier of a history, at least.
+_FEWEST = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,16 +143,26 @@ def read_suite(path: str | Path) -> list[Split]:
 def rolling(runs: Runs, shares: Sequence[float] = (1 / 2, 1 / 4, 1 / 8)) -> list[Split]:
     """The user's own history: fit below a share of the largest compute, predict the rest.
 
-    Splits with fewer than 6 runs to fit or none to predict are left out.
+    Splits with fewer than 6 runs to fit are left out.
     """
-    stated = Runs(runs.table[runs.known_tokens], runs.name)
-    flops = stated.seen_params("active") * stated.table["tokens"]
+    return [one for one, _ in _frontiers(runs, shares)]
+
+
+def _frontiers(
+    runs: Runs, shares: Sequence[float] = (1 / 2, 1 / 4, 1 / 8)
+) -> list[tuple[Split, xr.Dataset]]:
+    """Each split of a history, and masks `below` and `above` over all runs.
+
+    A run that hides its token count is on neither side.
+    """
+    flops = (runs.seen_params("active") * runs.table["tokens"]).to_numpy()
     found = []
     for share in shares:
-        below = flops <= share * flops.max()
-        if below.sum() >= 6:
-            train, test = (Runs(stated.table[mask], runs.name) for mask in (below, ~below))
-            found.append(Split(f"below {share:g} of the most compute", train, test))
+        below, above = flops <= share * np.nanmax(flops), flops > share * np.nanmax(flops)
+        if below.sum() >= _FEWEST:
+            train, test = (Runs(runs.table[mask], runs.name) for mask in (below, above))
+            masks = xr.Dataset({"below": ("run", below), "above": ("run", above)})
+            found.append((Split(f"below {share:g} of the most compute", train, test), masks))
     return found
 
 
@@ -185,20 +200,21 @@ def backtest(spec: Spec, one: Split, *, seed: int = 0, show_progress: bool = Tru
     start = time.perf_counter()
     settings = replace(spec.settings, seed=seed)
     fit = ScalingModel(spec).fit(one.train, settings, show_progress=show_progress)
-    predicted = fit.predict(one.test, "run").draws
+    points = _scored(spec, one, fit.predict(one.test, "run").draws)
+    return Backtest(one, spec, points, fit.convergence, time.perf_counter() - start)
+
+
+def _scored(spec: Spec, one: Split, predicted: xr.DataArray) -> pd.DataFrame:
+    """Scores of ln(response) at the test runs, with their sizes."""
     if bool((predicted <= 0).any()):
         raise BayescaleError(
             f"{one.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "
             "use a law with a floor"
         )
-    reached = one.test.table.set_index("run")[spec.response]
-    observed = xr.DataArray(
-        np.log(reached.to_numpy(float)), dims="run", coords={"run": predicted["run"]}
-    )
-    logs = predicted.copy(data=np.log(predicted.to_numpy()))
-    points = scores(logs, observed, PROBS)
-    sizes = one.test.table[["params", "tokens"]].reset_index(drop=True)
-    return Backtest(one, spec, points.join(sizes), fit.convergence, time.perf_counter() - start)
+    reached = one.test.table[spec.response].to_numpy(float)
+    observed = xr.DataArray(np.log(reached), dims="run", coords={"run": predicted["run"]})
+    points = scores(predicted.copy(data=np.log(predicted.to_numpy())), observed, PROBS)
+    return points.join(one.test.table[["params", "tokens"]].reset_index(drop=True))
 
 
 def summary(results: Sequence[Backtest]) -> dict[str, Any]:
@@ -230,16 +246,38 @@ def calibrate(
 ) -> tuple[list[Backtest], list[Note]]:
     """Whether the spec's intervals held on the user's own runs, over a rolling frontier.
 
+    Compiles once: each frontier is a refit of the same sampler. Groups that have all their runs
+    above it are drawn as new ones.
+
     Returns
     -------
     results : list of Backtest
         One for each frontier that the runs allow; empty for a handful of runs.
     notes : list of Note
         `overconfident-here` where the 90 % intervals held far less often.
+
+    Raises
+    ------
+    BayescaleError
+        If the spec has several corpora.
     """
-    results = [backtest(spec, one, seed=seed, show_progress=show_progress) for one in rolling(runs)]
-    if not results:
+    frontiers = _frontiers(runs)
+    if not frontiers:
         return [], []
+    if spec.corpora:
+        raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
+    arrays = design(spec, runs)
+    settings = replace(spec.refit_settings, seed=seed)
+    kept = [masks["below"].to_numpy() for _, masks in frontiers]
+    start = time.perf_counter()
+    refits = Sampler(spec, arrays).refits(kept, settings, show_progress=show_progress)
+    seconds = (time.perf_counter() - start) / len(refits)
+    results = []
+    for (one, masks), refit in zip(frontiers, refits, strict=True):
+        below, above = (masks[side].to_numpy() for side in ("below", "above"))
+        unseen = Unseen(spec, refit.posterior, arrays.data, above, below)
+        points = _scored(spec, one, unseen.draws(seed))
+        results.append(Backtest(one, spec, points, refit.convergence, seconds))
     every = pd.concat([result.points for result in results])
     held = averaged(every, PROBS)[f"coverage_{PROB * 100:.0f}"]
     # The same run is predicted from several frontiers, so the misses are not independent.

@@ -272,10 +272,16 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict the response at any parameters, tokens and groups, with intervals."""
+    """Predict the response at any parameters, tokens and groups, with intervals.
+
+    With --json, `parts` says how much of a new run's interval is parameters, groups, discrepancy
+    and noise (of a single fit, not of a stack).
+    """
+    from bayescale.fit import Fit
     from bayescale.intervals import check_prob
     from bayescale.numbers import percent
     from bayescale.output import print_json, print_notes, print_table
+    from bayescale.parts import by_point
     from bayescale.points import read_points
     from bayescale.predict import KINDS, check_kind
     from bayescale.stacking import load
@@ -290,6 +296,9 @@ def predict(
         below = prediction.probability_below(target).to_numpy().ravel()
         table = table.assign(target=target, probability=below)
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
+    if as_json and kind == "run" and isinstance(loaded, Fit):
+        for row, shares in zip(rows, by_point(loaded.parts(asked)), strict=True):
+            row["parts"] = shares
     notes = _failures(loaded) + prediction.notes
     if as_json:
         said = {"kind": kind, "prob": prob, "response": loaded.spec.response, "rows": rows}

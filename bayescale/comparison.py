@@ -31,7 +31,7 @@ from bayescale.runs import Runs
 from bayescale.scores import averaged, scores
 from bayescale.settings import Settings
 from bayescale.spec import Spec
-from bayescale.unseen import Unseen, leave_one_out_density
+from bayescale.unseen import OneByOne, Unseen
 
 # Above this Pareto k, importance sampling cannot stand in for a refit (arXiv 1507.02646).
 _K_MOST = 0.7
@@ -152,12 +152,6 @@ def compare(
     specs = _specs(models)
     table = _one_table(models, runs)
     left_out = folds(table, by, share, above)
-    for name, spec in specs.items():
-        if by == "run" and spec.discrepancy:
-            raise BayescaleError(
-                f"{name} has a discrepancy, which by=run cannot leave out run by run; "
-                "use by=family or by=frontier"
-            )
     designs = {name: design(spec, table) for name, spec in specs.items()}
     unseen = {}
     for name, spec in specs.items():
@@ -289,7 +283,8 @@ def _by_run(
     everything = np.ones(arrays.data.sizes["run"], bool)
     (whole,) = sampler.refits([everything], settings)
     posterior = whole.posterior
-    density = leave_one_out_density(spec, posterior, arrays.data)
+    inside = OneByOne(spec, posterior, arrays.data)
+    density = inside.log_density()
     tree = xr.DataTree.from_dict(
         {"posterior": posterior, "log_likelihood": density.to_dataset(name="response")}
     )
@@ -302,7 +297,6 @@ def _by_run(
         replace(settings, seed=settings.seed + 1),
         show_progress=show_progress,
     )
-    inside = Unseen(spec, posterior, arrays.data, everything)
     draws = _reweighted(inside.draws(settings.seed), smoothed, settings.seed)
     predictions = scores(draws, inside.response)
     densities = {}

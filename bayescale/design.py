@@ -35,7 +35,7 @@ class Design:
         `params`, `tokens` (run): centred ln N and ln D, and other inputs of the law likewise;
         for a hidden count the middle of its range. `tokens_sd` (run, hidden): standard deviation
         of ln D, one column for each run that hides its count. `{group}_index` (run): position in
-        the group's coordinate.
+        the group's coordinate, and `{group}_runs` (group) the number of its runs.
         `response` (run) or (run, corpus). With a discrepancy, `inducing_params` and
         `inducing_tokens` (inducing): the runs that stand in for all.
     centre : mapping
@@ -74,6 +74,7 @@ def design(spec: Spec, runs: Runs) -> Design:
         codes, labels = pd.factorize(table[group], sort=group != "run")
         data[f"{group}_index"] = ("run", codes)
         data = data.assign_coords({group: np.asarray(labels, dtype=object)})
+        data[f"{group}_runs"] = (group, np.bincount(codes).astype(float))
     response = table[list(spec.columns)].to_numpy(float)
     if spec.corpora:
         data = data.assign_coords(corpus=list(spec.corpora))

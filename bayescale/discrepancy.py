@@ -214,31 +214,39 @@ class Conditioned:
             density[some] = -0.5 * (white**2).sum(1) - volume - count / 2 * np.log(2 * np.pi)
         return noise.transpose(*SAMPLE_DIMS).copy(data=density.reshape(noise.shape))
 
-    def leave_one_out_density(
+    def leave_one_out(
         self,
         params: xr.DataArray,
         tokens: xr.DataArray,
         residual: xr.DataArray,
         noise: xr.DataArray,
-    ) -> xr.DataArray:
-        """Log density of each of the runs conditioned on, given all the others: as `residual`."""
+    ) -> xr.Dataset:
+        """Mean and standard deviation of the discrepancy at each run, given all the others.
+
+        The runs are those conditioned on; arguments as for `joint_log_density`, the answer has
+        the shape of `residual`.
+        """
         where = self._places(params, tokens, residual)
         values = residual.to_numpy().reshape(where["s"].shape)
         variances = noise.transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1)
-        density = np.empty(values.shape)
+        means, spreads = np.empty(values.shape), np.empty(values.shape)
         for some, here in self._chunks(where):
             low, known = self._coordinates(some, here)
             own = np.maximum(variance(self._some(some), here, np) - (low**2).sum(1), 0)
-            own = own + variances[some]
+            around = own + variances[some]
             # Take one run's own observation out of its posterior: precisions subtract.
             with_it = (known**2).sum(1)
-            without = 1 / np.maximum(1 / with_it - 1 / own, 1e-300)
+            without = 1 / np.maximum(1 / with_it - 1 / around, 1e-300)
             mean = np.einsum("sip,si->sp", low, self.weights[some])
-            mean = without * (mean / with_it - values[some] / own)
-            spread = without + own
-            away = (values[some] - mean) ** 2 / spread
-            density[some] = -0.5 * (away + np.log(2 * np.pi * spread))
-        return residual.copy(data=density.reshape(residual.shape))
+            means[some] = without * (mean / with_it - values[some] / around)
+            spreads[some] = np.sqrt(without + own)
+        shape = residual.shape
+        return xr.Dataset(
+            {
+                "mean": residual.copy(data=means.reshape(shape)),
+                "sd": residual.copy(data=spreads.reshape(shape)),
+            }
+        )
 
     def _places(
         self, params: xr.DataArray, tokens: xr.DataArray, like: xr.DataArray

@@ -21,6 +21,7 @@ from bayescale.discrepancy import Conditioned
 from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.invert import Inverse, invert
 from bayescale.notes import Note
+from bayescale.parts import parts
 from bayescale.predict import Kind, Prediction, predict
 from bayescale.runs import Runs
 from bayescale.settings import PROB, Settings
@@ -111,6 +112,10 @@ class Fit:
             If a point breaks a rule of `Runs`.
         """
         return predict(self, as_points(points), kind)
+
+    def parts(self, points: Points) -> xr.DataArray:
+        """Shares in a new run's interval: (part, run[, corpus]); see `bayescale.parts`."""
+        return parts(self, as_points(points))
 
     def invert(self, target: float, **question: Any) -> Inverse:
         """The least compute that reaches `target`; see `bayescale.invert.invert`."""

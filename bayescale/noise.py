@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from bayescale.laws.base import Values
+from bayescale.settings import PROB
 from bayescale.spec import Spec
 
 
@@ -27,6 +28,14 @@ def scatter(
 def deviation(spec: Spec, values: Values) -> Any:
     """Standard deviation (scale, for Student's t) of single runs, on the scale the noise is on."""
     return (values["sigma"] ** 2 + spec.noise.floor**2) ** 0.5
+
+
+def equivalent_variance(spec: Spec, values: Values) -> Any:
+    """Variance of the Normal whose 90 % interval is as wide as that of the noise."""
+    if spec.noise.dist == "StudentT":
+        wider = xr.apply_ufunc(stats.t.ppf, (1 + PROB) / 2, values["nu"])
+        return (deviation(spec, values) * wider / stats.norm.ppf((1 + PROB) / 2)) ** 2
+    return deviation(spec, values) ** 2
 
 
 def unit(spec: Spec, values: Values) -> Any:

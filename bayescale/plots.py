@@ -99,10 +99,12 @@ def training_compute(fit: Fit) -> dict[str, np.ndarray]:
     return {str(name): 6 * params * counts[name].to_numpy() for name in counts}
 
 
-def along_compute(fit: Fit, flops: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
-    """Compute from half the least run to ten times the most, at the runs' mean split."""
+def along_compute(
+    fit: Fit, flops: np.ndarray, beyond: float = 10
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Compute from half the least run to `beyond` times the most, at the runs' mean split."""
     ratio = fit.centre["tokens"] / fit.centre["params"]
-    span = np.geomspace(flops.min() / 2, flops.max() * 10, _GRID)
+    span = np.geomspace(flops.min() / 2, flops.max() * beyond, _GRID)
     return span, pd.DataFrame(
         {"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)}
     )

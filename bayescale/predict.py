@@ -6,7 +6,7 @@ Works on saved draws with numpy alone; the curve is the one that the model sampl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,51 @@ def check_kind(kind: str) -> None:
         raise BayescaleError(f"kind={kind!r}: use {' or '.join(KINDS)}")
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Points as a fit's curve takes them.
+
+    Attributes
+    ----------
+    values : dict
+        Draws of the law's parameters and of each effect, new groups drawn.
+    x : dict
+        The law's inputs, centred, and each point's position along the groups' dims.
+    labels : DataFrame
+        The group of each point, by group.
+    inputs : Dataset
+        `x` without the positions.
+    notes : list of Note
+    """
+
+    values: dict[str, Any]
+    x: dict[str, xr.DataArray]
+    labels: pd.DataFrame
+    inputs: xr.Dataset
+    notes: list[Note]
+
+
+def asked_of(fit: Fitted, points: Runs) -> Asked:
+    """The points as the fit's curve takes them.
+
+    Raises
+    ------
+    BayescaleError
+        If a point has no token count.
+    """
+    hidden = [
+        Problem(int(row), str(run), "tokens", "blank", "a prediction needs a token count")
+        for row, run in points.table.loc[~points.known_tokens, "run"].items()
+    ]
+    if hidden:
+        raise RunsError(points.name, hidden)
+    inputs = centred(log_inputs(fit.spec, points).drop_dims("hidden"), fit.centre)
+    labels, notes = resolve(fit, points)
+    values, index = effects_at(fit, labels)
+    x = {**{name: inputs[name] for name in fit.spec.law.inputs}, **index}
+    return Asked(values, x, labels, inputs, notes)
+
+
 def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
     """Draws of the response at points.
 
@@ -87,21 +132,11 @@ def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
         If `kind` is unknown or a point has no token count.
     """
     check_kind(kind)
-    hidden = [
-        Problem(int(row), str(run), "tokens", "blank", "a prediction needs a token count")
-        for row, run in points.table.loc[~points.known_tokens, "run"].items()
-    ]
-    if hidden:
-        raise RunsError(points.name, hidden)
-    asked = centred(log_inputs(fit.spec, points).drop_dims("hidden"), fit.centre)
-    labels, notes = resolve(fit, points)
-    values, index = effects_at(fit, labels)
-    x = {**{name: asked[name] for name in fit.spec.law.inputs}, **index}
-    draws = responses(fit, values, x, kind)
-    distances = distance(fit, asked)
-    notes += extrapolation_note(fit, distances)
-    notes += _crosses_zero(fit.spec, draws)
-    frame = _describe(fit, points, labels).join(distances.to_dataframe())
+    asked = asked_of(fit, points)
+    draws = responses(fit, asked.values, asked.x, kind)
+    distances = distance(fit, asked.inputs)
+    notes = [*asked.notes, *extrapolation_note(fit, distances), *_crosses_zero(fit.spec, draws)]
+    frame = _describe(fit, points, asked.labels).join(distances.to_dataframe())
     return Prediction(draws, kind, frame, notes)
 
 

@@ -35,13 +35,20 @@ class Unseen:
         The arrays of a design, of all its runs.
     out : ndarray of bool
         Which runs were left out.
+    kept : ndarray of bool, optional
+        Which runs the draws saw; by default all others.
     """
 
     def __init__(
-        self, spec: Spec, posterior: xr.Dataset, data: xr.Dataset, out: np.ndarray
+        self,
+        spec: Spec,
+        posterior: xr.Dataset,
+        data: xr.Dataset,
+        out: np.ndarray,
+        kept: np.ndarray | None = None,
     ) -> None:
         self.spec, self.posterior = spec, posterior
-        self._data, self._out = data, out
+        self._data, self._kept = data, ~out if kept is None else kept
         rows = np.flatnonzero(out)
         self.x = {name: v.isel(run=rows) if "run" in v.dims else v
                   for name, v in inputs_at(data, posterior).items()}  # fmt: skip
@@ -58,7 +65,7 @@ class Unseen:
 
     @cached_property
     def _given(self) -> Conditioned:
-        kept = self._data.isel(run=np.flatnonzero(~self._out))
+        kept = self._data.isel(run=np.flatnonzero(self._kept))
         return conditioned(self.spec, self.posterior, kept)
 
     @cached_property
@@ -96,16 +103,25 @@ class Unseen:
         return replicate(self.spec, self.posterior, self.x, seed, self._missed)
 
 
-def leave_one_out_density(spec: Spec, posterior: xr.Dataset, data: xr.Dataset) -> xr.DataArray:
-    """Log density of each run given all others and the draws: (chain, draw, run).
+class OneByOne(Unseen):
+    """Every run of a design under draws that saw it, as if it alone had been left out.
 
-    Without a discrepancy runs are independent given the draws, so the others do not matter.
+    Without a discrepancy runs are independent given the draws, so the others do not matter; with
+    one, each is predicted given the others. Draws still know the run through the parameters:
+    that is for importance sampling to undo.
     """
-    everything = np.ones(data.sizes["run"], bool)
-    if not spec.discrepancy:
-        return Unseen(spec, posterior, data, everything).log_density()
-    x = inputs_at(data, posterior)
-    density = conditioned(spec, posterior, data).leave_one_out_density(
-        x["params"], x["tokens"], residual(spec, posterior, x), noise_variance(spec, posterior)
-    )
-    return density_of_response(spec, posterior, density, x["response"])
+
+    def __init__(self, spec: Spec, posterior: xr.Dataset, data: xr.Dataset) -> None:
+        everything = np.ones(data.sizes["run"], bool)
+        super().__init__(spec, posterior, data, everything, everything)
+
+    @cached_property
+    def _missed(self) -> xr.Dataset | None:
+        if not self.spec.discrepancy:
+            return None
+        return self._given.leave_one_out(
+            self.x["params"],
+            self.x["tokens"],
+            residual(self.spec, self.posterior, self.x),
+            noise_variance(self.spec, self.posterior),
+        )

@@ -127,12 +127,6 @@ def test_the_frontier_is_what_took_the_most_compute(table: Runs) -> None:
         (lambda t: compare(["compute-only", "compute-only"], t), "two models are named"),
         (lambda t: compare(["compute-only", "compute-only-corpora"], t), "one response"),
         (lambda t: compare(["compute-only", "chinchilla"], t, by="moon"), "by='moon'"),
-        (
-            lambda t: compare(
-                ["compute-only", Spec.load("compute-only").replace(discrepancy=True)], t
-            ),
-            "has a discrepancy",
-        ),
         (lambda t: compare(["compute-only", "chinchilla"], t, by="dataset"), "no column dataset"),
         (lambda t: folds(t, "frontier", share=1.5), "share=1.5"),
         (lambda t: folds(t, "frontier", above=1e30), "leave some on either side"),

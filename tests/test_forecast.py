@@ -14,7 +14,7 @@ from bayescale import BayescaleError, Fit, Runs, ScalingModel, Spec, discrepancy
 from bayescale.backtest import backtest, calibrate, read_suite, rolling, split, summary
 from bayescale.design import design
 from bayescale.discrepancy import Conditioned, condition, covariance, inducing, places
-from bayescale.unseen import leave_one_out_density
+from bayescale.unseen import OneByOne
 
 RNG = np.random.default_rng(0)
 
@@ -87,7 +87,7 @@ def test_conditioning_is_that_of_a_dense_gaussian(case) -> None:
 def test_leaving_one_out_is_that_of_a_dense_gaussian(case) -> None:
     given, asked, dense, share = case
     noise = xr.full_like(asked["residual"].isel(run=0), asked["noise"])
-    said = given.leave_one_out_density(
+    said = given.leave_one_out(
         asked["inside"]["params"], asked["inside"]["tokens"], asked["residual"], noise
     )
     for i, whole in enumerate(dense):
@@ -95,8 +95,9 @@ def test_leaving_one_out_is_that_of_a_dense_gaussian(case) -> None:
             rest = [k for k in range(12) if k != row]
             gain = whole[row, rest] @ np.linalg.inv(whole[np.ix_(rest, rest)])
             spread = np.sqrt(whole[row, row] - gain @ whole[rest, row])
-            expected = stats.norm(gain @ share[rest], spread).logpdf(share[row])
-            assert float(said[0, i, row]) == pytest.approx(expected, abs=0.01)
+            own = np.sqrt(spread**2 - asked["noise"])
+            assert float(said["mean"][0, i, row]) == pytest.approx(gain @ share[rest], abs=1e-4)
+            assert float(said["sd"][0, i, row]) == pytest.approx(own, rel=0.01)
 
 
 def test_runs_that_stand_in_for_all_are_few_and_spread_out() -> None:
@@ -142,7 +143,7 @@ def test_a_forecast_is_saved_asked_and_inverted(forecast: Fit, tmp_path) -> None
 
 def test_runs_given_the_others_are_as_likely_as_when_left_out(forecast: Fit) -> None:
     data = design(forecast.spec, forecast.runs).data
-    density = leave_one_out_density(forecast.spec, forecast.posterior, data)
+    density = OneByOne(forecast.spec, forecast.posterior, data).log_density()
     assert density.shape == (4, 750, 40)
     # Scatter of 0.4 % on responses near 2.6: about ln(1 / (0.01 sqrt(2 pi e))) nats a run.
     assert float(density.mean()) == pytest.approx(3.1, abs=0.4)

@@ -17,7 +17,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bayescale import numbers, plots
+from bayescale import numbers, plots, plots_parts
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
 from bayescale.plan.decisions import decisions, exhaustion
@@ -80,6 +80,7 @@ def write(
 def _figures(fit: Fit) -> dict[str, str]:
     """The figures that a fit has, by kind, as SVG."""
     drawn = {kind: draw(fit) for kind, draw in plots.FIGURES.items()}
+    drawn["parts"] = plots_parts.parts(fit)
     return {kind: _svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
 
 

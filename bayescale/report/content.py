@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.backtest import calibrate, summary
 from bayescale.convergence import ESS_LEAST, R_HAT_MOST
 from bayescale.design import log_inputs
 from bayescale.errors import BayescaleError
@@ -17,6 +18,7 @@ from bayescale.fit import Fit, as_points
 from bayescale.folder import versions
 from bayescale.intervals import holds, interval
 from bayescale.numbers import plural
+from bayescale.parts import PARTS, by_point
 from bayescale.predict import KINDS
 from bayescale.reference import least_squares, reference_runs
 from bayescale.runs import QUANTITIES, Runs
@@ -58,6 +60,7 @@ def content(
     return {
         "prob": PROB,
         "kinds": KINDS,
+        "parts": PARTS,
         "limits": {"r_hat": R_HAT_MOST, "ess": ESS_LEAST},
         "passed": all(fit.convergence.passed for fit in fits),
         "fits": sections,
@@ -123,6 +126,7 @@ def _section(
         "convergence": fit.convergence.to_dict(),
         "notes": [note.to_dict() for note in fit.notes],
         "check": _check(fit),
+        "history": {"refused": "the spec has several corpora"} if spec.corpora else _history(fit),
         "settings": vars(fit.settings),
         "table": _table(fit),
     }
@@ -147,7 +151,9 @@ def _predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any
     asked = as_points(list(points))
     mean, run = fit.predict(asked, "mean"), fit.predict(asked, "run")
     rows = _records(mean.table().drop(columns=["kind", "prob", "mean"]))
-    for row, new in zip(rows, _records(run.table()), strict=True):
+    shares = by_point(fit.parts(asked))
+    for row, new, made_of in zip(rows, _records(run.table()), shares, strict=True):
+        row["parts"] = made_of
         row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
         row["new_run"] = {end: new[end] for end in ("lower", "upper")}
     return {"rows": rows, "notes": [note.to_dict() for note in run.notes]}
@@ -217,6 +223,29 @@ def _check(fit: Fit) -> dict[str, Any]:
     return {
         "prior_predictive": prior,
         "inside": {f"{prob:g}": inside(prob) for prob in (0.5, PROB)},
+    }
+
+
+def _history(fit: Fit) -> dict[str, Any]:
+    """How often intervals beyond a frontier held on the fit's own runs, or why none can tell."""
+    try:
+        results, notes = calibrate(fit.spec, fit.runs, seed=fit.seed)
+    except BayescaleError as error:  # the law predicts what has no logarithm
+        return {"refused": str(error)}
+    if not results:
+        return {"refused": "too few runs below a frontier"}
+    said = summary(results)
+    return {
+        "refused": None,
+        "frontiers": [
+            {key: value for key, value in one.to_dict().items() if key not in ("points", "pit")}
+            for one in results
+        ],
+        "pooled_coverage": said["pooled_coverage"],
+        "predictions": sum(len(one.points) for one in results),
+        "runs": int(pd.concat([one.points for one in results])["run"].nunique()),
+        "passed": said["passed"],
+        "notes": [note.to_dict() for note in notes],
     }
 
 
