@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3 /usr/bin/python3 python
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 
-.PHONY: report test lint fast bench-refits lock clean
+.PHONY: report test lint fast bench-refits bench-skill lock clean
 .DELETE_ON_ERROR:
 
 report: $(ENV)
@@ -21,6 +21,9 @@ fast: $(ENV)
 
 bench-refits: $(ENV)
 	.venv/bin/python tests/benchmarks/refits.py
+
+bench-skill: $(ENV) | $(UV)
+	.venv/bin/python tests/benchmarks/skill.py
 
 lint: $(ENV)
 	.venv/bin/ruff check .

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,21 +74,13 @@ class Backtest:
 
     def to_dict(self) -> dict[str, Any]:
         """Scores as plain values."""
-        said = averaged(self.points, PROBS)
-        coverage = {f"{prob * 100:.0f}": said.pop(f"coverage_{prob * 100:.0f}") for prob in PROBS}
-        pit, _ = np.histogram(self.points["pit"], _PIT_BINS, (0, 1))
         return {
-            "name": self.split.name,
-            "n_train": len(self.split.train),
-            "n_test": len(self.split.test),
-            "coverage": coverage,
-            **said,
+            **described(self.split, self.points),
             "rhat": self.convergence.r_hat,
             "ess": self.convergence.ess_bulk,
             "divergences": self.convergence.divergences,
             "passed": self.convergence.passed,
             "seconds": self.seconds,
-            "pit": pit.tolist(),
             "points": self.points.to_dict(orient="records"),
         }
 
@@ -200,28 +192,55 @@ def backtest(spec: Spec, one: Split, *, seed: int = 0, show_progress: bool = Tru
     start = time.perf_counter()
     settings = replace(spec.settings, seed=seed)
     fit = ScalingModel(spec).fit(one.train, settings, show_progress=show_progress)
-    points = _scored(spec, one, fit.predict(one.test, "run").draws)
+    logs = _logs(spec, one, fit.predict(one.test, "run").draws)
+    points = scored(one, spec.response, logs)
     return Backtest(one, spec, points, fit.convergence, time.perf_counter() - start)
 
 
-def _scored(spec: Spec, one: Split, predicted: xr.DataArray) -> pd.DataFrame:
-    """Scores of ln(response) at the test runs, with their sizes."""
+def _logs(spec: Spec, one: Split, predicted: xr.DataArray) -> xr.DataArray:
+    """Draws of ln(response), refused where one has none."""
     if bool((predicted <= 0).any()):
         raise BayescaleError(
             f"{one.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "
             "use a law with a floor"
         )
-    reached = one.test.table[spec.response].to_numpy(float)
-    observed = xr.DataArray(np.log(reached), dims="run", coords={"run": predicted["run"]})
-    points = scores(predicted.copy(data=np.log(predicted.to_numpy())), observed, PROBS)
-    return points.join(one.test.table[["params", "tokens"]].reset_index(drop=True))
+    return predicted.copy(data=np.log(predicted.to_numpy()))
 
 
-def summary(results: Sequence[Backtest]) -> dict[str, Any]:
-    """Means over splits (geometric for `interval_score` and `crps`), and pooled coverage."""
-    each = [result.to_dict() for result in results]
-    every = pd.concat([result.points for result in results])
-    pooled = averaged(every, PROBS)
+def scored(one: Split, response: str, logs: xr.DataArray) -> pd.DataFrame:
+    """Scores of draws of ln(response) of the test runs, whoever made them: a row a run.
+
+    Parameters
+    ----------
+    one : Split
+    response : str
+    logs : DataArray
+        (chain, draw, run), the runs as the split has them.
+    """
+    reached = np.log(one.test.table[response].to_numpy(float))
+    observed = xr.DataArray(reached, dims="run", coords={"run": logs["run"]})
+    sizes = one.test.table[["params", "tokens"]].reset_index(drop=True)
+    return scores(logs, observed, PROBS).join(sizes)
+
+
+def described(one: Split, points: pd.DataFrame) -> dict[str, Any]:
+    """A split and the means of its runs' scores, as plain values."""
+    said = averaged(points, PROBS)
+    coverage = {f"{prob * 100:.0f}": said.pop(f"coverage_{prob * 100:.0f}") for prob in PROBS}
+    pit, _ = np.histogram(points["pit"], _PIT_BINS, (0, 1))
+    return {
+        "name": one.name,
+        "n_train": len(one.train),
+        "n_test": len(one.test),
+        "coverage": coverage,
+        **said,
+        "pit": pit.tolist(),
+    }
+
+
+def means(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means over described splits (geometric for `interval_score`, `crps`), pooled coverage."""
+    pooled = averaged(pd.DataFrame([point for one in each for point in one["points"]]), PROBS)
 
     def mean(name: str) -> float:
         return float(np.mean([one[name] for one in each]))
@@ -236,6 +255,14 @@ def summary(results: Sequence[Backtest]) -> dict[str, Any]:
         "interval_score": geometric("interval_score"),
         "crps": geometric("crps"),
         **{name: mean(name) for name in ("rmse", "bias", "width", "seconds")},
+    }
+
+
+def summary(results: Sequence[Backtest]) -> dict[str, Any]:
+    """Means over splits, and the worst convergence."""
+    each = [result.to_dict() for result in results]
+    return {
+        **means(each),
         "rhat": max(one["rhat"] for one in each),
         "passed": all(one["passed"] for one in each),
     }
@@ -276,7 +303,7 @@ def calibrate(
     for (one, masks), refit in zip(frontiers, refits, strict=True):
         below, above = (masks[side].to_numpy() for side in ("below", "above"))
         unseen = Unseen(spec, refit.posterior, arrays.data, above, below)
-        points = _scored(spec, one, unseen.draws(seed))
+        points = scored(one, spec.response, _logs(spec, one, unseen.draws(seed)))
         results.append(Backtest(one, spec, points, refit.convergence, seconds))
     every = pd.concat([result.points for result in results])
     held = averaged(every, PROBS)[f"coverage_{PROB * 100:.0f}"]

@@ -24,7 +24,7 @@ from bayescale.plan.decisions import decisions, exhaustion
 from bayescale.report.content import content, sections_of
 from bayescale.report.which_law import which_law
 
-__all__ = ["content", "render", "write"]
+__all__ = ["as_svg", "content", "render", "write"]
 
 
 def write(
@@ -61,7 +61,7 @@ def write(
     said["law"] = None
     if comparison is not None:
         said["law"], drawn = which_law(comparison, [*fits, *rivals])
-        law_figures = {kind: _svg(figure, kind) for kind, figure in drawn.items()}
+        law_figures = {kind: as_svg(figure, kind) for kind, figure in drawn.items()}
     page = render(said, figures, law_figures)
     text = json.dumps(said, indent=2, allow_nan=False) + "\n"
     try:
@@ -81,7 +81,7 @@ def _figures(fit: Fit) -> dict[str, str]:
     """The figures that a fit has, by kind, as SVG."""
     drawn = {kind: draw(fit) for kind, draw in plots.FIGURES.items()}
     drawn["parts"] = plots_parts.parts(fit)
-    return {kind: _svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
+    return {kind: as_svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
 
 
 def _decide(fits: Sequence[Fit], said: dict[str, Any], figures: Sequence[dict[str, str]]) -> None:
@@ -89,9 +89,9 @@ def _decide(fits: Sequence[Fit], said: dict[str, Any], figures: Sequence[dict[st
     chosen = [fit for fit, _ in sections_of(fits)]
     for fit, section, drawn in zip(chosen, said["fits"], figures, strict=True):
         section["decisions"], plots_ = decisions(fit)
-        drawn |= {kind: _svg(figure, kind) for kind, figure in plots_.items()}
+        drawn |= {kind: as_svg(figure, kind) for kind, figure in plots_.items()}
     said["exhaustion"], figure = exhaustion(chosen)
-    figures[0]["exhaustion"] = _svg(figure, "exhaustion")
+    figures[0]["exhaustion"] = as_svg(figure, "exhaustion")
 
 
 def render(
@@ -122,7 +122,7 @@ def render(
     return template.render(**said, figures=inlined, law_figures=of_laws)
 
 
-def _svg(figure: Figure, salt: str) -> str:
+def as_svg(figure: Figure, salt: str) -> str:
     """A figure as SVG, the same text for the same figure."""
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}), catch_warnings():

@@ -1,9 +1,9 @@
 """The field's own tools on the same splits as ours, each in an environment of its own.
 
-`run_peers` hands every worker of this folder the splits as JSON and merges what comes back: a list
-of methods, each `{"method", "version", "splits": [{"name", "draws", "seconds"}]}`, where `draws` is
-draws x test rows of ln(response), one draw for a point prediction. A split that a peer could not
-do holds `{"name", "error"}` instead.
+`forecasts` hands a worker of this folder one split as JSON and gives what comes back: for each of
+the worker's methods `{"method", "version", "draws", "seconds"}`, where `draws` is draws x test rows
+of ln(response), one draw for a point prediction. A method that could not do the split has `error`
+in place of the last two.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+
+from bayescale import BayescaleError
 
 HERE = Path(__file__).parent
 
@@ -45,47 +46,51 @@ PINS = {
 }
 
 
-def run_peers(splits: list[dict], progress: Callable[[str], None]) -> list[dict]:
-    """Run every worker on the splits, one core each and one after another."""
-    methods: list[dict] = []
+def settings(worker: str) -> dict:
+    """All that a worker's forecasts depend on, beside the split."""
+    code = [(HERE / name).read_text() for name in (f"{worker}.py", "_protocol.py")]
+    return {"pins": PINS[worker], "code": code}
+
+
+def find_uv() -> str:
+    """Return uv, the user's or the one that `make` fetched.
+
+    Raises
+    ------
+    BayescaleError
+    """
+    own = HERE.parents[2] / ".uv" / "bin" / "uv"
+    found = shutil.which("uv") or (str(own) if own.is_file() else None)
+    if found is None:
+        raise BayescaleError("the peers need uv: use `make bench-skill`, which fetches it")
+    return found
+
+
+def forecasts(worker: str, split: dict) -> list[dict]:
+    """Run a worker's methods on a split, on one core, in an environment that uv keeps.
+
+    Raises
+    ------
+    BayescaleError
+        If the environment cannot be made, or the worker ends early: the last line it wrote.
+    """
+    asked = [word for pin in PINS[worker] for word in ("--with", pin)]
+    command = [find_uv(), "run", "--quiet", "--isolated", "--no-project"]
+    command += ["--python", sys.executable, *asked, "python", str(HERE / f"{worker}.py")]
+    cores = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+    extra = dict.fromkeys(cores, "1") | {"PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "in.json")
-        source.write_text(json.dumps(splits))
-        for worker, pins in PINS.items():
-            progress(f"{worker}: making its environment")
-            target = Path(folder, f"{worker}.json")
-            error = _run([*_python(pins), str(HERE / f"{worker}.py"), source, target], progress)
-            if error:
-                failed = [{"name": split["name"], "error": error} for split in splits]
-                methods.append({"method": worker, "version": pins[0], "splits": failed})
-            else:
-                methods += json.loads(target.read_text())
-    return methods
-
-
-def _python(pins: list[str]) -> list[str]:
-    """Return the start of a command in an environment that uv keeps in its own cache."""
-    own = HERE.parents[2] / ".uv" / "bin" / "uv"  # where `make` puts it
-    uv = shutil.which("uv") or str(own)
-    if not Path(uv).is_file():
-        raise FileNotFoundError("the peers need uv: run `make report` once, or install uv")
-    asked = [word for pin in pins for word in ("--with", pin)]
-    return [uv, "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable, *asked]
-
-
-def _run(command: list, progress: Callable[[str], None]) -> str:
-    """Run a worker, pass its lines on, and return the last line of what went wrong, if any."""
-    one_core = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"], "1")
-    with tempfile.TemporaryFile("w+") as complaints:
-        with subprocess.Popen(
-            command,
-            env=os.environ | one_core | {"PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.PIPE,
-            stderr=complaints,
+        source, target = Path(folder, "in.json"), Path(folder, "out.json")
+        source.write_text(json.dumps(split))
+        ran = subprocess.run(
+            [*command, source, target],
+            env=os.environ | extra,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-        ) as process:
-            for line in process.stdout or ():
-                progress(line.rstrip())
-        complaints.seek(0)
-        lines = complaints.read().strip().splitlines() or [""]
-    return f"exit {process.returncode}: {lines[-1]}" if process.returncode else ""
+            check=False,
+        )
+        if ran.returncode:
+            *_, last = ["", *ran.stderr.strip().splitlines()]
+            raise BayescaleError(f"{worker}: exit {ran.returncode}: {last}")
+        return json.loads(target.read_text())

@@ -1,4 +1,4 @@
-"""What every worker does alike: read the splits, time each method on each, write what came out."""
+"""What every worker does alike: read a split, time each method on it, write what came out."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ type Forecast = Callable[[dict], np.ndarray]
 
 
 def serve(methods: Mapping[str, Forecast], version: str) -> None:
-    """Run every method on every split of the file in argv[1] and write the draws to argv[2]."""
+    """Run every method on the split of the file in argv[1] and write the draws to argv[2]."""
     source, target = map(Path, sys.argv[1:])
-    splits = json.loads(source.read_text())
-    out = [
-        {"method": name, "version": version, "splits": [_forecast(name, run, s) for s in splits]}
-        for name, run in methods.items()
-    ]
+    split = json.loads(source.read_text())
+    out = [{"method": k, "version": version, **_forecast(run, split)} for k, run in methods.items()]
     target.write_text(json.dumps(out))
 
 
@@ -33,8 +30,7 @@ def columns(split: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     return n, d, y, n_test, d_test
 
 
-def _forecast(method: str, run: Forecast, split: dict) -> dict:
-    print(f"{method}: {split['name']}", flush=True)
+def _forecast(run: Forecast, split: dict) -> dict:
     start = time.perf_counter()
     try:
         draws = np.asarray(run(split), float)
@@ -42,9 +38,5 @@ def _forecast(method: str, run: Forecast, split: dict) -> dict:
             share = 1 - np.isfinite(draws).mean()
             raise ValueError(f"{share:.1%} of the draws of ln(response) are not finite")
     except Exception as error:  # noqa: BLE001 -- a peer may fail in any way, and its score shows it
-        return {"name": split["name"], "error": f"{type(error).__name__}: {error}"}
-    return {
-        "name": split["name"],
-        "draws": draws.round(7).tolist(),
-        "seconds": round(time.perf_counter() - start, 3),
-    }
+        return {"error": f"{type(error).__name__}: {error}"}
+    return {"draws": draws.round(7).tolist(), "seconds": round(time.perf_counter() - start, 3)}

@@ -28,9 +28,10 @@ GRID = np.array(
     ),
     float,
 )
-# Polishing all 4500 takes minutes a table; the 100 that begin lowest reach the same optimum.
+# Those that begin lowest: on the suite's tables 600 more found nothing lower.
 STARTS = 100
-# A resample starts from the whole table's optimum, and from the grid's lowest as a guard.
+# A resample starts from the whole table's optimum and from its own lowest of the grid: 19 more
+# lowered the loss by a thousandth in none of 25 resamples a table.
 RESTARTS = 1
 
 

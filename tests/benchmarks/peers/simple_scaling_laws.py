@@ -1,8 +1,7 @@
 """simple-scaling-laws: its wild cluster bootstrap's draws of one new run, each law its own method.
 
-Its defaults stand, which its README calibrates its intervals with: every row one training run, its
-loss unlogged. Only the draws are 400 in place of 1000, as it is slow. The third law is here because
-it nests the other two.
+Its defaults stand, which its README calibrates its intervals with: 1000 draws, every row one
+training run, its loss unlogged. The third law is here because it nests the other two.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from _protocol import columns, serve
 sys.path = [path for path in sys.path if Path(path).resolve() != Path(__file__).resolve().parent]
 
 LAWS = ("separable-power", "kaplan-joint-power", "skaling-joint-power")
-DRAWS = 400
 SIZE, DATA, LOSS = "model_size__params", "dataset_size__tokens", "test_loss__response"
 
 
@@ -34,12 +32,11 @@ def new_run(split: dict, law: str) -> np.ndarray:
     table = pl.DataFrame({"training_run_id": run, SIZE: n, DATA: d, LOSS: y})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of every extrapolation, which these all are
-        model = fit(table, law=law, n_draws=DRAWS, seed=split["seed"])
+        model = fit(table, law=law, seed=split["seed"])
         points = model.fitting_predictors(model.prepare_points({SIZE: n_test, DATA: d_test}))
         rng = np.random.default_rng(split["seed"])
         draws = model.target_draws(LOSS, points, kind="new-run", rng=rng)
-    # Its floor may be negative; a draw that falls there counts as a thousandth of the least loss.
-    return np.log(np.maximum(draws, y.min() / 1000))
+    return np.log(draws)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,171 @@
+"""Whose intervals hold beyond the data: `make bench-skill`.
+
+Runs the suite of splits through ours and through the peers, scores all with `bayescale.scores`, and
+writes the page, the figure and the numbers to `reports/forecast-skill/`. What is done is kept in
+`build/`, so a rerun does only what changed. Ratios of the seconds are rough: other jobs share the
+machine, and ours sample on several cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+import skill_page
+import xarray as xr
+
+from bayescale import BayescaleError, Spec
+from bayescale.backtest import Split, backtest, described, means, read_suite, scored
+from bayescale.folder import versions
+from bayescale.settings import PROB
+
+ROOT = Path(__file__).parents[2]
+SUITE = ROOT.parent / "shared" / "data" / "backtests.toml"
+KEPT = ROOT / "build" / "forecast-skill"
+SEED = 0
+RESPONSE = "loss"
+# Files of ours that only show what others made; all others may change a forecast.
+SHOWN = ("cli.py", "output.py", "points.py", "plots*.py", "plan/*", "report/*")
+
+
+def ours() -> dict[str, Spec]:
+    alone = Spec.load("chinchilla").replace(response=RESPONSE, groups=False)
+    return {"bayescale, forecast": Spec.load("forecast"), "bayescale, law and iid noise": alone}
+
+
+def handed(one: Split) -> dict:
+    """A split as the peers get it: no response of a run to be predicted."""
+    columns = {"params": "params", "tokens": "tokens", "response": RESPONSE}
+    train = {name: one.train.table[column].tolist() for name, column in columns.items()}
+    test = {name: one.test.table[name].tolist() for name in ("params", "tokens")}
+    return {"name": one.name, "seed": SEED, "train": train, "test": test}
+
+
+def kept(label: str, depends_on: object, make: Callable[[], list[dict]]) -> list[dict]:
+    """What was made before from the same things, or what `make` gives, kept for the next time."""
+    digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+    path = KEPT / f"{label.replace(', ', '-').replace(' ', '-')}-{digest[:16]}.json"
+    if not path.is_file():
+        made = json.dumps(make())
+        KEPT.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(made)
+        unfinished.replace(path)
+    return json.loads(path.read_text())
+
+
+def sources() -> str:
+    """A digest of our code and of the versions that it runs with."""
+    package = ROOT / "bayescale"
+    shown = {path for pattern in SHOWN for path in package.glob(pattern)}
+    files = [*sorted({*package.rglob("*.py")} - shown), ROOT / "requirements.lock"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def jobs(suite: list[Split]) -> Iterator[tuple[str, Split, object, Callable[[], list[dict]]]]:
+    """A name, a split, all that the outcome depends on, and what makes it; peers first."""
+    for worker in peers.PINS:
+        asked = peers.settings(worker)
+        for one in suite:
+            rows = handed(one)
+            yield worker, one, [asked, rows], partial(peers.forecasts, worker, rows)
+    code = sources()
+    for name, spec in ours().items():
+        for one in suite:
+            reached = one.test.table[RESPONSE].tolist()
+            asked = [code, spec.model_dump(mode="json"), handed(one), reached]
+            yield name, one, asked, partial(by_us, name, spec, one)
+
+
+def by_us(name: str, spec: Spec, one: Split) -> list[dict]:
+    scores = backtest(spec, one, seed=SEED, show_progress=False).to_dict()
+    return [{"method": name, "version": versions()["bayescale"], **scores}]
+
+
+def by_peer(one: Split, draws: np.ndarray) -> dict:
+    """Scores of a peer's draws (draw, run) of ln(response); of a point, its error and no more."""
+    if len(draws) == 1:
+        error = draws[0] - np.log(one.test.table[RESPONSE].to_numpy(float))
+        return {"rmse": float(np.sqrt((error**2).mean())), "bias": float(error.mean())}
+    runs = one.test.table["run"].to_numpy()
+    logs = xr.DataArray(draws[None], dims=("chain", "draw", "run"), coords={"run": runs})
+    points = scored(one, RESPONSE, logs)
+    return {**described(one, points), "points": points.to_dict(orient="records")}
+
+
+def mean(done: list[dict]) -> dict:
+    """Means over the splits that a method did; a point has few."""
+    if not done or "points" not in done[0]:
+        names = ("rmse", "bias", "seconds") if done else ()
+        return {name: float(np.mean([one[name] for one in done])) for name in names}
+    said = means(done)
+    if "rhat" in done[0]:
+        said["rhat"] = max(one["rhat"] for one in done)
+        said["passed"] = all(one["passed"] for one in done)
+    return said
+
+
+def run(suite: list[Split]) -> list[dict[str, Any]]:
+    """Each method's version, its scores split by split, and their means."""
+    methods: dict[str, dict] = {}
+    work = list(jobs(suite))
+    for i, (name, one, asked, make) in enumerate(work, 1):
+        label = f"{name}, {one.name}"
+        print(f"{i} of {len(work)}: {label}", file=sys.stderr, flush=True)
+        try:
+            made = kept(label, asked, make)
+        except BayescaleError as error:
+            print(f"  not done: {error}", file=sys.stderr, flush=True)
+            made = [{"method": name, "version": "", "error": str(error)}]
+        for each in made:
+            method, version = each.pop("method"), each.pop("version")
+            draws = each.pop("draws", None)
+            said = each if draws is None else each | by_peer(one, np.asarray(draws))
+            row = methods.setdefault(method, {"method": method, "version": version, "splits": {}})
+            row["splits"][one.name] = said
+    for row in methods.values():
+        row["mean"] = mean([one for one in row["splits"].values() if "error" not in one])
+        for one in row["splits"].values():
+            one.pop("points", None)
+    return list(methods.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", type=Path, default=SUITE, help="another TOML file of splits")
+    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "forecast-skill")
+    asked = parser.parse_args()
+    if not asked.suite.is_file():
+        raise BayescaleError(f"no suite of splits at {asked.suite}; name one with --suite FILE")
+    suite = read_suite(asked.suite)
+    peers.find_uv()
+    skill_page.write(
+        {
+            "suite": asked.suite.name,
+            "prob": PROB,
+            "seed": SEED,
+            "versions": versions(),
+            "pins": peers.PINS,
+            "splits": {
+                one.name: {"n_train": len(one.train), "n_test": len(one.test)} for one in suite
+            },
+            "methods": run(suite),
+        },
+        asked.out,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BayescaleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
