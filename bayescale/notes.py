@@ -29,7 +29,8 @@ class Note:
         Stable, for programs: `unconverged`, `divergences`, `weak-prior-data-separation`,
         `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
         `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
-        `data-decide`, `infeasible-size`, `no-isoflops`, `budgets-left-out`,
+        `data-decide`, `infeasible-size`, `law-alone`,
+        `printed-allocation`, `no-isoflops`, `budgets-left-out`,
         `undecided`, `sampled-again`, `overconfident-here`.
     level : {"failure", "warning", "info"}
     text, mend : str

@@ -33,8 +33,14 @@ def human(value: float) -> str:
         return str(value)
     for suffix, size in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
         if size <= abs(value) < 1e3 * size * (10 if suffix == "T" else 1):
-            return f"{value / size:.3g}{suffix}"
-    return f"{value:.3g}"
+            return f"{_plain(value / size)}{suffix}"
+    return _plain(value)
+
+
+def _plain(value: float) -> str:
+    """Three significant digits; thousands written out."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:g}" if abs(rounded) < 1e6 else f"{value:.3g}"
 
 
 def digits(value: float, count: int = 3) -> str:

@@ -42,9 +42,14 @@ class Stack:
     weights: tuple[float, ...]
 
     @property
+    def heaviest(self) -> Fit:
+        """The fit with the most weight."""
+        return self.fits[int(np.argmax(self.weights))]
+
+    @property
     def spec(self) -> Spec:
         """The spec of the fit with the most weight."""
-        return self.fits[int(np.argmax(self.weights))].spec
+        return self.heaviest.spec
 
     @property
     def runs(self) -> Runs:

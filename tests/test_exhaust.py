@@ -1,5 +1,6 @@
 """Data exhaustion: the published scenario, its arithmetic, and impossible inputs."""
 
+import io
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from bayescale.errors import BayescaleError
 from bayescale.plan.content import exhaustion_content, exhaustion_notes
 from bayescale.plan.curve import Curve
 from bayescale.plan.exhaustion import exhaust
+from bayescale.plan.figures import exhaustion_figure
 from bayescale.plan.scenario import Scenario
 
 DEFAULT = "villalobos-2024"
@@ -99,7 +101,7 @@ def test_what_hangs_on_the_law() -> None:
         assert float(gap.sel(year=2024)) == pytest.approx(0, abs=1e-9)
         assert float(gap.sel(year=2032)) > 0.005
         assert float(np.isinf(one.extra_params).sel(year=2036).mean()) > 0.5
-    np.testing.assert_array_equal(line.unlimited, line.unrepeated)
+    np.testing.assert_allclose(line.unlimited, line.unrepeated, atol=1e-12)
     assert np.isfinite(line.extra_params).all()
     assert float(line.extra_params.sel(year=2032).median()) > 10
     assert [n.code for n in exhaustion_notes(exhaustion_content(found))] == ["crosses-zero"]
@@ -126,8 +128,15 @@ def test_a_stock_that_is_used_up_already() -> None:
 IMPOSSIBLE = [
     ("lower = 130e12", "lower = -1", "above 0"),
     ("lower = 130e12, upper = 2100e12", "lower = 2100e12, upper = 130e12", "must not exceed"),
-    ("lower = 0.0, upper = 0.1", "lower = -2.0, upper = 0.1", "cannot lose all"),
+    ("lower = 130e12, upper = 2100e12", "lower = 130, upper = 2100", "expected 1e.06 to 1e.24"),
+    ("lower = 0.1, upper = 0.4", "lower = 10, upper = 40", "expected 1e-06 to 1 as a share"),
+    ("lower = 1.9, upper = 5.3", "lower = 0.5, upper = 5", "expected 1 to 10000 times"),
+    ("lower = 0.0, upper = 0.1", "lower = -2.0, upper = 0.1", "expected -1 to 10"),
+    ("lower = 0.27, upper = 0.48", "lower = 2.7, upper = 4.8", "decades a year"),
     ("overtraining = 1", "overtraining = 0", "above 0"),
+    ("overtraining = 1", "overtraining = true", "give a number"),
+    ("overtraining = 1", "overtraining = '5 times'", "give a number"),
+    ("end = 2036", "end = 2200", "100 years at most"),
     ("overtraining = 1", "overtraining = nan", "finite"),
     ("end = 2036", "end = 2020", "must come before"),
     ("trend_share = 0.5", "trend_share = 2", "less than or equal to 1"),
@@ -144,6 +153,27 @@ def test_impossible_scenarios_are_errors(right: str, wrong: str, says: str, tmp_
     file.write_text(text.replace(right, wrong), "utf-8")
     with pytest.raises(BayescaleError, match=says):
         Scenario.load(file)
+
+
+def test_a_stock_that_may_lose_all_of_itself_is_an_error() -> None:
+    risky = {"dist": "Normal", "lower": -0.9, "upper": 0.9, "prob": 0.5}
+    with pytest.raises(BayescaleError, match="a year cannot lose all"):
+        exhaust(scenario(stock={"growth": risky}))
+
+
+def test_the_years_shown_change_no_answer() -> None:
+    shown = exhaust(scenario(start=2030, end=2050)).year
+    np.testing.assert_array_equal(shown, exhaust(Scenario.load(DEFAULT)).year)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("growth", [-3.0, 0.0, 3.0])
+def test_extreme_growth_is_an_answer_without_a_word_from_numpy(growth: float) -> None:
+    parts = {name: {**KNOWN[name], "growth": growth} for name in ("datasets", "compute")}
+    laws = [Curve.published(name) for name in ("besiroglu-2024", "open-llm-least-squares")]
+    found = exhaust(scenario(**KNOWN | parts, end=2124), laws)
+    json.dumps(exhaustion_content(found), allow_nan=False)
+    exhaustion_figure(found).savefig(io.BytesIO(), format="svg")
 
 
 def test_trends_are_fitted_to_the_bundled_table() -> None:

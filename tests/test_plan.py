@@ -7,11 +7,11 @@ import xarray as xr
 from bayescale.bundled import published_laws
 from bayescale.errors import BayescaleError
 from bayescale.groups import random
-from bayescale.plan.allocation import optimal_tokens, optimum, power, published_powers
+from bayescale.plan.allocation import optimal_tokens, optimum, power, printed_allocation
 from bayescale.plan.curve import Curve
 from bayescale.plan.isoflop import power_law
 from bayescale.plan.overhead import overhead
-from bayescale.plan.serving import Prices, serve
+from bayescale.plan.serving import Prices, Serving, cost_by_size, serve
 
 GOPHER = 5.76e23
 CHINCHILLA_LAWS = ("hoffmann-2022", "devries-2023", "besiroglu-2024", "muennighoff-2023")
@@ -41,6 +41,20 @@ def test_hoffmanns_tables_have_their_exponents(approach: str, a: float) -> None:
     low, high = np.quantile(draws, [0.05, 0.95])
     assert low < a < high
     assert high - low < 0.01
+
+
+@pytest.mark.parametrize(
+    ("approach", "tokens"),
+    [
+        ("approach 1", [8.0e9, 20.2e9, 205.1e9, 1.5e12, 3.7e12, 5.9e12, 11e12, 21.2e12, 216.2e12]),
+        ("approach 2", [7.7e9, 20e9, 219.5e9, 1.7e12, 4.3e12, 7.1e12, 13.4e12, 26.5e12, 292e12]),
+        ("approach 3", A3_TOKENS),
+    ],
+)
+def test_hoffmanns_tables_count_six_flop_a_parameter_and_token(
+    approach: str, tokens: list[float]
+) -> None:  # R1, R2; 1.5T is printed where 1.43T is meant
+    np.testing.assert_allclose(FLOPS[approach], 6 * np.array(SIZES) * tokens, rtol=0.05)
 
 
 def test_table_a3_within_ten_per_cent() -> None:
@@ -104,9 +118,12 @@ def test_flat_near_the_optimum() -> None:
 
 
 def test_kaplans_rules_of_thumb() -> None:  # R9
-    law = published_powers("kaplan-2020")
+    law = published_laws()["kaplan-2020"]["powers"]
     growth = {name: 10 ** law[name]["exponent"] for name in law if name.startswith("growth")}
-    assert 10 ** law["params_of_flops"]["exponent"] == pytest.approx(5.37, abs=0.005)
+    small, large = (printed_allocation("kaplan-2020", c) for c in (1e22, 1e23))
+    assert large["params"] / small["params"] == pytest.approx(5.37, abs=0.005)
+    assert large["tokens"] / small["tokens"] == pytest.approx(1.86, abs=0.005)
+    assert printed_allocation("kaplan-2020", 8.64e19)["params"] == pytest.approx(1.3e9)
     assert growth["growth_of_tokens"] == pytest.approx(1.86, abs=0.005)
     assert growth["growth_of_batch"] == pytest.approx(1.74, abs=0.005)
     assert growth["growth_of_steps"] == pytest.approx(1.07, abs=0.005)
@@ -122,11 +139,12 @@ def test_kaplans_rules_of_thumb() -> None:  # R9
 
 @pytest.mark.parametrize("flops", [1e20, 1e24])
 def test_allocations_that_are_printed_as_powers(flops: float) -> None:  # R7, R8
-    deepseek = published_powers("deepseek-2024")
-    product = power(deepseek["flops_per_token"], flops) * power(deepseek["tokens"], flops)
+    deepseek = printed_allocation("deepseek-2024", flops)
+    product = deepseek["flops_per_token"] * deepseek["tokens"]
     assert product == pytest.approx(1.0001 * flops, rel=2e-5)
-    llama = power(published_powers("llama3-2024")["tokens"], 3.8e25)
-    assert llama == pytest.approx(1.046e13, rel=1e-3)  # not the text's 16.55e12
+    llama = printed_allocation("llama3-2024", 3.8e25)
+    assert llama["tokens"] == pytest.approx(1.046e13, rel=1e-3)  # not the text's 16.55e12
+    assert printed_allocation("besiroglu-2024", flops) is None
 
 
 # R4: de Vries 2023, "Go smol or go home"; size, k_D, overhead in per cent.
@@ -199,6 +217,7 @@ def test_training_and_serving(
 
 def test_data_ratios_of_sardanas_examples() -> None:
     curve = Curve.published("devries-2023")
+    assert float(optimal_tokens(curve, 70e9)) == pytest.approx(4.255e12, rel=1e-3)
     for size, served, ratio in ((7e9, 1e11, 1.176), (30e9, 1e13, 2.845)):
         plan = serve(curve, as_good_as=size, generated_tokens=served)
         more = plan.tokens / float(optimal_tokens(curve, size))
@@ -213,9 +232,22 @@ def test_thirteen_billion_against_seven() -> None:
     assert tokens == pytest.approx(576.5e9, rel=1e-3)
     kept = 6 * 13e9 * tokens + 2 * 13e9 * 2e12
     assert plan.optimal_total == pytest.approx(kept, rel=1e-4)
+    seven = curve.at(7e9, 1.239e12)
+    assert float(seven) == pytest.approx(float(curve.at(13e9, tokens)), abs=2e-5)
     of_seven = 6 * 7e9 * 1.239e12 + 2 * 7e9 * 2e12
     assert kept - of_seven == pytest.approx(1.69e22, rel=5e-3)
     assert float(plan.total) < of_seven * 1.001
+
+
+def in_money_of(size: float, requests: float, prices: Prices) -> Serving:
+    """Their section 6: as good as a Chinchilla model, 70 tokens in and 215 out a request."""
+    return serve(
+        Curve.published("devries-2023"),
+        as_good_as=size,
+        prompt_tokens=70 * requests,
+        generated_tokens=215 * requests,
+        prices=prices,
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,18 +257,36 @@ def test_thirteen_billion_against_seven() -> None:
 def test_in_money(
     size: float, requests: float, params: float, tokens: float, saving: float
 ) -> None:
-    """Their section 4, 70 tokens in and 215 out; rounded there, and rates not all printed."""
-    plan = serve(
-        Curve.published("devries-2023"),
-        as_good_as=size,
-        prompt_tokens=70 * requests,
-        generated_tokens=215 * requests,
-        prices=Prices.load("sardana-2023"),
-    )
+    """As rates are printed, serving dearer than theirs by a tenth: smaller models, more tokens."""
+    plan = in_money_of(size, requests, Prices.load("sardana-2023"))
     assert plan.unit == "dollars"
-    assert plan.params == pytest.approx(params, rel=0.04)
-    assert plan.tokens == pytest.approx(tokens, rel=0.09)
-    assert plan.saving == pytest.approx(saving, abs=0.025)
+    assert params * 0.97 < plan.params < params
+    assert tokens < plan.tokens < tokens * 1.09
+    assert saving < plan.saving < saving + 0.025
+
+
+def test_in_money_to_the_digits_printed() -> None:
+    """Seven figures of three examples fix the one ratio that is not printed.
+
+    With serving at 0.895 of the printed rates over the A100's peak, all come out as printed, so
+    what the test above allows for is that ratio alone.
+    """
+    said = Prices.load("sardana-2023").model_dump()
+    for use in ("prompt", "generation"):
+        said[use]["dollars_per_hour"] *= 0.895
+    prices = Prices.model_validate(said)
+    small, large = in_money_of(30e9, 1.5e9, prices), in_money_of(70e9, 35.1e9, prices)
+    assert small.params == pytest.approx(16e9, abs=0.5e9)
+    assert small.tokens == pytest.approx(3.35e12, abs=0.005e12)
+    assert small.saving == pytest.approx(0.17, abs=0.005)
+    assert large.params == pytest.approx(21.5e9, abs=0.05e9)
+    assert large.tokens == pytest.approx(27e12, abs=0.5e12)
+    assert large.saving == pytest.approx(0.54, abs=0.005)
+    # 2e12 tokens by Chinchilla's 70B: 36 % dearer than the cheapest plan, with 1.3 % more FLOP.
+    plan = in_money_of(70e9, 2e12 / 285, prices)
+    assert plan.optimal_total / float(plan.total) == pytest.approx(1.36, abs=0.005)
+    plan = serve(Curve.published("devries-2023"), as_good_as=70e9, generated_tokens=2e12)
+    assert plan.optimal_total / float(plan.total) == pytest.approx(1.013, abs=0.0005)
 
 
 def test_without_serving_the_plan_is_the_compute_optimum() -> None:
@@ -275,10 +325,17 @@ def test_full_law_of_repeated_data() -> None:
 
 
 def test_scarce_data_want_a_smaller_model_trained_on_more_tokens() -> None:
-    """Muennighoff et al., fig. 1: at 9.3e21 FLOP and 25B unique tokens, 27 % fewer parameters."""
+    """At 9.3e21 FLOP and 25B unique tokens they trained 27 % fewer parameters than 8.7B.
+
+    The law's own optimum is 23 % below the unconstrained one; it is flat, and their model lies
+    within 0.01 % of its loss.
+    """
     curve = Curve.published("muennighoff-2023")
-    ratio = optimum(curve, 9.3e21, unique_tokens=25e9).params / optimum(curve, 9.3e21).params
-    assert float(ratio) == pytest.approx(0.73, abs=0.05)
+    scarce = optimum(curve, 9.3e21, unique_tokens=25e9)
+    assert float(scarce.params / optimum(curve, 9.3e21).params) == pytest.approx(0.767, abs=0.001)
+    theirs = 0.73 * 8.7e9
+    there = curve.at(theirs, 9.3e21 / 6 / theirs, 25e9)
+    assert 1 < float(there / scarce.loss) < 1.0001
 
 
 LINE = "open-llm-least-squares"
@@ -353,5 +410,31 @@ def test_counts_that_no_run_has_are_errors() -> None:
 def test_only_a_law_that_sees_repeats_takes_unique_tokens() -> None:
     with pytest.raises(BayescaleError, match="repeated"):
         optimum(Curve.published("besiroglu-2024"), 1e22, unique_tokens=1e10)
-    with pytest.raises(BayescaleError, match="not found"):
+    with pytest.raises(BayescaleError, match="an allocation of compute, not a law"):
         Curve.published("deepseek-2024")
+
+
+@pytest.mark.parametrize("name", ["besiroglu-2024", "kaplan-2020"])
+def test_one_draw_known_to_be_true_chooses_the_plan(name: str) -> None:
+    plan = serve(Curve.published(name), as_good_as=30e9, generated_tokens=5e12)
+    assert float(plan.best_params) == pytest.approx(plan.params, rel=1e-4)
+    assert float(plan.best_tokens) == pytest.approx(plan.tokens, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["besiroglu-2024", "kaplan-2020", LINE])
+@pytest.mark.parametrize("max_tokens", [None, 15e12])
+def test_costs_in_the_figure_are_least_at_the_plan(name: str, max_tokens: float | None) -> None:
+    curve = Curve.published(name)
+    target = 0.4 if name == LINE else 2.0
+    question = {"target": target, "generated_tokens": 5e12, "max_tokens": max_tokens}
+    plan = serve(curve, **question)
+    params, training, serving = cost_by_size(curve, plan, **question)
+    both = training + serving
+    assert np.isfinite(both).all()
+    if plan.params is None:
+        assert (np.diff(both) > 0).all()
+        return
+    assert params[both.argmin()] == pytest.approx(plan.params, rel=0.1)
+    assert both.min() >= float(plan.total) * (1 - 1e-6)
+    if max_tokens is not None:  # no size for which there are too few data
+        assert (training / 6 / params < max_tokens * 1.001).all()

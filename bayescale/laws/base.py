@@ -62,6 +62,8 @@ class Law:
         Meaning and unit of each published constant.
     compute_only : bool
         True if N and D enter through their product alone.
+    has_optimum : bool
+        True if for every budget N D some split between N and D is best.
     inputs : tuple of str
         Columns of a table of runs. Tokens and unique tokens have the same centre.
     """
@@ -76,6 +78,7 @@ class Law:
     sampled: Callable[[Values, Mapping[str, float]], dict[str, Any]]
     units: Mapping[str, str]
     compute_only: bool
+    has_optimum: bool
     inputs: tuple[str, ...] = ("params", "tokens")
 
     def parameter(self, name: str) -> Parameter:

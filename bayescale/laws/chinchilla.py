@@ -69,4 +69,5 @@ LAW = Law(
         "a": "beta/(alpha+beta): compute-optimal N grows as C^a",
     },
     compute_only=False,
+    has_optimum=True,
 )

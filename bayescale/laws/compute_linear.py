@@ -47,4 +47,5 @@ LAW = Law(
         "intercept": "response at N = 1e9 parameters and D = 1e12 tokens",
     },
     compute_only=True,
+    has_optimum=False,
 )

@@ -53,4 +53,5 @@ LAW = Law(
         "gamma": "exponent of compute",
     },
     compute_only=True,
+    has_optimum=False,
 )

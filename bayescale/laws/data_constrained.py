@@ -23,7 +23,9 @@ def _effective(amount: Any, useful: Any, scale: Any, xp: Any) -> Any:
     All in logs: `amount` is ln(U + U R), `useful` is ln U; `scale` is R*.
     """
     excess = xp.maximum(amount - useful, 0.0)
-    return amount - excess + xp.log1p(-scale * xp.expm1(-xp.expm1(excess) / scale))
+    # More than e^50 times the useful amount is endless; exp would overflow.
+    repeats = xp.expm1(xp.minimum(excess, 50.0))
+    return amount - excess + xp.log1p(-scale * xp.expm1(-repeats / scale))
 
 
 def _terms(x: Values, theta: Values, xp: Any) -> Any:
@@ -98,4 +100,5 @@ LAW = Law(
         "a": "beta/(alpha+beta): compute-optimal N grows as C^a while data are new",
     },
     compute_only=False,
+    has_optimum=True,
 )

@@ -61,4 +61,5 @@ LAW = Law(
         "alpha_D": "exponent of tokens",
     },
     compute_only=False,
+    has_optimum=True,
 )

@@ -66,4 +66,5 @@ LAW = Law(
         "their product counts",
     },
     compute_only=False,
+    has_optimum=False,
 )

@@ -13,9 +13,13 @@ import numpy as np
 import xarray as xr
 
 from bayescale import bundled
+from bayescale.fit import Fit
 from bayescale.notes import Note
+from bayescale.numbers import percent
 from bayescale.plan.curve import Curve, knows_repeats, positive
+from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Given, exp, log, minimum, root
+from bayescale.stacking import Stack
 
 FLOP_PER_PARAM_TOKEN = 6
 # How flat is flat: sizes whose loss is within this share of the best.
@@ -32,10 +36,10 @@ class Optimum:
     ----------
     flops : DataArray
         The budget, 6 N D.
-    loss : DataArray
-        Least value of the curve, in its response.
+    loss : DataArray or None
+        Least value of the curve, in its response; None where the loss falls without end.
     params, tokens, tokens_per_param : DataArray or None
-        N*, D* and D*/N*; None where any split is as good.
+        N*, D* and D*/N*; None where no split is best.
     a, b : DataArray or None
         Local exponents: N* grows as C^a, D* as C^b.
     params_low, params_high : DataArray or None
@@ -44,7 +48,7 @@ class Optimum:
     """
 
     flops: xr.DataArray
-    loss: xr.DataArray
+    loss: xr.DataArray | None
     params: xr.DataArray | None = None
     tokens: xr.DataArray | None = None
     tokens_per_param: xr.DataArray | None = None
@@ -56,13 +60,17 @@ class Optimum:
 
 
 def optimum(
-    curve: Curve, flops: float | xr.DataArray, *, unique_tokens: float | None = None
+    source: Curve | Fit | Stack,
+    flops: float | xr.DataArray,
+    *,
+    unique_tokens: float | None = None,
 ) -> Optimum:
     """The parameters and tokens with the least loss for a training budget.
 
     Parameters
     ----------
-    curve : Curve
+    source : Curve, Fit or Stack
+        Of a stack, the draws whose law has a best split.
     flops : float or DataArray
         Budget in FLOP, counted as 6 N D.
     unique_tokens : float, optional
@@ -73,14 +81,17 @@ def optimum(
     BayescaleError
         If a number is not positive, or the law does not know repeats.
     """
+    whole = as_curve(source)
     budget = xr.DataArray(flops)
     positive(flops=float(budget.min()))
     positive(flops=float(budget.max()))
-    knows_repeats(curve, unique_tokens)
+    knows_repeats(whole, unique_tokens)
     pairs = log(budget / FLOP_PER_PARAM_TOKEN)
-    if curve.law.compute_only:
-        loss = curve.at(np.exp(pairs / 2), np.exp(pairs / 2))
-        return Optimum(budget, loss, notes=[no_optimum(curve)])
+    curve = whole.with_optimum()
+    if curve is None:
+        half = np.exp(pairs / 2)
+        loss = whole.at(half, half) if whole.law.compute_only else None
+        return Optimum(budget, loss, notes=no_optimum(whole))
     unique = np.inf if unique_tokens is None else np.log(unique_tokens)
     given = {**curve.theta, "pairs": pairs, "unique": unique}
 
@@ -112,6 +123,7 @@ def optimum(
         b=1 - a,
         params_low=low,
         params_high=high,
+        notes=no_optimum(whole),
     )
 
 
@@ -142,27 +154,62 @@ def optimal_tokens(curve: Curve, params: float | xr.DataArray) -> xr.DataArray:
     return exp(size + root(gain, -_SPAN, _SPAN, given))
 
 
-def no_optimum(curve: Curve) -> Note:
-    """Under a law of compute alone the loss does not choose a split; other things do."""
-    return Note(
-        "no-optimum",
-        "info",
-        f"under {curve.law.name} any split of the budget gives the same {curve.response}: "
-        "training alone has no best size",
-        "serving cost (as few parameters as possible) and the data at hand (as many tokens as "
-        "there are) decide; see `bayescale plan serve` and `bayescale exhaust`",
+def no_optimum(curve: Curve) -> list[Note]:
+    """Some laws choose no split of a budget; other things do."""
+    lacking = curve.lacking()
+    if not lacking:
+        return []
+    names = " and ".join(lacking)
+    if (share := sum(lacking.values())) < 1:
+        return [
+            Note(
+                "no-optimum",
+                "info",
+                f"under {names} ({percent(share)} of the stack) there is no compute-optimal size",
+                "the answer, its response included, is that of the other laws",
+            )
+        ]
+    text = (
+        "any split of the budget gives the same"
+        if curve.law.compute_only
+        else ("the more lopsided the split of the budget, the lower the")
     )
+    return [
+        Note(
+            "no-optimum",
+            "info",
+            f"under {names} {text} {curve.response}: training alone has no best size",
+            "serving cost (as few parameters as possible) and the data at hand (as many tokens "
+            "as there are) decide; see `bayescale plan serve` and `bayescale exhaust`",
+        )
+    ]
 
 
-def published_powers(name: str) -> dict[str, dict[str, float]]:
-    """Power laws that a source prints: quantity to `coefficient`, `exponent` and `scale`."""
-    laws = bundled.published_laws()
-    known = [key for key, said in laws.items() if "powers" in said]
-    if name not in known:
-        raise bundled.unknown("published power law", name, known)
-    return laws[name]["powers"]
+def printed_allocation(name: str, flops: Any) -> dict[str, Any] | None:
+    """Parameters and tokens for a budget as a source prints them; None where it prints none.
+
+    Returns
+    -------
+    dict
+        Each printed quantity, and `params`, `tokens`, `tokens_per_param` and the exponents
+        `a` of parameters and `b` of tokens, by C = 6 N D.
+    """
+    laws = bundled.published_laws().get(name, {}).get("allocation")
+    if laws is None:
+        return None
+    found = {quantity: power(law, flops) for quantity, law in laws.items()}
+    exponents = {quantity: law["exponent"] for quantity, law in laws.items()}
+    if "flops_per_token" in found:
+        params, a = found["flops_per_token"] / FLOP_PER_PARAM_TOKEN, exponents["flops_per_token"]
+    elif "params" in found:
+        params, a = found["params"], exponents["params"]
+    else:
+        params, a = flops / FLOP_PER_PARAM_TOKEN / found["tokens"], 1 - exponents["tokens"]
+    tokens = flops / FLOP_PER_PARAM_TOKEN / params
+    split = {"params": params, "tokens": tokens, "tokens_per_param": tokens / params}
+    return {**split, **found, "a": a, "b": exponents.get("tokens", 1 - a)}
 
 
-def power(law: dict[str, float], x: float) -> float:
+def power(law: dict[str, float], x: Any) -> Any:
     """The value of a published power law, coefficient (x/scale)^exponent."""
-    return float(law.get("coefficient", 1.0) * (x / law.get("scale", 1.0)) ** law["exponent"])
+    return law.get("coefficient", 1.0) * (x / law.get("scale", 1.0)) ** law["exponent"]

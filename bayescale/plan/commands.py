@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +54,6 @@ def optimum_command(
     as_json: Json = False,
 ) -> None:
     """The parameters and tokens with the least loss for a budget."""
-    from bayescale import bundled
     from bayescale.intervals import check_prob
     from bayescale.numbers import parse_number
     from bayescale.plan import content
@@ -63,18 +62,27 @@ def optimum_command(
     check_prob(prob)
     budget = parse_number(flops, "flops")
     positive(flops=budget)
-    printed = bundled.published_laws().get(published or "", {})
-    if published is not None and "powers" in printed and "constants" not in printed:
-        _answer(content.allocation(published, budget), [], as_json)
+    printed = None if published is None else content.allocation_content(published, budget)
+    if published is not None and printed is not None:
+        _refuse_options(published, folder, group, corpus)
+        if unique_tokens is not None:
+            raise BayescaleError(f"--unique-tokens: what {published} prints knows no repeats")
+        if figure is not None:
+            from bayescale.plan.figures import allocation_figure
+
+            _draw(allocation_figure(published, budget), figure)
+        _answer(*printed, as_json)
         return
-    fit, curve = _curve(folder, published, group, corpus)
+    asked = _Asked.of(folder, published, group, corpus)
     unique = None if unique_tokens is None else parse_number(unique_tokens, "unique_tokens")
-    answer, notes = content.optimum_content(curve, budget, prob, unique_tokens=unique, fit=fit)
+    answer, notes = content.optimum_content(
+        asked.curve, budget, prob, unique_tokens=unique, fit=asked.fit
+    )
     if figure is not None:
         from bayescale.plan.figures import budget_figure
 
-        _draw(budget_figure(curve, budget, prob, unique_tokens=unique), figure)
-    _answer(answer, notes, as_json)
+        _draw(budget_figure(asked.curve, budget, prob, unique_tokens=unique), figure)
+    _answer(answer, asked.failures + notes, as_json)
 
 
 @plan_app.command("overhead")
@@ -97,13 +105,13 @@ def overhead_command(
     from bayescale.plan import content
 
     check_prob(prob)
-    _, curve = _curve(folder, published, group, corpus)
-    answer, notes = content.overhead_content(curve, parse_number(size, "size"), prob)
+    asked = _Asked.of(folder, published, group, corpus)
+    answer, notes = content.overhead_content(asked.curve, parse_number(size, "size"), prob)
     if figure is not None:
         from bayescale.plan.figures import overhead_figure
 
-        _draw(overhead_figure(curve, prob), figure)
-    _answer(answer, notes, as_json)
+        _draw(overhead_figure(asked.curve, prob), figure)
+    _answer(answer, asked.failures + notes, as_json)
 
 
 @plan_app.command("serve")
@@ -143,7 +151,7 @@ def serve_command(
     def number(text: str | None, name: str) -> float | None:
         return None if text is None else parse_number(text, name)
 
-    fit, curve = _curve(folder, published, group, corpus)
+    asked = _Asked.of(folder, published, group, corpus)
     question: dict[str, Any] = {
         "target": target,
         "as_good_as": number(as_good_as, "as_good_as"),
@@ -153,12 +161,12 @@ def serve_command(
         "prices": None if prices is None else Prices.load(prices),
         "prob": prob,
     }
-    answer, notes = content.serve_content(curve, fit=fit, **question)
+    answer, notes = content.serve_content(asked.curve, fit=asked.fit, **question)
     if figure is not None:
         from bayescale.plan.figures import serving_figure
 
-        _draw(serving_figure(curve, **question), figure)
-    _answer(answer, notes, as_json)
+        _draw(serving_figure(asked.curve, **question), figure)
+    _answer(answer, asked.failures + notes, as_json)
 
 
 def exhaust_command(
@@ -182,22 +190,20 @@ def exhaust_command(
     Without --fit or --published: the data-constrained law with published constants, and a line
     in log compute through the bundled table.
     """
-    from bayescale.fit import Fit
     from bayescale.plan import content
-    from bayescale.plan.curve import Curve
     from bayescale.plan.exhaustion import exhaust
     from bayescale.plan.scenario import Scenario
 
     assumed = Scenario.load(scenario)
-    fits = [Fit.load(path) for path in folder or []]
-    named = published or ([] if fits else list(content.USUAL_LAWS))
-    curves = [Curve.of_fit(fit) for fit in fits] + [Curve.published(name) for name in named]
-    outlook = exhaust(assumed, curves)
+    named = published or ([] if folder else list(content.USUAL_LAWS))
+    asked = [_Asked.of(path, None) for path in folder or []]
+    asked += [_Asked.of(None, name) for name in named]
+    outlook = exhaust(assumed, [one.curve for one in asked])
     if figure is not None:
         from bayescale.plan.figures import exhaustion_figure
 
         _draw(exhaustion_figure(outlook), figure)
-    notes = [note for fit in fits for note in _failures(fit)]
+    notes = [note for one in asked for note in (*one.failures, *one.curve.notes)]
     answer = content.exhaustion_content(outlook)
     notes += content.exhaustion_notes(answer)
     if as_json:
@@ -209,27 +215,50 @@ def exhaust_command(
     print_notes(notes)
 
 
-def _curve(
-    folder: Path | None, published: str | None, group: list[str] | None, corpus: str | None
-) -> tuple[Fit | None, Curve]:
-    from bayescale.fit import Fit
-    from bayescale.plan.curve import Curve
+@dataclass(frozen=True)
+class _Asked:
+    """The curve that was asked for, the fit behind it, and what failed in that."""
 
-    if (folder is None) == (published is None):
+    curve: Curve
+    fit: Fit | None
+    failures: list[Note]
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path | None,
+        published: str | None,
+        group: list[str] | None = None,
+        corpus: str | None = None,
+    ) -> _Asked:
+        from bayescale.plan.curve import Curve
+        from bayescale.plan.mixture import as_curve
+        from bayescale.stacking import Stack, load
+
+        if published is not None:
+            _refuse_options(published, folder, group, corpus)
+            return cls(Curve.published(published), None, [])
+        if folder is None:
+            raise BayescaleError("give one of a fit's folder and --published NAME")
+        groups = {}
+        for text in group or []:
+            name, equals, label = text.partition("=")
+            if not (name and equals and label):
+                raise BayescaleError(f"--group {text!r}: write it as NAME=VALUE")
+            groups[name.strip()] = label.strip()
+        loaded = load(folder)
+        curve = as_curve(loaded, groups, corpus)
+        failures = [note for note in loaded.notes if note.level == "failure"]
+        return cls(curve, loaded.heaviest if isinstance(loaded, Stack) else loaded, failures)
+
+
+def _refuse_options(
+    published: str, folder: Path | None, group: list[str] | None, corpus: str | None
+) -> None:
+    if folder is not None:
         raise BayescaleError("give one of a fit's folder and --published NAME")
-    if published is not None:
-        if group or corpus:
-            raise BayescaleError(f"--published {published}: published laws have no groups")
-        return None, Curve.published(published)
-    groups = {}
-    for text in group or []:
-        name, equals, label = text.partition("=")
-        if not (name and equals and label):
-            raise BayescaleError(f"--group {text!r}: write it as NAME=VALUE")
-        groups[name.strip()] = label.strip()
-    assert folder is not None
-    fit = Fit.load(folder)
-    return fit, Curve.of_fit(fit, groups, corpus)
+    if group or corpus:
+        raise BayescaleError(f"--published {published}: published laws have no groups")
 
 
 def _answer(answer: dict[str, Any], notes: list[Note], as_json: bool) -> None:
@@ -253,14 +282,8 @@ def _answer(answer: dict[str, Any], notes: list[Note], as_json: bool) -> None:
 
 
 def _draw(figure: Figure, path: Path) -> None:
-    if path.suffix not in (".svg", ".png", ".pdf"):
-        raise BayescaleError(f"--figure {path}: name a .svg, .png or .pdf file")
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise BayescaleError(f"{path}: cannot be written: {error.strerror}") from error
-    sys.stderr.write(f"figure in {path}\n")
+    from bayescale.output import say
+    from bayescale.plots import save
 
-
-def _failures(fit: Fit) -> list[Note]:
-    return [note for note in fit.notes if note.level == "failure"]
+    save(figure, path)
+    say(f"figure in {path}")

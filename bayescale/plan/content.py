@@ -18,9 +18,9 @@ from bayescale.output import print_table
 from bayescale.plan.allocation import (
     FLOP_PER_PARAM_TOKEN,
     WITHIN,
+    no_optimum,
     optimum,
-    power,
-    published_powers,
+    printed_allocation,
 )
 from bayescale.plan.curve import Curve
 from bayescale.plan.describe import said, shown
@@ -28,6 +28,7 @@ from bayescale.plan.exhaustion import Exhaustion
 from bayescale.plan.isoflop import approaches
 from bayescale.plan.overhead import overhead
 from bayescale.plan.serving import FLOP_PER_SERVED_TOKEN, serve
+from bayescale.plan.solve import exp
 
 Content = dict[str, Any]
 
@@ -55,7 +56,7 @@ def optimum_content(
     """
     best = optimum(curve, flops, unique_tokens=unique_tokens)
     quantities = ("params", "tokens", "tokens_per_param", "loss", "a", "b")
-    content: Content = {"law": curve.name, "flops": flops}
+    content: Content = {**curve.said, "flops": flops}
     content |= {name: said(getattr(best, name), prob) for name in quantities}
     content |= {
         "response": curve.response,
@@ -77,7 +78,7 @@ def optimum_content(
         return content, notes
     found, why = approaches(fit.runs, fit.spec, flops, fit.seed)
     content["approaches"] = [
-        {"approach": one.name, "a": said(one.a, prob), "params": said(np.exp(one.log_params), prob)}
+        {"approach": one.name, "a": said(one.a, prob), "params": said(exp(one.log_params), prob)}
         for one in found
     ] + [{"approach": "parametric", "a": content["a"], "params": content["params"]}]
     return content, notes + why
@@ -109,30 +110,28 @@ def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:
     return extrapolation_note(fit, distance(fit, asked))
 
 
-def allocation(name: str, flops: float) -> Content:
-    """The allocation that a source prints as power laws of the budget."""
-    laws = published_powers(name)
-    content: Content = {"law": name, "flops": flops}
-    content |= {key: power(law, flops) for key, law in laws.items()}
-    if "flops_per_token" in laws:
-        content["params"] = content["flops_per_token"] / FLOP_PER_PARAM_TOKEN
-        content["a"] = laws["flops_per_token"]["exponent"]
-    else:
-        content["params"] = flops / FLOP_PER_PARAM_TOKEN / content["tokens"]
-        content["a"] = 1 - laws["tokens"]["exponent"]
-    content |= {"b": laws["tokens"]["exponent"], "note": bundled.published_laws()[name]["note"]}
-    return content
+def allocation_content(name: str, flops: float) -> tuple[Content, list[Note]] | None:
+    """The allocation that a source prints as a power law of the budget; None where none does."""
+    printed = printed_allocation(name, flops)
+    if printed is None:
+        return None
+    said_of_it = bundled.published_laws()[name]
+    content: Content = {"law": name, "flops": flops, **printed}
+    if "constants" in said_of_it:
+        content["loss"] = float(Curve.published(name).at(printed["params"], printed["tokens"]))
+    text = said_of_it["note"].rstrip(".")
+    return content, [Note("printed-allocation", "info", text, said_of_it["citation"])]
 
 
 def overhead_content(curve: Curve, size: float, prob: float) -> tuple[Content, list[Note]]:
     """The overhead of a model of `size` times the compute-optimal parameters, and its limits."""
     answer = overhead(curve, size)
     names = ("overhead", "tokens_factor", "critical_size", "smallest_size")
-    content: Content = {"law": curve.name, "size": size}
+    content: Content = {**curve.said, "size": size}
     content |= {name: said(getattr(answer, name), prob) for name in names}
     feasible = float(np.isfinite(answer.overhead).mean())
     content["feasible"] = feasible
-    notes = list(curve.notes)
+    notes = [*curve.notes, *no_optimum(curve)]
     if feasible < 1:
         notes.append(
             Note(
@@ -155,7 +154,7 @@ def serve_content(
     plan = serve(curve, prob=prob, **question)
     drawn = ("tokens_needed", "training", "total", "best_params", "best_tokens")
     whole = ("params", "tokens", "probability", "serving", "optimal_params", "optimal_total")
-    content: Content = {"law": curve.name, "unit": plan.unit, "response": curve.response}
+    content: Content = {**curve.said, "unit": plan.unit, "response": curve.response}
     content["target"] = said(plan.target, prob)
     content |= {name: getattr(plan, name) for name in whole}
     content["saving"] = plan.saving
@@ -230,7 +229,7 @@ def _law_content(one: Any, years: list[int], prob: float) -> Content:
         row["below_zero"] = float(below_zero.sel(year=year))
         rows.append(row)
     return {
-        "law": one.curve.name,
+        **one.curve.said,
         "form": one.curve.law.equation,
         "response": one.curve.response,
         "compute_only": one.curve.law.compute_only,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -82,12 +82,15 @@ class Curve:
         spec = fit.spec
         check_groups(groups or {}, spec)
         if corpus not in (spec.corpora or (None,)):
-            known = f"needs one of {', '.join(spec.corpora)}" if spec.corpora else "has no corpora"
-            raise BayescaleError(f"corpus={corpus!r}: this fit {known}")
+            mend = f"name one of {', '.join(spec.corpora)}" if spec.corpora else "leave it out"
+            raise BayescaleError(
+                f"corpus={corpus or 'none'}: {spec.name} predicts {', '.join(spec.columns)}; {mend}"
+            )
         point = Runs.from_frame(
             pd.DataFrame([{"run": "plan", "params": 1e9, "tokens": 1e9, **(groups or {})}])
         )
         labels, notes = resolve(fit, point)
+        notes += _law_alone(fit)
         values, index = effects_at(fit, labels)
 
         def chosen(draws: xr.DataArray) -> xr.DataArray:
@@ -124,6 +127,11 @@ class Curve:
         """
         laws = bundled.published_laws()
         known = [key for key, said in laws.items() if "constants" in said]
+        if name in laws and name not in known:
+            raise BayescaleError(
+                f"{name}: its source prints an allocation of compute, not a law of the loss; only "
+                f"`bayescale plan optimum` can use it; laws: {', '.join(known)}"
+            )
         if name not in known:
             raise bundled.unknown("published law of the loss", name, known)
         said = laws[name]
@@ -141,6 +149,37 @@ class Curve:
     def uncertain(self) -> bool:
         """True for draws of a posterior, False for published constants."""
         return any(SAMPLE_DIMS[0] in value.dims for value in self.theta.values())
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What an answer says of whose it is."""
+        return {"law": self.name}
+
+    @property
+    def count(self) -> int:
+        """How many draws."""
+        return next(iter(self.theta.values())).size
+
+    def taking(self, picked: np.ndarray) -> Self:
+        """The draws at these positions, as one chain; published constants as they are."""
+        if not self.uncertain:
+            return self
+
+        def take(draws: xr.DataArray) -> xr.DataArray:
+            values = draws.transpose(*SAMPLE_DIMS).to_numpy().ravel()[picked]
+            return xr.DataArray(values[None], dims=SAMPLE_DIMS)
+
+        theta = {name: take(draws) for name, draws in self.theta.items()}
+        scatter = None if self.scatter is None else take(self.scatter)
+        return replace(self, theta=theta, scatter=scatter)
+
+    def lacking(self) -> dict[str, float]:
+        """Laws without a compute-optimal size, and the share of draws that follow each."""
+        return {} if self.law.has_optimum else {self.law.name: 1.0}
+
+    def with_optimum(self) -> Curve | None:
+        """The draws whose law has a compute-optimal size; None where none has."""
+        return self if self.law.has_optimum else None
 
     def loss(self, x: Mapping[str, Any], theta: Mapping[str, Any]) -> Any:
         """The response at natural logarithms of N and D, and of unique tokens where given.
@@ -164,6 +203,20 @@ class Curve:
         if self.scatter_on == "log":
             return target * exp(-self.scatter)
         return target - self.scatter
+
+
+def _law_alone(fit: Fitted) -> list[Note]:
+    if not fit.spec.discrepancy:
+        return []
+    return [
+        Note(
+            "law-alone",
+            "warning",
+            f"plans follow the law of {fit.spec.name} without its discrepancy, so intervals and "
+            "probabilities are surer than they should be",
+            "ask `bayescale predict` what it expects of the plan",
+        )
+    ]
 
 
 # Numbers of a question that are counts of a run, and have its plausible range.

@@ -64,7 +64,7 @@ def decisions(fit: Fit) -> tuple[Content | None, dict[str, Figure]]:
         "served": _SERVED,
     }
     figures = {}
-    if not curve.law.compute_only:
+    if curve.law.has_optimum:
         figures["budget"] = budget_figure(curve, largest * 10, PROB)
         content["overheads"] = [overhead_content(curve, size, PROB)[0] for size in _SIZES]
         figures["overhead"] = overhead_figure(curve, PROB)

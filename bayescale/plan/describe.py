@@ -11,7 +11,7 @@ from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.numbers import digits, human
 
 # Quantities that people read as 70.3B, and those that differ in the fourth digit.
-_COUNTS = ("params", "tokens", "needed", "_low", "_high", "demanded", "available")
+_COUNTS = ("params", "_per_param", "tokens", "needed", "_low", "_high", "demanded", "available")
 _RESPONSES = ("loss", "target", "unlimited", "unrepeated", "repeated")
 
 type Said = float | dict[str, float | None] | list[Any] | None
@@ -31,9 +31,14 @@ def said(value: Any, prob: float) -> Said:
         return [said(array.isel({first: i}), prob) for i in range(array.sizes[first])]
     if not array.dims:
         return _finite(float(array))
-    with np.errstate(invalid="ignore"):  # quantiles between infinite draws
-        ends = interval(array, prob)
-    return {name: _finite(float(ends[name])) for name in ("mean", "median", "lower", "upper")}
+    found = interval_of(array, prob)
+    return {name: _finite(float(found[name])) for name in ("mean", "median", "lower", "upper")}
+
+
+def interval_of(draws: xr.DataArray, prob: float) -> xr.Dataset:
+    """Mean, median and interval of draws some of which are infinite; NaN between two of them."""
+    with np.errstate(invalid="ignore"):
+        return interval(draws, prob)
 
 
 def _finite(value: float) -> float | None:

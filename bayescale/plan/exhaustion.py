@@ -15,16 +15,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescale.fit import Fit
 from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.laws import LAWS
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, best_split
 from bayescale.plan.curve import Curve
+from bayescale.plan.mixture import Mixture, as_curve
 from bayescale.plan.scenario import Scenario
 from bayescale.plan.solve import Given, exp, log, root
+from bayescale.stacking import Stack
 
 # Draws on which laws are evaluated; the dates use all of the scenario's.
 _DRAWS = 1000
+# Levels beyond this many decades are no numbers of anything, and products of them no numbers.
+_DECADES = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +96,18 @@ class Exhaustion:
         return float(np.isinf(self.year).mean())
 
 
-def exhaust(scenario: Scenario, curves: Sequence[Curve] = ()) -> Exhaustion:
+def exhaust(scenario: Scenario, sources: Sequence[Curve | Fit | Stack] = ()) -> Exhaustion:
     """The year in which a scenario's demand meets its stock, and what laws say of it.
 
     Parameters
     ----------
     scenario : Scenario
-    curves : sequence of Curve
+    sources : sequence of Curve, Fit or Stack
         Laws to compare.
     """
     drawn = scenario.sample()
     stock = _Line.of(
-        scenario.start,
+        scenario.stock.year,
         drawn["stock.tokens"] * drawn["stock.quality"] * drawn["stock.repetition"],
         log(1 + drawn["stock.growth"]) / np.log(10),
     )
@@ -128,7 +133,8 @@ def exhaust(scenario: Scenario, curves: Sequence[Curve] = ()) -> Exhaustion:
         available=stock.at(years),
         flops=flops,
         outlooks=[
-            _outlook(_paired(curve, few.sizes["draw"], scenario.seed), few) for curve in curves
+            _outlook(_paired(as_curve(source), few.sizes["draw"], scenario.seed), few)
+            for source in sources
         ],
     )
 
@@ -146,7 +152,8 @@ class _Line:
         return cls(xr.DataArray(year), log(value) / np.log(10), growth)
 
     def at(self, year: Any) -> xr.DataArray:
-        return 10 ** (self.level + self.growth * (year - self.year))
+        logs = self.level + self.growth * (year - self.year)
+        return 10 ** logs.clip(-_DECADES, _DECADES)
 
     def where(self, condition: xr.DataArray, other: _Line) -> _Line:
         pairs = ((getattr(self, name), getattr(other, name)) for name in vars(self))
@@ -163,14 +170,9 @@ class _Line:
 
 def _outlook(curve: Curve, assumed: xr.Dataset) -> Outlook:
     """A law under `flops`, `unique` tokens and their `ratio` to parameters, and decay of worth."""
+    if isinstance(curve, Mixture):
+        return _mixed(curve, [_outlook(part, assumed) for part in curve.parts])
     pairs, stock = log(assumed["flops"] / FLOP_PER_PARAM_TOKEN), log(assumed["unique"])
-    if curve.law.compute_only:
-        # Any split is as good: let runs want the scenario's tokens per parameter.
-        reached = curve.at(np.exp(pairs / 2), np.exp(pairs / 2))
-        wanted = (pairs + log(assumed["ratio"])) / 2
-        extra = exp((wanted - stock).clip(min=0))
-        return Outlook(curve, reached, reached, reached, exp(pairs - wanted), extra)
-
     law = _with_repeats(curve, assumed)
 
     def loss_at(params: Any, g: Given) -> Any:
@@ -179,11 +181,13 @@ def _outlook(curve: Curve, assumed: xr.Dataset) -> Outlook:
 
     endless = {**law.theta, "pairs": pairs, "unique": np.inf}
     scarce = {**law.theta, "pairs": pairs, "unique": stock}
-    free = best_split(endless, loss_at)
+    # Where no split is best, runs want the scenario's tokens per parameter.
+    wanted = (pairs - log(assumed["ratio"])) / 2
+    free = best_split(endless, loss_at) if law.law.has_optimum else wanted
     unlimited = xr.DataArray(loss_at(free, endless))
     # Where the data do not suffice, the rest of the budget goes into parameters.
     unrepeated = xr.DataArray(loss_at(np.maximum(free, pairs - stock), endless))
-    repeated = None
+    repeated = unlimited if law.law.compute_only else None
     if "unique_tokens" in law.law.inputs:
         repeated = xr.DataArray(loss_at(best_split(scarce, loss_at), scarce))
 
@@ -197,18 +201,20 @@ def _outlook(curve: Curve, assumed: xr.Dataset) -> Outlook:
     return Outlook(curve, unlimited, unrepeated, repeated, exp(free), extra)
 
 
+def _mixed(curve: Mixture, parts: Sequence[Outlook]) -> Outlook:
+    """What a stack says: each draw what its own law says."""
+
+    def mixed(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if any(value is None for value in values) else curve.mixed(values)
+
+    names = ("unlimited", "unrepeated", "repeated", "params", "extra_params")
+    return Outlook(curve, **{name: mixed(name) for name in names})
+
+
 def _paired(curve: Curve, count: int, seed: int) -> Curve:
     """The curve with as many draws as the scenario, each picked at random."""
-    if not curve.uncertain:
-        return curve
-    sizes = [curve.theta[next(iter(curve.theta))].sizes[dim] for dim in SAMPLE_DIMS]
-    picked = random(seed, "posterior", curve.name).integers(0, int(np.prod(sizes)), count)
-
-    def pick(draws: xr.DataArray) -> xr.DataArray:
-        values = draws.transpose(*SAMPLE_DIMS).to_numpy().ravel()[picked]
-        return xr.DataArray(values[None], dims=SAMPLE_DIMS)
-
-    return replace(curve, theta={name: pick(draws) for name, draws in curve.theta.items()})
+    return curve.taking(random(seed, "posterior", curve.name).integers(0, curve.count, count))
 
 
 def _with_repeats(curve: Curve, assumed: xr.Dataset) -> Curve:

@@ -9,16 +9,18 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from bayescale.intervals import SAMPLE_DIMS, interval
+from bayescale.intervals import SAMPLE_DIMS
 from bayescale.numbers import human, percent
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, optimum
+from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, optimum, printed_allocation
 from bayescale.plan.curve import Curve
+from bayescale.plan.describe import interval_of
 from bayescale.plan.exhaustion import Exhaustion, Outlook
 from bayescale.plan.overhead import overhead
 from bayescale.plan.serving import cost_by_size, serve
 from bayescale.plots import COLOURS, INK, MODEL, QUIET, SURPRISE, style
+from bayescale.runs import QUANTITIES
 
 _POINTS = 61
 # No data set or model of this size is plotted: the axis would be all that a reader sees.
@@ -39,16 +41,37 @@ def budget_figure(
         figure = Figure(figsize=(7.2, 4.2))
         axis = figure.subplots()
         _band(axis, params.to_numpy(), loss, prob, colour=MODEL, label=curve.name)
-        if best.params is not None:
+        if best.params is not None and best.loss is not None:
             size, least = _middle(best.params), _middle(best.loss)
             ends = _ends(best.params, prob)
             axis.plot(ends, [least, least], color=SURPRISE, lw=3, solid_capstyle="butt")
             axis.plot(size, least, "o", color=SURPRISE, label=f"optimum: {human(size)}")
             flat = [_middle(best.params_low), _middle(best.params_high)]  # type: ignore[arg-type]
             axis.axvspan(*flat, color=QUIET, alpha=0.12, lw=0, label="within 1 % of the least")
-        axis.set(xscale="log", xlabel="parameters", ylabel=curve.response)
+        axis.set(xscale="log", xlabel="parameters", ylabel=_unit(curve.response))
         axis.set_title(f"{flops:.3g} FLOP")
         _counts(axis)
+        axis.legend()
+    return figure
+
+
+def allocation_figure(name: str, flops: float) -> Figure:
+    """Parameters and tokens over the budget, as a source prints them."""
+    budgets = np.geomspace(flops / 100, flops * 100, _POINTS)
+    line, here = printed_allocation(name, budgets), printed_allocation(name, flops)
+    assert line is not None
+    assert here is not None
+    with style():
+        figure = Figure(figsize=(7.2, 4.2))
+        axis = figure.subplots()
+        for quantity, colour in (("tokens", COLOURS[0]), ("params", MODEL)):
+            what = "parameters" if quantity == "params" else quantity
+            axis.plot(budgets, line[quantity], color=colour, lw=1.8)
+            label = f"{what}: {human(here[quantity])}"
+            axis.plot(flops, here[quantity], "o", color=colour, label=label)
+        axis.set(xscale="log", yscale="log", xlabel="training compute (FLOP)", ylabel="count")
+        axis.set_title(f"{name}, at {flops:.3g} FLOP")
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
         axis.legend()
     return figure
 
@@ -92,11 +115,12 @@ def serving_figure(curve: Curve, prob: float, **question: Any) -> Figure:
             total = float(plan.total.mean())
             label = f"cheapest: {human(plan.params)} on {human(plan.tokens or np.inf)}"
             axis.plot(plan.params, total, "o", color=SURPRISE, label=label)
-        finite = (training + serving)[np.isfinite(training + serving)]
-        axis.set(xscale="log", yscale="log", xlabel="parameters")
-        axis.set_ylim(finite.min() / 10, finite.min() * 30)
+        least = float(np.nanmin(training + serving))
+        shown = [float(part[part > 0].min(initial=least)) for part in (training, serving)]
+        axis.set(xscale="log", yscale="log", xlabel="parameters", xlim=params[[0, -1]])
+        axis.set_ylim(max(min(shown), least / 100) / 2, least * 30)
         axis.set_ylabel(f"expected cost ({plan.unit})")
-        axis.set_title(f"Target {_middle(plan.target):.3g} {curve.response}")
+        axis.set_title(f"Reach {_middle(plan.target):.3g} {QUANTITIES[curve.response].unit}")
         _counts(axis)
         axis.legend()
     return figure
@@ -136,7 +160,7 @@ def exhaustion_figure(outlook: Exhaustion) -> Figure:
 
 def _when(axis: Axes, outlook: Exhaustion) -> None:
     years = np.array(outlook.scenario.years)
-    said = interval(outlook.year, outlook.scenario.prob)
+    said = interval_of(outlook.year, outlook.scenario.prob)
     lower, median, upper = (float(said[name]) for name in ("lower", "median", "upper"))
     axis.plot(years + 1, outlook.probability_by(), color=MODEL, lw=1.8)
     axis.axvspan(lower, min(upper, years[-1] + 1), color=MODEL, alpha=0.15, lw=0)
@@ -156,7 +180,7 @@ def _reachable(axis: Axes, one: Outlook, years: np.ndarray, prob: float) -> None
         if one.repeated is not None:
             _band(axis, years, one.repeated, prob, colour=COLOURS[0], label="repeated")
         _band(axis, years, one.unlimited, prob, colour=MODEL, label="all data new")
-    axis.set_ylabel(f"best reachable {one.curve.response}")
+    axis.set_ylabel(f"best reachable {_unit(one.curve.response)}")
     axis.set_title(one.curve.name)
     axis.legend(loc="upper right")
 
@@ -171,8 +195,10 @@ def _pace(axis: Axes, laws: list[Outlook], years: np.ndarray) -> None:
             continue
         label = one.curve.name if last == len(years) - 1 else f"{one.curve.name}: then none suffice"
         axis.plot(years[last], factor[last], "o", color=colour, label=label)
-    axis.set(yscale="log", ylabel="times", title="Parameters that make up for the data (median)")
-    axis.legend(loc="upper left")
+    axis.set(yscale="log", ylabel="times the parameters")
+    axis.set_title("Parameters that make up for the data (median)")
+    if axis.lines and axis.get_legend_handles_labels()[0]:
+        axis.legend(loc="upper left")
 
 
 def _band(
@@ -182,8 +208,7 @@ def _band(
     if not set(SAMPLE_DIMS) <= set(values.dims):
         axis.plot(x, values, color=colour, lw=1.8, label=label)
         return
-    with np.errstate(invalid="ignore"):  # quantiles between infinite draws
-        said = interval(values, prob)
+    said = interval_of(values, prob)
     axis.plot(x, said["median"], color=colour, lw=1.8, label=f"{label}, {percent(prob)} band")
     axis.fill_between(x, said["lower"], said["upper"], color=colour, alpha=0.2, lw=0)
 
@@ -195,9 +220,17 @@ def _middle(value: xr.DataArray) -> float:
 def _ends(value: xr.DataArray, prob: float) -> list[float]:
     if not value.dims:
         return [float(value)] * 2
-    said = interval(value, prob)
+    said = interval_of(value, prob)
     return [float(said["lower"]), float(said["upper"])]
 
 
+def _unit(response: str) -> str:
+    return f"{response} ({QUANTITIES[response].unit})"
+
+
 def _counts(axis: Axes) -> None:
+    """Parameters as 70B; on a short axis also at 2 and 5."""
+    low, high = axis.get_xlim()
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
+    axis.xaxis.set_minor_formatter(NullFormatter())

@@ -14,9 +14,12 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import BayescaleError
+from bayescale.fit import Fit
 from bayescale.plan.allocation import optimum
 from bayescale.plan.curve import Curve, positive
+from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Given, exp, root
+from bayescale.stacking import Stack
 
 # A budget to measure at where none is asked for.
 _FLOPS = 1e23
@@ -49,12 +52,15 @@ class Overhead:
     smallest_size: xr.DataArray
 
 
-def overhead(curve: Curve, size: float | xr.DataArray, *, flops: float = _FLOPS) -> Overhead:
+def overhead(
+    source: Curve | Fit | Stack, size: float | xr.DataArray, *, flops: float = _FLOPS
+) -> Overhead:
     """Compute overhead of a model of `size` times the compute-optimal parameters.
 
     Parameters
     ----------
-    curve : Curve
+    source : Curve, Fit or Stack
+        Of a stack, the draws whose law has a best split.
     size : float or DataArray
         k_N, above 0.
     flops : float
@@ -68,12 +74,17 @@ def overhead(curve: Curve, size: float | xr.DataArray, *, flops: float = _FLOPS)
     k_n = xr.DataArray(size)
     positive(size=float(k_n.min()))
     positive(size=float(k_n.max()))
-    best = optimum(curve, flops)
-    if best.params is None or best.tokens is None:
+    whole = as_curve(source)
+    curve = whole.with_optimum()
+    if curve is None:
+        why = "; any size costs the same" if whole.law.compute_only else ""
         raise BayescaleError(
-            f"size={float(k_n.min()):g}: under {curve.law.name} there is no compute-optimal size, "
-            "so no overhead: k_N times the parameters need 1/k_N times the tokens"
+            f"size={float(k_n.min()):g}: under {whole.law.name} there is no compute-optimal size, "
+            f"so no overhead over it{why}"
         )
+    best = optimum(curve, flops)
+    assert best.params is not None
+    assert best.tokens is not None
     given = {
         **curve.theta,
         "params": np.log(best.params),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -26,6 +27,9 @@ from bayescale.intervals import SAMPLE_DIMS
 from bayescale.plan.regression import trend
 from bayescale.spec import one_line
 
+# Longest answer; what grows for longer leaves every range.
+_YEARS = 100
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,12 +45,13 @@ class Quantity(_Strict):
         Ends of the central interval that holds `prob`; of everything, for `Uniform`.
     prob : float
     source : str
+        Where it was read, or that it is a judgement.
     """
 
     dist: Literal["LogNormal", "Normal", "Uniform"]
     lower: float = Field(allow_inf_nan=False)
     upper: float = Field(allow_inf_nan=False)
-    prob: float = Field(0.95, gt=0, lt=1)
+    prob: float = Field(0.95, ge=0.1, lt=1)
     source: str = ""
 
     @model_validator(mode="after")
@@ -74,6 +79,8 @@ class Quantity(_Strict):
 def _quantity(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"dist": "Uniform", "lower": value, "upper": value}
+    if not isinstance(value, Mapping | Quantity):
+        raise ValueError(f"{value!r}: give a number, or {{ dist = ..., lower = ..., upper = ... }}")
     return value
 
 
@@ -83,34 +90,46 @@ def _above_zero(value: Quantity) -> Quantity:
     return value
 
 
+def _within(least: float, most: float, unit: str) -> AfterValidator:
+    """A rule for the ends of a quantity's interval."""
+
+    def check(value: Quantity) -> Quantity:
+        for end in (value.lower, value.upper):
+            if not least <= end <= most:
+                raise ValueError(f"{end:g}: expected {least:g} to {most:g} {unit}")
+        return value
+
+    return AfterValidator(check)
+
+
 AnyQuantity = Annotated[Quantity, BeforeValidator(_quantity)]
-PositiveQuantity = Annotated[Quantity, BeforeValidator(_quantity), AfterValidator(_above_zero)]
+PositiveQuantity = Annotated[AnyQuantity, AfterValidator(_above_zero)]
+Tokens = Annotated[PositiveQuantity, _within(1e6, 1e24, "tokens")]
+Flops = Annotated[PositiveQuantity, _within(1e15, 1e40, "FLOP")]
+Decades = Annotated[AnyQuantity, _within(-3, 3, "decades a year")]
+Ratio = Annotated[PositiveQuantity, _within(1e-3, 1e6, "times")]
 
 
 class Stock(_Strict):
-    """Text that there is in the first year: tokens, the share that is usable, how often each is.
+    """Text that there is in a year: tokens, the share that is usable, how often each is.
 
     `growth` is the share by which the stock grows in a year; `repetition` multiplies what is
-    usable into what can be trained on at no loss worth speaking of.
+    usable into what can be trained on at no loss worth speaking of. A draw of `quality` above 1
+    counts as 1.
     """
 
-    tokens: PositiveQuantity
-    quality: PositiveQuantity
-    repetition: PositiveQuantity
-    growth: AnyQuantity
-
-    @model_validator(mode="after")
-    def _shrinks_less_than_all(self) -> Stock:
-        if self.growth.dist == "LogNormal" or self.growth.lower > -1:
-            return self
-        raise ValueError(f"growth lower={self.growth.lower:g}: a year cannot lose all; above -1")
+    year: float = Field(ge=1950, le=2200)
+    tokens: Tokens
+    quality: Annotated[PositiveQuantity, _within(1e-6, 1, "as a share")]
+    repetition: Annotated[PositiveQuantity, _within(1, 1e4, "times")]
+    growth: Annotated[AnyQuantity, _within(-1, 10, "as a share a year")]
 
 
 class _Growing(_Strict):
     """A level in a year and decades of growth a year: stated, or the trend of a table of runs."""
 
     year: float = Field(ge=1950, le=2200)
-    growth: AnyQuantity | None = None
+    growth: Decades | None = None
     trend: str | None = None
 
     @property
@@ -125,24 +144,11 @@ class _Growing(_Strict):
             raise ValueError("give a level and its growth, or a table of runs as trend")
         return self
 
-    def draws(self, name: str, seed: int, count: int) -> dict[str, xr.DataArray]:
-        """`{name}.{quantity}` and `{name}.growth`."""
-        quantity = next(field for field in ("tokens", "flops") if field in type(self).model_fields)
-        if self.trend is not None:
-            fitted = trend(self.trend, quantity, self.year, seed, count)
-            return {f"{name}.{quantity}": fitted["level"], f"{name}.growth": fitted["growth"]}
-        assert self.level is not None
-        assert self.growth is not None
-        return {
-            f"{name}.{quantity}": self.level.draws(seed, f"{name}.{quantity}", count),
-            f"{name}.growth": self.growth.draws(seed, f"{name}.growth", count),
-        }
-
 
 class Compute(_Growing):
     """FLOP of the largest training run."""
 
-    flops: PositiveQuantity | None = None
+    flops: Flops | None = None
 
     @property
     def level(self) -> Quantity | None:
@@ -153,7 +159,7 @@ class Compute(_Growing):
 class Datasets(_Growing):
     """Tokens of the largest data set."""
 
-    tokens: PositiveQuantity | None = None
+    tokens: Tokens | None = None
 
     @property
     def level(self) -> Quantity | None:
@@ -164,8 +170,8 @@ class Datasets(_Growing):
 class Repeats(_Strict):
     """Repetitions (R_D) and excess of parameters (R_N) after which 1/e of their worth is left."""
 
-    R_D: PositiveQuantity
-    R_N: PositiveQuantity
+    R_D: Ratio
+    R_N: Ratio
 
 
 class Scenario(_Strict):
@@ -198,8 +204,8 @@ class Scenario(_Strict):
     draws: int = Field(10_000, ge=100, le=100_000)
     seed: int = Field(0, ge=0)
     trend_share: float = Field(ge=0, le=1)
-    tokens_per_param: PositiveQuantity
-    overtraining: PositiveQuantity
+    tokens_per_param: Ratio
+    overtraining: Ratio
     stock: Stock
     compute: Compute
     datasets: Datasets
@@ -223,8 +229,10 @@ class Scenario(_Strict):
 
     @model_validator(mode="after")
     def _in_order(self) -> Scenario:
-        if self.start >= self.end:
-            raise ValueError(f"start={self.start} must come before end={self.end}")
+        if not self.start < self.end <= self.start + _YEARS:
+            raise ValueError(
+                f"start={self.start} must come before end={self.end}, by {_YEARS} years at most"
+            )
         return self
 
     @property
@@ -232,16 +240,48 @@ class Scenario(_Strict):
         """Calendar years from start to end."""
         return list(range(self.start, self.end + 1))
 
-    def sample(self) -> xr.Dataset:
-        """Draws (chain, draw) of every quantity, by its name with a dot: `stock.tokens`."""
-        parts: dict[str, BaseModel] = {"": self, "stock.": self.stock, "repeats.": self.repeats}
-        drawn = {
-            f"{prefix}{name}": quantity.draws(self.seed, f"{prefix}{name}", self.draws)
-            for prefix, part in parts.items()
-            for name, quantity in part
-            if isinstance(quantity, Quantity)
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """Every stated quantity, by its name with a dot: `stock.tokens`."""
+        return {
+            f"{prefix}{name}": value
+            for prefix, part in self._parts().items()
+            for name, value in part
+            if isinstance(value, Quantity)
         }
-        drawn |= self.compute.draws("compute", self.seed, self.draws)
-        drawn |= self.datasets.draws("datasets", self.seed, self.draws)
+
+    @property
+    def trends(self) -> dict[str, str]:
+        """Tables of runs to whose records growth is fitted, by `compute` and `datasets`."""
+        growing = {"compute": self.compute, "datasets": self.datasets}
+        return {name: part.trend for name, part in growing.items() if part.trend is not None}
+
+    def sample(self) -> xr.Dataset:
+        """Draws (chain, draw) of every quantity, by its name with a dot: `stock.tokens`.
+
+        Raises
+        ------
+        BayescaleError
+            If a year can lose all of the stock, or a table has no trend.
+        """
+        drawn = {
+            name: quantity.draws(self.seed, name, self.draws)
+            for name, quantity in self.quantities.items()
+        }
+        for name, table in self.trends.items():
+            level = "flops" if name == "compute" else "tokens"
+            year = getattr(self, name).year
+            fitted = trend(table, level, year, self.seed, self.draws)
+            drawn |= {f"{name}.{level}": fitted["level"], f"{name}.growth": fitted["growth"]}
+        if (least := float(drawn["stock.growth"].min())) <= -1:
+            raise BayescaleError(
+                f"{self.name}: stock.growth: its draws reach {least:.3g}, and a year cannot lose "
+                "all; use a narrower interval, or a Uniform one above -1"
+            )
+        drawn["stock.quality"] = drawn["stock.quality"].clip(max=1)
         on_trend = random(self.seed, "trend").random((1, self.draws)) < self.trend_share
         return xr.Dataset(drawn | {"on_trend": (SAMPLE_DIMS, on_trend)})
+
+    def _parts(self) -> dict[str, BaseModel]:
+        named = ("stock", "compute", "datasets", "repeats")
+        return {"": self, **{f"{name}.": getattr(self, name) for name in named}}

@@ -7,6 +7,7 @@ read or written. With a price and a utilisation for each, the same in money.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,24 @@ from scipy.optimize import minimize_scalar
 
 from bayescale import bundled
 from bayescale.errors import BayescaleError
+from bayescale.fit import Fit
 from bayescale.intervals import check_prob
 from bayescale.notes import Note
+from bayescale.numbers import percent
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, no_optimum, optimal_tokens
 from bayescale.plan.curve import Curve, positive
-from bayescale.plan.solve import Given, exp, minimum, root
+from bayescale.plan.mixture import as_curve
+from bayescale.plan.solve import Function, Given, exp, minimum, root
 from bayescale.settings import PROB
 from bayescale.spec import one_line
+from bayescale.stacking import Stack
 
 FLOP_PER_SERVED_TOKEN = 2
 # Searched: 1e3 to 1e17 parameters, 1 to 1e30 tokens, as natural logarithms.
 _PARAMS = (np.log(1e3), np.log(1e17))
 _TOKENS = (0.0, np.log(1e30))
+# Sizes in a figure of costs, and how many e-folds from the plan it reaches.
+_SIZES, _AROUND = 81, np.log(30)
 
 
 class Use(BaseModel):
@@ -151,7 +158,7 @@ class Serving:
 
 
 def serve(
-    curve: Curve,
+    source: Curve | Fit | Stack,
     *,
     target: float | None = None,
     as_good_as: float | None = None,
@@ -165,7 +172,7 @@ def serve(
 
     Parameters
     ----------
-    curve : Curve
+    source : Curve, Fit or Stack
     target : float, optional
         Response to reach by one new run.
     as_good_as : float, optional
@@ -190,6 +197,7 @@ def serve(
             raise BayescaleError(f"{name}={value:g}: must be 0 or a positive number")
     if max_tokens is not None:
         positive(max_tokens=max_tokens)
+    curve = as_curve(source)
     goal = _goal(curve, target, as_good_as)
     costs = _costs(prices, prompt_tokens, generated_tokens)
     unit = "dollars" if prices else "FLOP"
@@ -204,6 +212,13 @@ def serve(
     if curve.law.compute_only:
         return _any_split(curve, given, goal, costs, unit=unit, prob=prob, max_tokens=max_tokens)
 
+    lacking = curve.lacking()
+    if max_tokens is None and sum(lacking.values()) >= prob:
+        raise BayescaleError(
+            f"no max_tokens: under {' and '.join(lacking)} an ever smaller model on ever more "
+            "tokens may be the cheapest; say how many tokens there are"
+        )
+
     def chosen(each: _Costs) -> tuple[float, float]:
         return _plan(curve, given, each, most, prob)
 
@@ -216,7 +231,11 @@ def serve(
     cheapest = chosen(_Costs(costs.training, 0.0))
     optimal_total = _expected(curve, given, costs, *cheapest)
     total = costs(params, trained)
-    best = _best_of_each(curve, given, costs, most)
+    # Without a limit on data, each draw's own choice is that of the laws that have one.
+    own = curve if max_tokens is not None else curve.with_optimum()
+    assert own is not None
+    of_own = {**own.theta, "target": own.for_new_runs(goal) if target is not None else goal}
+    best = _best_of_each(own, of_own, costs, most)
     return Serving(
         unit=unit,
         target=goal,
@@ -229,10 +248,11 @@ def serve(
         serving=costs.serving * params,
         total=total,
         best_params=exp(best),
-        best_tokens=exp(_tokens_needed(curve, given, best)),
+        best_tokens=exp(_tokens_needed(own, of_own, best)),
         optimal_params=float(np.exp(cheapest[0])),
         optimal_total=optimal_total,
         saving=1 - float(total.mean()) / optimal_total,
+        notes=[_own_left_out(lacking)] if lacking and max_tokens is None else [],
     )
 
 
@@ -245,6 +265,7 @@ def cost_by_size(
     generated_tokens: float = 0.0,
     prices: Prices | None = None,
     target: float | None = None,
+    max_tokens: float | None = None,
     **_: object,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected costs of training and serving over model sizes around a plan, for its figure.
@@ -257,8 +278,11 @@ def cost_by_size(
     costs = _costs(prices, prompt_tokens, generated_tokens)
     goal = curve.for_new_runs(plan.target) if target is not None else plan.target
     given = {**curve.theta, "target": goal}
-    middle = plan.params or plan.splits[1]["params"]
-    params = np.geomspace(middle / 30, middle * 30, 41)
+    middle = np.log(plan.params or plan.splits[1]["params"])
+    most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
+    first = max(_smallest(curve, given, most, prob), middle - _AROUND)
+    # Closer together near the smallest size, where the cost rises steeply.
+    params = np.exp(first + (middle + _AROUND - first) * np.linspace(0, 1, _SIZES) ** 2)
     training = []
     for size in params:
         needed = _tokens_needed(curve, given, float(np.log(size)))
@@ -276,10 +300,10 @@ def _goal(curve: Curve, target: float | None, as_good_as: float | None) -> xr.Da
         return xr.DataArray(target)
     assert as_good_as is not None
     positive(as_good_as=as_good_as)
-    if curve.law.compute_only:
+    if lacking := curve.lacking():
         raise BayescaleError(
-            f"as_good_as={as_good_as:g}: under {curve.law.name} no size is compute-optimal; "
-            "give a target"
+            f"as_good_as={as_good_as:g}: under {' and '.join(lacking)} no size is "
+            "compute-optimal; give a target"
         )
     return curve.at(as_good_as, optimal_tokens(curve, as_good_as))
 
@@ -297,7 +321,13 @@ def _tokens_needed(curve: Curve, given: Given, log_params: float | xr.DataArray)
     def above(tokens: np.ndarray, g: Given) -> np.ndarray:
         return curve.loss({"params": g["params"], "tokens": tokens}, g) - g["target"]
 
-    return root(above, *_TOKENS, {**given, "params": log_params}).fillna(np.inf)
+    return _falls_to_zero(above, *_TOKENS, {**given, "params": log_params})
+
+
+def _falls_to_zero(function: Function, low: float, high: float, given: Given) -> xr.DataArray:
+    """Where a falling function reaches zero: `low` if it has already, infinite for never."""
+    already = xr.DataArray(function(low, given)) <= 0
+    return root(function, low, high, given).fillna(np.inf).where(~already, low)
 
 
 def _budget(needed: xr.DataArray, prob: float) -> float:
@@ -321,14 +351,9 @@ def _plan(
     def tokens(log_params: float) -> float:
         return min(_budget(_tokens_needed(curve, given, log_params), prob), most)
 
-    def above(params: Any, g: Given) -> Any:
-        return curve.loss({"params": params, "tokens": most}, g) - g["target"]
-
-    # Larger models need less data: at this size, all that there are.
-    smallest = _budget(root(above, *_PARAMS, given).fillna(np.inf), prob)
+    smallest = _smallest(curve, given, most, prob)
     if not np.isfinite(smallest):
         return np.nan, np.inf
-    smallest += 1e-6
     found = minimize_scalar(
         lambda x: np.log(_expected(curve, given, costs, x, tokens(x))),
         bounds=(smallest, _PARAMS[1]),
@@ -336,6 +361,15 @@ def _plan(
         options={"xatol": 1e-6},
     )
     return float(found.x), tokens(found.x)
+
+
+def _smallest(curve: Curve, given: Given, most: float, prob: float) -> float:
+    """ln N of the size that needs all data there are: larger models need less."""
+
+    def above(params: Any, g: Given) -> Any:
+        return curve.loss({"params": params, "tokens": most}, g) - g["target"]
+
+    return _budget(_falls_to_zero(above, *_PARAMS, given), prob) + 1e-6
 
 
 def _best_of_each(curve: Curve, given: Given, costs: _Costs, most: float) -> xr.DataArray:
@@ -374,7 +408,7 @@ def _any_split(
         return curve.loss({"params": pairs / 2, "tokens": pairs / 2}, g) - g["target"]
 
     ends = (2 * _TOKENS[0], _TOKENS[1] + _PARAMS[1])
-    pairs = root(above, *ends, given).fillna(np.inf)
+    pairs = _falls_to_zero(above, *ends, given)
     budget = _budget(pairs, prob)
     if not np.isfinite(budget):
         raise BayescaleError(_out_of_reach(goal, curve, prob, None))
@@ -397,7 +431,7 @@ def _any_split(
                 "total": float(training.mean()) + serving,
             }
         )
-    answer = Serving(unit, goal, prob, splits=splits, notes=[no_optimum(curve)])
+    answer = Serving(unit, goal, prob, splits=splits, notes=no_optimum(curve))
     if max_tokens is None:
         return answer
     size = float(np.exp(budget) / max_tokens)
@@ -421,6 +455,16 @@ def _any_split(
                 "were seen",
             )
         ],
+    )
+
+
+def _own_left_out(lacking: Mapping[str, float]) -> Note:
+    return Note(
+        "no-optimum",
+        "info",
+        f"under {' and '.join(lacking)} ({percent(sum(lacking.values()))} of the stack) the "
+        "cheapest model is the smallest for which there are data",
+        "best_params and best_tokens are those of the other laws; give max_tokens for all",
     )
 
 

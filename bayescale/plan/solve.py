@@ -17,11 +17,14 @@ type Given = Mapping[str, Any]
 type Function = Callable[[Any, Given], Any]
 
 _CELLS = 128
+# In place of an infinite value, so that differences of two stay numbers.
+_HUGE = 1e300
 
 
 def exp(x: Any) -> xr.DataArray:
-    """The exponential of a number or DataArray, with its dims."""
-    return xr.DataArray(np.exp(x))
+    """The exponential of a number or DataArray, with its dims; infinite where too large."""
+    with np.errstate(over="ignore"):
+        return xr.DataArray(np.exp(x))
 
 
 def log(x: Any) -> xr.DataArray:
@@ -49,7 +52,11 @@ def minimum(function: Function, low: float, high: float, given: Given) -> xr.Dat
         best, least = np.where(value < least, i, best), np.fmin(value, least)
     inner = best.clip(1, _CELLS - 1)
     bracket = (grid[inner - 1], grid[inner], grid[inner + 1])
-    found = elementwise.find_minimum(flat, bracket, args=tuple(arrays))
+
+    def finite(x: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(flat(x, *values), nan=_HUGE, posinf=_HUGE)
+
+    found = elementwise.find_minimum(finite, bracket, args=tuple(arrays))
     return named(np.where(best == inner, found.x, grid[best]))
 
 
