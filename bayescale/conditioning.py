@@ -28,28 +28,19 @@ def inputs_at(data: xr.Dataset, values: Values) -> dict[str, xr.DataArray]:
     return {**x, "tokens": centred_tokens(values, x)}
 
 
-def conditioned(spec: Spec, values: xr.Dataset, data: xr.Dataset) -> Conditioned:
-    """The processes given a design's runs.
+def conditioned(values: xr.Dataset, data: xr.Dataset) -> Conditioned:
+    """The processes given a design's runs, for draws of everything.
 
     Parameters
     ----------
-    spec : Spec
     values : Dataset
         Draws of everything (chain, draw, ...).
     data : Dataset
-        The arrays of a design, of the runs to condition on.
+        The arrays of a design, of the runs that the draws saw.
     """
-    x = inputs_at(data, values)
     stand_in = {name: data[f"inducing_{name}"].to_numpy() for name in ("params", "tokens")}
     middle = discrepancy.places(data["params"].values, data["tokens"].values, 0.0, np)
-    return discrepancy.condition(
-        values,
-        runs=x,
-        stand_in=stand_in,
-        residual=residual(spec, values, x),
-        noise=noise_variance(spec, values),
-        frontier=float(middle["s"].max()),
-    )
+    return discrepancy.condition(values, stand_in=stand_in, frontier=float(middle["s"].max()))
 
 
 def residual(spec: Spec, values: Values, x: Arrays) -> xr.DataArray:
@@ -63,7 +54,7 @@ def residual(spec: Spec, values: Values, x: Arrays) -> xr.DataArray:
 
 
 def noise_variance(spec: Spec, values: Values) -> xr.DataArray:
-    """Variance of single runs, in squared shares of the response: (chain, draw)."""
+    """Squared scale of single runs, in squared shares of the response: (chain, draw)."""
     return (deviation(spec, values) / unit(spec, values)) ** 2
 
 

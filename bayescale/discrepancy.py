@@ -5,9 +5,9 @@ r = ln(D/N)/sqrt(2), in e-folds from the data's centre. A long one bends the who
 what widens intervals away from the data. A local one, larger the further a run lies below the
 frontier, takes up what small runs do for reasons of their own, so that it is not extrapolated.
 
-Both are integrated out: the sampler sees the law's parameters and the processes' alone. Up to
-`INDUCING` runs the likelihood is exact; beyond, that many of them stand in for all (FITC: Snelson
-and Ghahramani 2006; Quinonero-Candela and Rasmussen 2005), so the cost of a gradient grows as n.
+Both are sampled jointly with the law, as weights: their values at the runs, whitened. Up to
+`INDUCING` runs that is exact; beyond, that many of them stand in for all (FITC: Snelson and
+Ghahramani 2006; Quinonero-Candela and Rasmussen 2005), so the cost of a gradient grows as n.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import xarray as xr
 from bayescale.intervals import SAMPLE_DIMS
 
 PREFIX = "discrepancy_"
+WEIGHTS = PREFIX + "weights"
 # Name of each parameter to its support and meaning.
 PARAMETERS = {
     "amplitude": ("positive", "size of the long process, as a share of the response"),
@@ -104,10 +105,44 @@ def inducing(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return np.sort(chosen)
 
 
-def log_likelihood(
-    theta: Mapping[str, Any], *, runs: Any, stand_in: Any, residual: Any, noise: Any, pt: Any
-) -> Any:
-    """Log density of residuals with the processes integrated out, as a PyTensor graph.
+@dataclass(frozen=True)
+class Sampled:
+    """The processes at the runs for one point of the sampler, as PyTensor graphs.
+
+    Attributes
+    ----------
+    weights : tensor (inducing)
+        Values at the stand-ins, whitened: standard Normal before the runs are seen.
+    missed : tensor (run)
+        Value at each run, given the weights.
+    own : tensor (run)
+        Variance of it that the stand-ins leave.
+    correction : tensor ()
+        What to add to the log density, as the sampler moves in `standard` and not in the weights.
+    """
+
+    weights: Any
+    missed: Any
+    own: Any
+    correction: Any
+
+
+def sampled(
+    theta: Mapping[str, Any],
+    *,
+    runs: Any,
+    stand_in: Any,
+    residual: Any,
+    noise: Any,
+    tails: Any,
+    standard: Any,
+    pt: Any,
+) -> Sampled:
+    """The processes where the sampler's standard coordinates put them.
+
+    The coordinates are centred and scaled by what the runs would say if the noise were Normal,
+    each run's variance widened by how far off it lies (one step of reweighting). Normal noise
+    leaves them standard Normal, heavier tails nearly so; the density is exact either way.
 
     Parameters
     ----------
@@ -118,7 +153,10 @@ def log_likelihood(
     residual : tensor (run)
         Response minus law, in units in which the amplitude is a share.
     noise : tensor ()
-        Variance of single runs.
+        Squared scale of single runs.
+    tails : tensor () or None
+        Degrees of freedom of the noise; None if it is Normal.
+    standard : tensor (inducing)
     pt : module
         `pytensor.tensor`.
     """
@@ -127,19 +165,29 @@ def log_likelihood(
     size = theta["amplitude"][0, 0] ** 2
     root = pt.linalg.cholesky(among + pt.eye(count) * size * _JITTER)
     low = pt.linalg.solve_triangular(root, covariance(theta, stand_in, runs, pt), lower=True)
-    own = variance(theta, runs, pt) - (low**2).sum(0)
-    each = pt.maximum(own, 0) + noise
-    weighted = low / each
-    inner = pt.linalg.cholesky(pt.eye(count) + weighted @ low.T)
-    fitted = pt.linalg.solve_triangular(inner, weighted @ residual, lower=True)
-    explained = (residual**2 / each).sum() - (fitted**2).sum()
-    volume = pt.log(each).sum() + 2 * pt.log(pt.diagonal(inner)).sum()
-    return -0.5 * (explained + volume + residual.shape[0] * np.log(2 * np.pi))
+    own = pt.maximum(variance(theta, runs, pt) - (low**2).sum(0), 0)
+
+    def known(each: Any) -> tuple[Any, Any]:
+        """Root of the weights' precision, and that root times their mean."""
+        weighted = low / each
+        inner = pt.linalg.cholesky(pt.eye(count) + weighted @ low.T)
+        return inner, pt.linalg.solve_triangular(inner, weighted @ residual, lower=True)
+
+    each = own + noise
+    inner, pulled = known(each)
+    if tails is not None:
+        middle = pt.linalg.solve_triangular(inner.T, pulled, lower=False)
+        off = (residual - middle @ low) ** 2 / each
+        inner, pulled = known(each * (tails + off) / (tails + 1))
+    weights = pt.linalg.solve_triangular(inner.T, pulled + standard, lower=False)
+    volume = pt.log(pt.diagonal(inner)).sum()
+    correction = ((standard**2).sum() - (weights**2).sum()) / 2 - volume
+    return Sampled(weights, weights @ low, own, correction)
 
 
 @dataclass(frozen=True, eq=False)
 class Conditioned:
-    """The processes given a fit's runs, for every draw; places are looked up as needed.
+    """The processes for every draw of their weights; places are looked up as needed.
 
     Attributes
     ----------
@@ -150,17 +198,14 @@ class Conditioned:
     frontier : float
     root : ndarray (sample, inducing, inducing)
         Cholesky factor of the covariance among the stand-ins.
-    inner : ndarray (sample, inducing, inducing)
-        Cholesky factor of the posterior precision in that factor's coordinates.
     weights : ndarray (sample, inducing)
-        Posterior mean in those coordinates.
+        Values at the stand-ins in that factor's coordinates.
     """
 
     theta: dict[str, np.ndarray]
     stand_in: dict[str, np.ndarray]
     frontier: float
     root: np.ndarray
-    inner: np.ndarray
     weights: np.ndarray
 
     def at(self, params: xr.DataArray, tokens: xr.DataArray, like: xr.DataArray) -> xr.Dataset:
@@ -177,10 +222,9 @@ class Conditioned:
         total, count = len(self.weights), like.sizes["run"]
         mean, spread = np.empty((total, count)), np.empty((total, count))
         for some, here in self._chunks(where):
-            low, known = self._coordinates(some, here)
+            low = self._coordinates(some, here)
             mean[some] = np.einsum("sip,si->sp", low, self.weights[some])
-            prior = variance(self._some(some), here, np)
-            left = prior - (low**2).sum(1) + (known**2).sum(1)
+            left = variance(self._some(some), here, np) - (low**2).sum(1)
             spread[some] = np.sqrt(np.maximum(left, 0))
         shape = like.shape
         return xr.Dataset(
@@ -197,56 +241,26 @@ class Conditioned:
         residual: xr.DataArray,
         noise: xr.DataArray,
     ) -> xr.DataArray:
-        """Log density (chain, draw) of residuals at points, jointly, new noise included."""
+        """Log density (chain, draw) of residuals at points, jointly, new noise included.
+
+        `noise` is its variance: (chain, draw, run).
+        """
         where = self._places(params, tokens, residual)
         values = residual.to_numpy().reshape(where["s"].shape)
-        variances = noise.transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1, 1)
+        variances = flat_points(noise, residual)
         total, count = len(values), residual.sizes["run"]
         density = np.empty(total)
         for some, here in self._chunks(where):
-            low, known = self._coordinates(some, here)
-            joint = covariance(self._some(some), here, here, np) + np.eye(count) * variances[some]
-            joint += known.swapaxes(1, 2) @ known - low.swapaxes(1, 2) @ low
+            low = self._coordinates(some, here)
+            joint = covariance(self._some(some), here, here, np) - low.swapaxes(1, 2) @ low
+            joint += np.eye(count) * variances[some][:, None, :]
             root = np.linalg.cholesky(joint)
             away = values[some] - np.einsum("sip,si->sp", low, self.weights[some])
             white = np.linalg.solve(root, away[..., None])[..., 0]
             volume = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)
             density[some] = -0.5 * (white**2).sum(1) - volume - count / 2 * np.log(2 * np.pi)
-        return noise.transpose(*SAMPLE_DIMS).copy(data=density.reshape(noise.shape))
-
-    def leave_one_out(
-        self,
-        params: xr.DataArray,
-        tokens: xr.DataArray,
-        residual: xr.DataArray,
-        noise: xr.DataArray,
-    ) -> xr.Dataset:
-        """Mean and standard deviation of the discrepancy at each run, given all the others.
-
-        The runs are those conditioned on; arguments as for `joint_log_density`, the answer has
-        the shape of `residual`.
-        """
-        where = self._places(params, tokens, residual)
-        values = residual.to_numpy().reshape(where["s"].shape)
-        variances = noise.transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1)
-        means, spreads = np.empty(values.shape), np.empty(values.shape)
-        for some, here in self._chunks(where):
-            low, known = self._coordinates(some, here)
-            own = np.maximum(variance(self._some(some), here, np) - (low**2).sum(1), 0)
-            around = own + variances[some]
-            # Take one run's own observation out of its posterior: precisions subtract.
-            with_it = (known**2).sum(1)
-            without = 1 / np.maximum(1 / with_it - 1 / around, 1e-300)
-            mean = np.einsum("sip,si->sp", low, self.weights[some])
-            means[some] = without * (mean / with_it - values[some] / around)
-            spreads[some] = np.sqrt(without + own)
-        shape = residual.shape
-        return xr.Dataset(
-            {
-                "mean": residual.copy(data=means.reshape(shape)),
-                "sd": residual.copy(data=spreads.reshape(shape)),
-            }
-        )
+        one = residual.isel(run=0, drop=True)
+        return one.copy(data=density.reshape(one.shape))
 
     def _places(
         self, params: xr.DataArray, tokens: xr.DataArray, like: xr.DataArray
@@ -263,13 +277,10 @@ class Conditioned:
     def _some(self, some: slice) -> dict[str, np.ndarray]:
         return {name: value[some] for name, value in self.theta.items()}
 
-    def _coordinates(
-        self, some: slice, here: dict[str, np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Points in the stand-ins' coordinates, and in those of their posterior."""
+    def _coordinates(self, some: slice, here: dict[str, np.ndarray]) -> np.ndarray:
+        """Points in the stand-ins' coordinates: (sample, inducing, run)."""
         across = covariance(self._some(some), self.stand_in, here, np)
-        low = np.linalg.solve(self.root[some], across)
-        return low, np.linalg.solve(self.inner[some], low)
+        return np.linalg.solve(self.root[some], across)
 
 
 def flat_points(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
@@ -279,55 +290,32 @@ def flat_points(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
 
 
 def condition(
-    draws: xr.Dataset,
-    *,
-    runs: Mapping[str, xr.DataArray],
-    stand_in: Mapping[str, np.ndarray],
-    residual: xr.DataArray,
-    noise: xr.DataArray,
-    frontier: float,
+    draws: xr.Dataset, *, stand_in: Mapping[str, np.ndarray], frontier: float
 ) -> Conditioned:
-    """The processes given runs, for every draw of the parameters.
+    """The processes for every draw of their parameters and weights.
 
     Parameters
     ----------
     draws : Dataset
-        With the processes' parameters (chain, draw).
-    runs : mapping
-        `params` and `tokens` of the runs: centred logs, (run) or (chain, draw, run).
+        With the processes' parameters (chain, draw) and weights (chain, draw, inducing).
     stand_in : mapping
-        The same of those that stand in for all.
-    residual : DataArray
-        (chain, draw, run), as for `log_likelihood`.
-    noise : DataArray
-        (chain, draw): variance of single runs, in the residual's unit.
+        `params` and `tokens` of the runs that stand in for all: centred logs.
     frontier : float
-        Largest s of the runs.
+        Largest s of the runs that were seen.
     """
     theta = {
         name: draws[PREFIX + name].transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1, 1)
         for name in PARAMETERS
     }
     middle = places(stand_in["params"], stand_in["tokens"], frontier, np)
-    params, tokens = (flat_points(runs[name], residual) for name in ("params", "tokens"))
-    where = places(params, tokens, frontier, np)
-    residuals = residual.to_numpy().reshape(where["s"].shape)
-    variances = noise.transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1)
-    count, total = len(middle["s"]), len(residuals)
-    root, inner = np.empty((total, count, count)), np.empty((total, count, count))
-    weights = np.empty((total, count))
-    identity = np.eye(count)
+    weights = draws[WEIGHTS].transpose(*SAMPLE_DIMS, "inducing").to_numpy()
+    weights = weights.reshape(-1, weights.shape[-1])
+    total, count = weights.shape
+    root = np.empty((total, count, count))
     for start in range(0, total, _CHUNK):
         some = slice(start, start + _CHUNK)
         one = {name: value[some] for name, value in theta.items()}
-        here = {axis: values[some] for axis, values in where.items()}
         among = covariance(one, middle, middle, np)
-        root[some] = np.linalg.cholesky(among + identity * one["amplitude"] ** 2 * _JITTER)
-        low = np.linalg.solve(root[some], covariance(one, middle, here, np))
-        own = np.maximum(variance(one, here, np) - (low**2).sum(1), 0) + variances[some]
-        weighted = low / own[:, None, :]
-        precision = identity + weighted @ low.swapaxes(1, 2)
-        inner[some] = np.linalg.cholesky(precision)
-        pulled = np.einsum("sir,sr->si", weighted, residuals[some])
-        weights[some] = np.linalg.solve(precision, pulled[..., None])[..., 0]
-    return Conditioned(theta, middle, frontier, root, inner, weights)
+        jitter = one["amplitude"] ** 2 * _JITTER
+        root[some] = np.linalg.cholesky(among + np.eye(count) * jitter)
+    return Conditioned(theta, middle, frontier, root, weights)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import arviz_stats
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -77,15 +76,7 @@ class Fit:
     @cached_property
     def conditioned(self) -> Conditioned:
         """The discrepancy given the runs, for every draw; of a spec that has one."""
-        data = design(self.spec, self.runs).data
-        draws = self.posterior
-        if "tokens" in draws:  # hidden counts, as the posterior has them
-            counts = draws["tokens"].rename(hidden="run")
-            logs = xr.DataArray(np.log(counts / self.centre["tokens"]))
-            spread = data["tokens_sd"].max("run").rename(hidden="run")
-            middle = data["tokens"].sel(run=logs["run"])
-            draws = draws.assign(tokens_z=((logs - middle) / spread).rename(run="hidden"))
-        return conditioned(self.spec, draws, data)
+        return conditioned(self.posterior, design(self.spec, self.runs).data)
 
     @property
     def seed(self) -> int:

@@ -17,6 +17,7 @@ import pymc as pm
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from bayescale import discrepancy
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design
 from bayescale.model import build
@@ -63,6 +64,7 @@ class Sampler:
     def prior(self, draws: int, seed: int) -> xr.Dataset:
         """Draws from the prior of everything in the posterior."""
         names = [v.name for v in (*self.model.free_RVs, *self.model.deterministics)]
+        names = [name for name in names if name != discrepancy.WEIGHTS]  # given the runs, all of it
         with _quiet():
             tree = pm.sample_prior_predictive(
                 draws, model=self.model, var_names=names, random_seed=seed
@@ -154,7 +156,12 @@ class Sampler:
     def _compile(self) -> Any:
         """The sampler of this spec for runs and groups of these names, compiled once a process."""
         # Runs may change in number and name, unless something in the posterior is one a run.
-        fixed = {"hidden", *self.spec.groups, *(["corpus"] if self.spec.corpora else [])}
+        fixed = {
+            "hidden",
+            "inducing",
+            *self.spec.groups,
+            *(["corpus"] if self.spec.corpora else []),
+        }
         labels = {
             dim: list(map(str, names)) for dim, names in self.design.coords.items() if dim in fixed
         }

@@ -48,37 +48,56 @@ def build(spec: Spec, design: Design) -> pm.Model:
 
 
 def _missed(spec: Spec, values: Values, x: Values) -> None:
-    """The responses with the discrepancy integrated out, which is no named distribution."""
+    """The responses with what the law misses, a process that no named distribution has."""
     names = list(spec.discrepancy)
     theta = [_prior(discrepancy.PREFIX + name, spec.discrepancy[name]) for name in names]
+    standard = pmd.Normal(discrepancy.PREFIX + "z", 0, 1, dims=("inducing",))
     scale = pmd.as_xtensor(unit(spec, values))
+    heavy = [values["nu"]] if spec.noise.dist == "StudentT" else []
     runs = [x["mean"], x["params"], x["tokens"], x["stated"]]
     stand_in = [x["inducing_params"], x["inducing_tokens"]]
 
-    def logp(observed: Any, *inputs: Any) -> Any:
-        """Log density of all responses; tensors, in the order in which they are handed over."""
-        deviation, scale, *rest = inputs
+    def processes(observed: Any, *inputs: Any) -> tuple[Any, Any, Any]:
+        """The processes, what they leave of the residuals, and the squared scale of the noise."""
+        deviation, scale, standard, *rest = inputs
         theta = {name: value[None, None] for name, value in zip(names, rest, strict=False)}
-        mean, params, tokens, stated, few_params, few_tokens = rest[len(names) :]
+        mean, params, tokens, stated, few_params, few_tokens, *tails = rest[len(names) :]
         # A hidden count lies where its latent value puts it, but does not move the frontier.
         frontier = discrepancy.places(params, stated, 0.0, pt)["s"].max()
-        density = discrepancy.log_likelihood(
+        residual, noise = (observed - mean) / scale, (deviation / scale) ** 2
+        drawn = discrepancy.sampled(
             theta,
             runs=discrepancy.places(params, tokens, frontier, pt),
             stand_in=discrepancy.places(few_params, few_tokens, frontier, pt),
-            residual=(observed - mean) / scale,
-            noise=(deviation / scale) ** 2,
+            residual=residual,
+            noise=noise,
+            tails=tails[0] if tails else None,
+            standard=standard,
             pt=pt,
         )
-        return density - observed.shape[0] * pt.log(scale)
+        return drawn, residual - drawn.missed, pt.sqrt(drawn.own + noise)
 
-    inputs = [deviation(spec, values), scale, *theta, *runs, *stand_in]
-    scalars = ",".join(["()"] * (2 + len(names)))
+    def logp(observed: Any, *inputs: Any) -> Any:
+        """Log density of all responses; tensors, in the order in which they are handed over."""
+        drawn, left, spread = processes(observed, *inputs)
+        noise = (
+            pm.StudentT.dist(nu=inputs[-1], mu=0, sigma=spread)
+            if heavy
+            else pm.Normal.dist(mu=0, sigma=spread)
+        )
+        density = pm.logp(noise, left).sum() + drawn.correction
+        return density - observed.shape[0] * pt.log(inputs[1])
+
+    inputs = [deviation(spec, values), scale, standard, *theta, *runs, *stand_in, *heavy]
+    tensors = [value.values for value in inputs]
+    drawn, _, _ = processes(x["observed"].values, *tensors)
+    pm.Deterministic(discrepancy.WEIGHTS, drawn.weights, dims=("inducing",))
+    scalars, tail = ",".join(["()"] * len(names)), ",()" * len(heavy)
     pm.CustomDist(
         "observed",
-        *(value.values for value in inputs),
+        *tensors,
         logp=logp,
-        signature=f"{scalars},(n),(n),(n),(n),(m),(m)->(n)",
+        signature=f"(),(),(m),{scalars},(n),(n),(n),(n),(m),(m){tail}->(n)",
         observed=x["observed"].values,
     )
 

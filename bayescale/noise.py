@@ -59,10 +59,12 @@ def log_density(
     on_log = spec.noise.on == "log"
     error = np.log(response) - np.log(mean) if on_log else response - mean
     spread = deviation(spec, values)
-    standard = error / spread
-    if spec.noise.dist == "StudentT":
-        density = xr.apply_ufunc(stats.t.logpdf, standard, values["nu"])
-    else:
-        density = xr.apply_ufunc(stats.norm.logpdf, standard)
-    density = density - np.log(spread)
+    density = standard_log_density(spec, values, error / spread) - np.log(spread)
     return density - np.log(response) if on_log else density
+
+
+def standard_log_density(spec: Spec, values: Values, standard: xr.DataArray) -> xr.DataArray:
+    """Log density of noise of scale 1."""
+    if spec.noise.dist == "StudentT":
+        return xr.apply_ufunc(stats.t.logpdf, standard, values["nu"])
+    return xr.apply_ufunc(stats.norm.logpdf, standard)

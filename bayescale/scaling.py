@@ -112,5 +112,5 @@ def _replicated(
         return xr.Dataset({"response": simulated(spec, arrays.data, draws, seed)})
     x = inputs_at(arrays.data, draws)
     like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
-    missed = conditioned(spec, draws, arrays.data).at(x["params"], x["tokens"], like)
+    missed = conditioned(draws, arrays.data).at(x["params"], x["tokens"], like)
     return xr.Dataset({"response": replicate(spec, draws, x, seed, missed)})

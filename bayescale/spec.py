@@ -246,7 +246,7 @@ class Spec(_Strict):
     ) -> Spec:
         """The same spec for another response, without its group effects, or with a discrepancy.
 
-        The discrepancy is that of the shipped spec `forecast`; the scatter around it is Normal.
+        The discrepancy is that of the shipped spec `forecast`.
 
         Raises
         ------
@@ -260,8 +260,6 @@ class Spec(_Strict):
             says["effects"] = {}
         if discrepancy and not self.discrepancy:
             says["discrepancy"] = Spec.load("forecast").model_dump()["discrepancy"]
-            says["noise"]["dist"] = "Normal"
-            says["priors"].pop("nu", None)
             says["name"] = f"{self.name}-discrepancy"
         try:
             return Spec.model_validate(says)
@@ -305,8 +303,6 @@ class Spec(_Strict):
             raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")
         for name, (support, _) in discrepancy.PARAMETERS.items():
             _check_support(f"discrepancy {name}", self.discrepancy[name], support)
-        if self.noise.dist != "Normal":
-            raise ValueError('a discrepancy is integrated out, which needs noise dist = "Normal"')
         if self.corpora:
             raise ValueError("a discrepancy of several corpora is not there; name one response")
 

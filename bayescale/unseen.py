@@ -17,7 +17,7 @@ from bayescale.conditioning import (
 )
 from bayescale.discrepancy import Conditioned
 from bayescale.intervals import SAMPLE_DIMS
-from bayescale.noise import log_density
+from bayescale.noise import log_density, standard_log_density
 from bayescale.predict import replicate
 from bayescale.predictor import curve
 from bayescale.spec import Spec
@@ -66,13 +66,25 @@ class Unseen:
     @cached_property
     def _given(self) -> Conditioned:
         kept = self._data.isel(run=np.flatnonzero(self._kept))
-        return conditioned(self.spec, self.posterior, kept)
+        return conditioned(self.posterior, kept)
 
     @cached_property
     def _missed(self) -> xr.Dataset | None:
         if not self.spec.discrepancy:
             return None
         return self._given.at(self.x["params"], self.x["tokens"], self._mean)
+
+    @cached_property
+    def _noise(self) -> xr.DataArray:
+        """Variance of the noise, in squared shares: (chain, draw[, run]).
+
+        A Student's t is a Normal of random variance, drawn here for every run and draw.
+        """
+        variance = noise_variance(self.spec, self.posterior)
+        if self.spec.noise.dist != "StudentT":
+            return variance
+        half = (self.posterior["nu"] / 2).broadcast_like(self._mean).transpose(*self._mean.dims)
+        return variance / half.copy(data=np.random.default_rng(0).gamma(half) / half)
 
     def log_density(self) -> xr.DataArray:
         """Of each run by itself, over all its corpora: (chain, draw, run), nats."""
@@ -81,7 +93,7 @@ class Unseen:
             density = density.sum("corpus") if "corpus" in density.dims else density
             return density.transpose(*SAMPLE_DIMS, "run")
         away = residual(self.spec, self.posterior, self.x) - self._missed["mean"]
-        spread = (self._missed["sd"] ** 2 + noise_variance(self.spec, self.posterior)) ** 0.5
+        spread = (self._missed["sd"] ** 2 + self._noise) ** 0.5
         density = xr.apply_ufunc(stats.norm.logpdf, away / spread) - np.log(spread)
         density = density_of_response(self.spec, self.posterior, density, self.response)
         return density.transpose(*SAMPLE_DIMS, "run")
@@ -91,8 +103,8 @@ class Unseen:
         if self._missed is None:
             return self.log_density().sum("run")
         share = residual(self.spec, self.posterior, self.x)
-        noise = noise_variance(self.spec, self.posterior)
-        density = self._given.joint_log_density(self.x["params"], self.x["tokens"], share, noise)
+        sizes = (self.x["params"], self.x["tokens"])
+        density = self._given.joint_log_density(*sizes, share, self._noise)
         zero = xr.zeros_like(share)
         return density + density_of_response(self.spec, self.posterior, zero, self.response).sum(
             "run"
@@ -106,22 +118,20 @@ class Unseen:
 class OneByOne(Unseen):
     """Every run of a design under draws that saw it, as if it alone had been left out.
 
-    Without a discrepancy runs are independent given the draws, so the others do not matter; with
-    one, each is predicted given the others. Draws still know the run through the parameters:
-    that is for importance sampling to undo.
+    Runs are independent given the draws, those of the discrepancy included. What the draws know
+    of a run through them is for importance sampling to undo.
     """
 
     def __init__(self, spec: Spec, posterior: xr.Dataset, data: xr.Dataset) -> None:
         everything = np.ones(data.sizes["run"], bool)
         super().__init__(spec, posterior, data, everything, everything)
 
-    @cached_property
-    def _missed(self) -> xr.Dataset | None:
-        if not self.spec.discrepancy:
-            return None
-        return self._given.leave_one_out(
-            self.x["params"],
-            self.x["tokens"],
-            residual(self.spec, self.posterior, self.x),
-            noise_variance(self.spec, self.posterior),
-        )
+    def log_density(self) -> xr.DataArray:
+        """Of each run, as the sampler has it: (chain, draw, run), nats."""
+        if self._missed is None:
+            return super().log_density()
+        away = residual(self.spec, self.posterior, self.x) - self._missed["mean"]
+        spread = (self._missed["sd"] ** 2 + noise_variance(self.spec, self.posterior)) ** 0.5
+        density = standard_log_density(self.spec, self.posterior, away / spread) - np.log(spread)
+        density = density_of_response(self.spec, self.posterior, density, self.response)
+        return density.transpose(*SAMPLE_DIMS, "run")
