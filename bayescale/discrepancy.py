@@ -33,7 +33,7 @@ PARAMETERS = {
     "local_length_split": ("positive", "its length along ln(D / N)"),
     "local_growth": ("real", "growth of its size per e-fold below the frontier, in logs"),
 }
-INDUCING = 50
+INDUCING = 40
 # Used to choose the runs that stand in for all, and for nothing else.
 _TYPICAL = {
     "amplitude": 0.05,
@@ -77,9 +77,9 @@ def _across(column: Any) -> Any:
 
 
 def _matern(theta: Mapping[str, Any], kind: str, apart: Mapping[str, Any], xp: Any) -> Any:
-    scaled = (apart["s"] / theta[f"{kind}length_compute"]) ** 2
-    scaled = scaled + (apart["r"] / theta[f"{kind}length_split"]) ** 2
-    t = xp.sqrt(5 * scaled + 1e-12)  # off zero, where the root has no gradient
+    scaled = apart["s"] ** 2 * (5 / theta[f"{kind}length_compute"] ** 2)
+    scaled = scaled + apart["r"] ** 2 * (5 / theta[f"{kind}length_split"] ** 2)
+    t = xp.sqrt(scaled + 1e-12)  # off zero, where the root has no gradient
     return (1 + t + t * t / 3) * xp.exp(-t)
 
 
