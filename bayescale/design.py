@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.discrepancy import inducing
+from bayescale.discrepancy import stand_ins
 from bayescale.errors import Problem, RunsError
 from bayescale.runs import QUANTITIES, Runs, check_numbers
 from bayescale.spec import Spec
@@ -65,10 +65,9 @@ def design(spec: Spec, runs: Runs) -> Design:
     centre = {name: means.get(name, means["tokens"]) for name in spec.law.inputs}
     data = centred(inputs, centre)
     if spec.discrepancy:
-        chosen = inducing(data["params"].to_numpy(), data["tokens"].to_numpy())
-        data = data.assign_coords(inducing=chosen)
-        for name in ("params", "tokens"):
-            data[f"inducing_{name}"] = ("inducing", data[name].to_numpy()[chosen])
+        for name, places in stand_ins(data["params"].values, data["tokens"].values).items():
+            data[f"inducing_{name}"] = ("inducing", places)
+        data = data.assign_coords(inducing=np.arange(data.sizes["inducing"]))
     table = runs.table
     for group in spec.groups:
         codes, labels = pd.factorize(table[group], sort=group != "run")

@@ -45,6 +45,8 @@ _TYPICAL = {
     "local_growth": 0.45,
 }
 _JITTER = 1e-8
+# e-folds between places that know of nothing.
+_NOWHERE = 1000.0
 _ROOT2 = np.sqrt(2.0)
 # Draws that are conditioned at once, to bound memory.
 _CHUNK = 100
@@ -81,6 +83,20 @@ def _matern(theta: Mapping[str, Any], kind: str, apart: Mapping[str, Any], xp: A
     scaled = scaled + apart["r"] ** 2 * (5 / theta[f"{kind}length_split"] ** 2)
     t = xp.sqrt(scaled + 1e-12)  # off zero, where the root has no gradient
     return (1 + t + t * t / 3) * xp.exp(-t)
+
+
+def stand_ins(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    """Centred ln N and ln D of the runs that stand in for all, `INDUCING` in number.
+
+    Fewer runs are filled up with places so far off that they know of nothing, which makes every
+    table one shape, and so one compiled sampler.
+    """
+    chosen = inducing(params, tokens)
+    nowhere = _NOWHERE * np.arange(1, INDUCING - len(chosen) + 1)
+    return {
+        "params": np.concatenate([params[chosen], nowhere]),
+        "tokens": np.concatenate([tokens[chosen], nowhere]),
+    }
 
 
 def inducing(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:

@@ -136,11 +136,7 @@ class Sampler:
         first = self._judged(settings, data, attempts=1)
         if first.convergence.passed:
             return first
-        smaller = 0.98 if first.convergence.divergences else settings.target_accept
-        longer = replace(
-            settings, draws=3 * settings.draws, tune=2 * settings.tune, target_accept=smaller
-        )
-        return self._judged(longer, data, attempts=2)
+        return self._judged(longer(settings, first.convergence), data, attempts=2)
 
     def _judged(
         self, settings: Settings, data: Mapping[str, np.ndarray], *, attempts: int
@@ -230,6 +226,14 @@ class Sampler:
                 progressbar=False,
                 compute_convergence_checks=False,
             )
+
+
+def longer(settings: Settings, failed: Convergence) -> Settings:
+    """How to sample again what did not converge: longer, with smaller steps if any diverged."""
+    smaller = 0.98 if failed.divergences else settings.target_accept
+    return replace(
+        settings, draws=3 * settings.draws, tune=2 * settings.tune, target_accept=smaller
+    )
 
 
 @contextmanager

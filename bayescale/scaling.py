@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from bayescale.conditioning import conditioned, inputs_at
-from bayescale.convergence import judge
+from bayescale.convergence import Convergence, judge
 from bayescale.design import Design, design
 from bayescale.fit import Fit
-from bayescale.inference import Sampler
+from bayescale.inference import Sampler, longer
 from bayescale.intervals import SAMPLE_DIMS
-from bayescale.notes import conflict_notes, group_notes, prior_notes
+from bayescale.notes import Note, conflict_notes, group_notes, prior_notes
 from bayescale.predict import replicate, simulated
 from bayescale.predictor import centred_tokens, curve
 from bayescale.runs import Runs
@@ -54,6 +55,8 @@ class ScalingModel:
         runs : Runs, str or Path
             Runs, the name of a bundled table, or a file.
         settings : Settings, optional
+            By default what the spec usually needs, and longer if that does not converge; other
+            settings are taken as they are.
         show_progress : bool
             A live bar on standard error, where that is a terminal.
 
@@ -72,10 +75,17 @@ def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress:
     spec, arrays = sampler.spec, sampler.design
     prior = sampler.prior(_PRIOR_DRAWS, settings.seed)
     posterior, stats = sampler.sample(settings, show_progress=show_progress)
-    convergence = judge(posterior, stats)
+    convergence, again = judge(posterior, stats), []
+    usual = replace(settings, seed=spec.settings.seed) == spec.settings
+    if usual and not convergence.passed:
+        settings = longer(settings, convergence)
+        again.append(_sampled_again(convergence, settings))
+        posterior, stats = sampler.sample(settings, show_progress=show_progress)
+        convergence = judge(posterior, stats)
     expected = _replicated(spec, arrays, prior, settings.seed)
     notes = [
         *convergence.notes(),
+        *again,
         *conflict_notes(expected["response"], arrays.data["response"]),
         *group_notes(spec, arrays),
         *prior_notes(spec, prior, posterior),
@@ -91,6 +101,16 @@ def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress:
     }
     data = xr.DataTree.from_dict(groups)
     return Fit(spec, runs, arrays.centre, data, settings, convergence, notes)
+
+
+def _sampled_again(first: Convergence, settings: Settings) -> Note:
+    return Note(
+        "sampled-again",
+        "info",
+        f"the usual draws did not converge (R-hat {first.r_hat:.3f}, {first.divergences} "
+        f"divergences), so {settings.draws} a chain after {settings.tune} were drawn instead",
+        "nothing to do; the second attempt is the one that counts",
+    )
 
 
 def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
