@@ -147,6 +147,8 @@ def _frontiers(
 
     A run that hides its token count is on neither side.
     """
+    if not runs.known_tokens.any():
+        return []
     flops = (runs.seen_params("active") * runs.table["tokens"]).to_numpy()
     found = []
     for share in shares:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bayescale.fit import Fit
+from bayescale.intervals import interval
 from bayescale.numbers import percent
 from bayescale.parts import PARTS
 from bayescale.plots import along_compute, panels_of, style, training_compute, unit
@@ -22,7 +23,7 @@ def parts(fit: Fit, prob: float = PROB) -> Figure:
     """
     flops = training_compute(fit)["tokens"]
     span, grid = along_compute(fit, flops, beyond=10**_DECADES_BEYOND)
-    table = fit.predict(grid, "run").table(prob)
+    draws = fit.predict(grid, "run").draws
     shares = fit.parts(grid).clip(min=0)
     shares = shares / shares.sum("part")
     panels = panels_of(fit)
@@ -30,8 +31,8 @@ def parts(fit: Fit, prob: float = PROB) -> Figure:
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 3.6))
         axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
         for axis, (title, select) in zip(axes, panels, strict=True):
-            rows = table if "corpus" not in table else table[table["corpus"] == title]
-            width = (rows["upper"] - rows["lower"]).to_numpy()
+            said = interval(select(draws), prob)
+            width = (said["upper"] - said["lower"]).to_numpy()
             stack = select(shares).transpose("part", "run")
             shown = [name for name in PARTS if float(stack.sel(part=name).max()) > 0]
             axis.stackplot(

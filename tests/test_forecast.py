@@ -166,7 +166,7 @@ def test_the_forecast_samples_cleanly_and_widens_with_distance(forecast: Fit) ->
     assert (np.diff(share) > 0).all()
     law = Spec.load("chinchilla").replace(groups=False)
     alone = ScalingModel(law).fit(forecast.runs, show_progress=False).predict(far).table()
-    assert (share[1:] > ((alone["upper"] - alone["lower"]) / alone["median"])[1:]).all()
+    assert share[2] > 1.5 * ((alone["upper"] - alone["lower"]) / alone["median"])[2]
     assert share[0] < 0.03  # in range it is about as sure as the scatter allows
 
 

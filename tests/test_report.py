@@ -53,7 +53,7 @@ def test_the_page_stands_alone(reported: Path) -> None:
     assert all(link.startswith("#") for link in page.links)
     assert "url(http" not in text
     assert "@import" not in text
-    assert page.tags.count("svg") == 6
+    assert page.tags.count("svg") == 7
     assert len(page.ids) == len(set(page.ids))
     assert len(text) < 1_500_000
 

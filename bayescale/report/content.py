@@ -238,7 +238,11 @@ def _history(fit: Fit) -> dict[str, Any]:
     return {
         "refused": None,
         "frontiers": [
-            {key: value for key, value in one.to_dict().items() if key not in ("points", "pit")}
+            {
+                key: value
+                for key, value in one.to_dict().items()
+                if key not in ("points", "pit", "seconds")
+            }
             for one in results
         ],
         "pooled_coverage": said["pooled_coverage"],
