@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import logsumexp
 from test_recovery import TRUTH, ladder, simulate
 
-from bayescale import BayescaleError, Fit, Runs, ScalingModel, Spec, discrepancy
+from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec, discrepancy
 from bayescale.backtest import backtest, calibrate, read_suite, rolling, split, summary
 from bayescale.comparison import compare
 from bayescale.design import design
@@ -22,6 +22,7 @@ from bayescale.discrepancy import condition, covariance, inducing, places
 from bayescale.unseen import OneByOne
 
 RNG = np.random.default_rng(0)
+QUICK = Settings(draws=400, tune=400)
 
 
 def draws_of(count: int = 3) -> xr.Dataset:
@@ -192,8 +193,8 @@ def test_the_discrepancy_shrinks_on_the_laws_data_and_appears_on_anothers(foreca
     bent = forecast.runs.table.copy()
     compute = np.log(bent["params"] * bent["tokens"])
     bent["bpc"] *= np.exp(0.02 * np.sin((compute - compute.mean()) / 2))
-    other = ScalingModel(forecast.spec).fit(Runs(bent, "bent"), show_progress=False)
-    assert other.convergence.r_hat < 1.02
+    other = ScalingModel(forecast.spec).fit(Runs(bent, "bent"), QUICK, show_progress=False)
+    assert other.convergence.r_hat < 1.05
     assert missed_at_the_runs(other) > 2 * missed_at_the_runs(forecast)
     assert missed_at_the_runs(other) > 0.01
 
@@ -236,7 +237,7 @@ def test_what_a_discrepancy_cannot_do_is_one_line(change: dict, words: str) -> N
 def test_any_spec_can_have_a_discrepancy(table: Runs) -> None:
     spec = Spec.load("compute-only").replace(discrepancy=True)
     assert spec.name == "compute-only-discrepancy"
-    fit = ScalingModel(spec).fit(table, show_progress=False)  # groups, hidden counts and all
+    fit = ScalingModel(spec).fit(table, QUICK, show_progress=False)  # groups, hidden counts, all
     assert fit.convergence.r_hat < 1.05
     point = {"params": 4e11, "tokens": 3e13}
     wide, narrow = (
@@ -287,7 +288,7 @@ def test_in_range_a_discrepancy_predicts_no_worse(table: Runs) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the published runs are not in ../shared/data")
 def test_intervals_hold_beyond_the_data() -> None:
-    quick = {"gadre-c4", "datablations-one-epoch", "olmo-ladder", "porian-rw-chinchilla"}
+    quick = {"marin-comma", "datablations-one-epoch", "olmo-ladder", "porian-rw-chinchilla"}
     suite = [one for one in read_suite(SHARED / "backtests.toml") if one.name in quick]
     said = summary([backtest(Spec.load("forecast"), one, show_progress=False) for one in suite])
     assert said["rhat"] <= 1.01
