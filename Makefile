@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3 /usr/bin/python3 python
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 
-.PHONY: report test lint fast bench-refits bench-skill lock clean
+.PHONY: report test lint fast long bench-refits bench-skill lock clean
 .DELETE_ON_ERROR:
 
 report: $(ENV)
@@ -18,6 +18,9 @@ test: lint
 
 fast: $(ENV)
 	.venv/bin/python -m pytest -m "not slow"
+
+long: $(ENV)
+	.venv/bin/python -m pytest -n 2 -m long
 
 bench-refits: $(ENV)
 	.venv/bin/python tests/benchmarks/refits.py

@@ -13,8 +13,16 @@ REFIT = Settings(draws=500, tune=700, chains=2)
 DEAR = Settings(draws=300, tune=400, chains=2)
 
 
+def specs() -> list:
+    """Every shipped spec; one with a discrepancy takes minutes."""
+    return [
+        pytest.param(name, marks=pytest.mark.long) if Spec.load(name).discrepancy else name
+        for name in bundled.specs()
+    ]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", bundled.specs())
+@pytest.mark.parametrize("name", specs())
 def test_ranks_are_uniform(name: str, table: Runs) -> None:
     spec = Spec.load(name).replace(response="bpc")
     if "unique_tokens" in spec.law.inputs:

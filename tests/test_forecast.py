@@ -277,6 +277,7 @@ def test_the_users_own_history_is_checked() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_in_range_a_discrepancy_predicts_no_worse(table: Runs) -> None:
     stated = table.keep("tokens == tokens")
     law = Spec.load("chinchilla").replace(groups=False)
@@ -286,6 +287,7 @@ def test_in_range_a_discrepancy_predicts_no_worse(table: Runs) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the published runs are not in ../shared/data")
 def test_intervals_hold_beyond_the_data() -> None:
     quick = {"marin-comma", "datablations-one-epoch", "olmo-ladder", "porian-rw-chinchilla"}
