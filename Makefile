@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3 /usr/bin/python3 python
 	$$p -c 'import venv, ensurepip' 2>/dev/null && echo $$p && break; done)
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
+TORCH := .venv/.measure
 
 .PHONY: report test lint fast long bench-refits bench-skill lock clean
 .DELETE_ON_ERROR:
@@ -13,7 +14,7 @@ ENV := .venv/.ready
 report: $(ENV)
 	.venv/bin/bayescale report
 
-test: lint
+test: lint $(TORCH)
 	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 fast: $(ENV)
@@ -39,6 +40,12 @@ $(ENV): requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 
+# What measures and trains models (torch) is large; only tests need it.
+$(TORCH): requirements-measure.lock $(ENV)
+	$(UV) pip sync --quiet --python .venv --require-hashes requirements-measure.lock
+	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	touch $@
+
 .uv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "no Python with venv found; install python3-venv, or uv" >&2; exit 1; }
 	$(PYTHON) -m venv .uv
@@ -47,6 +54,9 @@ $(ENV): requirements.lock pyproject.toml | $(UV)
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
 		--no-emit-index-url --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --extra measure \
+		--generate-hashes --no-emit-index-url --constraints requirements.lock \
+		--output-file requirements-measure.lock pyproject.toml
 
 clean:
 	rm -rf .venv .uv .mypy_cache .pytest_cache .ruff_cache build *.egg-info

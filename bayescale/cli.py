@@ -11,6 +11,7 @@ import typer
 
 from bayescale.errors import BayescaleError, RunsError
 from bayescale.interrupts import exit_on_interrupt
+from bayescale.measure.commands import measure_app
 from bayescale.plan.commands import exhaust_command, plan_app
 from bayescale.settings import PROB, Settings
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="List the bundled tables, or check one of your own.")
 app.add_typer(data_app, name="data")
 app.add_typer(plan_app, name="plan")
+app.add_typer(measure_app, name="measure")
 app.command("exhaust")(exhaust_command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
