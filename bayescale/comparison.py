@@ -63,7 +63,7 @@ class Comparison:
     predictions : DataFrame
         A row for each model and response: what was predicted, reached, and its scores.
     refits : DataFrame
-        A row for each model and fold: `r_hat`, `ess_bulk`, `divergences`, `attempts`, `passed`;
+        A row for each model and fold: `r_hat`, `ess_bulk`, `divergences`, `rounds`, `passed`;
         by run also `pareto_k`, and only those refitted exactly.
     notes : list of Note
     """
@@ -333,7 +333,7 @@ def _reweighted(draws: xr.DataArray, smoothed: Any, seed: int) -> xr.DataArray:
 
 def _refit_table(names: Sequence[str], refits: Sequence[Refit]) -> pd.DataFrame:
     rows = [
-        {"fold": name, **refit.convergence.to_dict(), "attempts": refit.attempts}
+        {"fold": name, **refit.convergence.to_dict(), "rounds": refit.rounds}
         for name, refit in zip(names, refits, strict=True)
     ]
     return pd.DataFrame(rows)
@@ -356,7 +356,7 @@ def _rank(elpd: Mapping[str, ELPDData]) -> pd.DataFrame:
 
 def _failures(refits: pd.DataFrame) -> list[Note]:
     failed = refits[~refits["passed"].astype(bool)]
-    again = refits[refits["attempts"] > 1]
+    again = refits[refits["rounds"] > 1]
     notes = []
     if len(failed):
         text = listed(f"{row.model} without {row.fold}" for row in failed.itertuples())
@@ -364,8 +364,8 @@ def _failures(refits: pd.DataFrame) -> list[Note]:
         notes.append(Note("unconverged", "failure", f"refits that did not converge: {text}", mend))
     if len(again):
         text = listed(f"{row.model} without {row.fold}" for row in again.itertuples())
-        mend = "nothing to do; the second attempt is the one that counts"
-        notes.append(Note("sampled-again", "info", f"sampled again, longer: {text}", mend))
+        mend = "nothing to do; all of them count together"
+        notes.append(Note("sampled-again", "info", f"more chains were needed: {text}", mend))
     return notes
 
 

@@ -33,6 +33,9 @@ _COMPILED_MOST = 16
 # all of them (ranks, autocovariances, under Python's lock) took as long as sampling them.
 _JUDGED = 3000
 
+# Rounds of chains that a refit may take, and how far apart their seeds are.
+_ROUNDS, _NEXT_ROUND = 4, 1_000_003
+
 
 @dataclass(frozen=True, eq=False)
 class Refit:
@@ -44,13 +47,13 @@ class Refit:
         Draws of everything in the model, standardised effects and hidden counts included. A
         group or a hidden token count without any of the kept runs is drawn from its prior.
     convergence : Convergence
-    attempts : int
-        2 if the first did not converge and a longer one took its place.
+    rounds : int
+        How often chains were added until they converged together.
     """
 
     posterior: xr.Dataset
     convergence: Convergence
-    attempts: int
+    rounds: int
 
 
 class Sampler:
@@ -108,8 +111,9 @@ class Sampler:
     ) -> list[Refit]:
         """Posteriors given only some of the runs, each through the same compiled sampler.
 
-        Refit i has the seed of the settings plus i, whatever runs beside it. One whose chains
-        do not converge is sampled again, longer, and with smaller steps if any diverged.
+        Refit i has the seed of the settings plus i, whatever runs beside it. While its chains
+        do not converge, as many more join them; if that does not help or any diverged, longer ones
+        take their place.
 
         Parameters
         ----------
@@ -133,21 +137,22 @@ class Sampler:
 
     def _refit(self, kept: np.ndarray, settings: Settings) -> Refit:
         data = self._arrays(self.design.data.isel(run=np.flatnonzero(kept)))
-        first = self._judged(settings, data, attempts=1)
-        if first.convergence.passed:
-            return first
-        return self._judged(longer(settings, first.convergence), data, attempts=2)
-
-    def _judged(
-        self, settings: Settings, data: Mapping[str, np.ndarray], *, attempts: int
-    ) -> Refit:
-        tree = self._sample_nutpie(settings, data, cores=1)
-        posterior = tree["posterior"].to_dataset()
         # Each effect is judged as it is used, not its standardised twin as well.
-        used = posterior.drop_vars(f"{effect.name}_z" for effect in self.spec.effect_list())
-        step = max(1, settings.chains * settings.draws // _JUDGED)
-        some = used.isel(draw=slice(None, None, step))
-        return Refit(posterior, judge(some, tree["sample_stats"].to_dataset()), attempts)
+        twins = [f"{effect.name}_z" for effect in self.spec.effect_list()]
+        drawn: list[tuple[xr.Dataset, xr.Dataset]] = []
+        for round_ in range(_ROUNDS):
+            again = replace(settings, seed=settings.seed + round_ * _NEXT_ROUND)
+            tree = self._sample_nutpie(again, data, cores=1)
+            drawn.append((tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()))
+            posterior, stats = (_chains(parts) for parts in zip(*drawn, strict=True))
+            total = posterior.sizes["chain"] * posterior.sizes["draw"]
+            some = posterior.isel(draw=slice(None, None, max(1, total // _JUDGED)))
+            convergence = judge(some.drop_vars(twins), stats)
+            if convergence.passed:
+                break
+            if convergence.divergences or round_ == _ROUNDS - 2:
+                settings, drawn = longer(settings, convergence), []
+        return Refit(posterior, convergence, round_ + 1)
 
     def _compile(self) -> Any:
         """The sampler of this spec for runs and groups of these names, compiled once a process."""
@@ -226,6 +231,14 @@ class Sampler:
                 progressbar=False,
                 compute_convergence_checks=False,
             )
+
+
+def _chains(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """The chains of several rounds, numbered on."""
+    if len(parts) == 1:
+        return parts[0]
+    together = xr.concat(parts, "chain", join="override")
+    return together.assign_coords(chain=np.arange(together.sizes["chain"]))
 
 
 def longer(settings: Settings, failed: Convergence) -> Settings:

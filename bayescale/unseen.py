@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 
 import numpy as np
 import xarray as xr
@@ -92,9 +93,20 @@ class Unseen:
             density = log_density(self.spec, self.posterior, self._mean, self.response)
             density = density.sum("corpus") if "corpus" in density.dims else density
             return density.transpose(*SAMPLE_DIMS, "run")
-        away = residual(self.spec, self.posterior, self.x) - self._missed["mean"]
-        spread = (self._missed["sd"] ** 2 + self._noise) ** 0.5
-        density = xr.apply_ufunc(stats.norm.logpdf, away / spread) - np.log(spread)
+        return self._around_missed(
+            self._missed, self._noise, lambda away: xr.apply_ufunc(stats.norm.logpdf, away)
+        )
+
+    def _around_missed(
+        self,
+        missed: xr.Dataset,
+        noise: xr.DataArray,
+        standard: Callable[[xr.DataArray], xr.DataArray],
+    ) -> xr.DataArray:
+        """Log density of each run around the discrepancy, given that of noise of scale 1."""
+        away = residual(self.spec, self.posterior, self.x) - missed["mean"]
+        spread = (missed["sd"] ** 2 + noise) ** 0.5
+        density = standard(away / spread) - np.log(spread)
         density = density_of_response(self.spec, self.posterior, density, self.response)
         return density.transpose(*SAMPLE_DIMS, "run")
 
@@ -130,8 +142,7 @@ class OneByOne(Unseen):
         """Of each run, as the sampler has it: (chain, draw, run), nats."""
         if self._missed is None:
             return super().log_density()
-        away = residual(self.spec, self.posterior, self.x) - self._missed["mean"]
-        spread = (self._missed["sd"] ** 2 + noise_variance(self.spec, self.posterior)) ** 0.5
-        density = standard_log_density(self.spec, self.posterior, away / spread) - np.log(spread)
-        density = density_of_response(self.spec, self.posterior, density, self.response)
-        return density.transpose(*SAMPLE_DIMS, "run")
+        variance = noise_variance(self.spec, self.posterior)
+        return self._around_missed(
+            self._missed, variance, partial(standard_log_density, self.spec, self.posterior)
+        )
