@@ -242,12 +242,9 @@ def _falcon(said: _Config) -> _Blocks:
         groups = said.count("num_kv_heads", optional=True) or heads
     else:
         groups = 1 if said.flag("multi_query") else heads
-    norms = 1
-    if (
-        not said.flag("parallel_attn")
-        or (said.count("num_ln_in_parallel_attn", optional=True) or (2 if new else 1)) == 2
-    ):
-        norms = 2
+    parallel = said.flag("parallel_attn")
+    stated = said.count("num_ln_in_parallel_attn", optional=True)
+    norms = 1 if parallel and (stated or (2 if new else 1)) != 2 else 2
     qkv = width + 2 * groups * (width // heads)
     biases = (qkv + width + ffn + width) if said.flag("bias") else 0
     return _Blocks(

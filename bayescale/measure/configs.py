@@ -59,6 +59,7 @@ def check_causal(config: dict[str, Any], name: str) -> None:
 
 def _from_hub(name: str) -> Path:
     hub = need("huggingface_hub")
+    hub.logging.set_verbosity_error()  # it announces each of its attempts
     try:
         return Path(hub.hf_hub_download(name, "config.json"))
     except (OSError, ValueError) as error:  # its own errors derive from these
