@@ -7,7 +7,6 @@ import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -230,12 +229,10 @@ def score(
 
 
 def _batches(tokens: int, window: int, stride: int, batch: int) -> Iterator[list[Window]]:
-    """Windows of equal length together; the first alone, since all its predictions count."""
+    """The first window alone, since all its predictions count; then all are equally long."""
     every = list(windows(tokens, window, stride))
     yield from ([first] for first in every[:1])
-    for _, equal in groupby(every[1:], key=lambda w: w.end - w.start):
-        same = list(equal)
-        yield from (same[i : i + batch] for i in range(0, len(same), batch))
+    yield from (every[i : i + batch] for i in range(1, len(every), batch))
 
 
 def _nats(model: CausalModel, lines: list[list[int]], scored: list[int]) -> float:

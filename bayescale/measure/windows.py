@@ -42,12 +42,12 @@ def check_windows(window: int, stride: int) -> None:
 
 
 def windows(tokens: int, window: int, stride: int) -> Iterator[Window]:
-    """Windows over a document, `stride` tokens apart.
+    """Windows over a document, as many tokens of it in each as fit.
 
     A prefix token (BOS, or EOS where a tokenizer has none) stands before the document, so that
     its first token is scored like any other. The first window scores all that it predicts, each
-    later one `stride` tokens more, with `window - stride` tokens of context before them. With
-    `stride == window` these are the windows of lm-evaluation-harness's rolling log-likelihood.
+    later one `stride` tokens more, or what is left, at its end. With `stride == window` these are
+    the windows of lm-evaluation-harness's rolling log-likelihood.
 
     Parameters
     ----------
@@ -57,8 +57,10 @@ def windows(tokens: int, window: int, stride: int) -> Iterator[Window]:
         The most tokens that the model sees at once, the prefix among them.
     stride : int
     """
-    start, scored = 0, 0
-    while scored < tokens:
-        end = min(start + window, tokens)
-        yield Window(start, end, end - scored)
-        start, scored = start + stride, end
+    end = min(tokens, window)
+    if end:
+        yield Window(0, end, end)
+    while end < tokens:
+        scored = min(stride, tokens - end)
+        end += scored
+        yield Window(end - window, end, scored)
