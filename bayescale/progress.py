@@ -1,4 +1,4 @@
-"""Progress on a terminal: compiling, then draws or refits done."""
+"""Progress on a terminal: compiling, then draws or refits done; text scored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bayescale.settings import Settings
 class _Live:
     """A live bar on standard error; nothing is written where that is no terminal."""
 
-    def __init__(self, *, enabled: bool) -> None:
+    def __init__(self, first: str = "compiling the sampler", *, enabled: bool) -> None:
         console = Console(stderr=True)
         self._bar = Progress(
             SpinnerColumn(),
@@ -26,7 +26,7 @@ class _Live:
             transient=True,
             disable=not (enabled and (console.is_terminal or console.is_jupyter)),
         )
-        self._task = self._bar.add_task("compiling the sampler", total=None)
+        self._task = self._bar.add_task(first, total=None)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -75,3 +75,15 @@ class RefitProgress(_Live):
         self._bar.update(
             self._task, description=description, total=self._total, completed=self._done
         )
+
+
+class TextProgress(_Live):
+    """Text scored by a model, in bytes of its files."""
+
+    def __init__(self, total: int, *, enabled: bool) -> None:
+        super().__init__("loading the model", enabled=enabled)
+        self._total = total
+
+    def update(self, name: str, done: int) -> None:
+        """A document is being scored, and so many bytes of all files are done."""
+        self._bar.update(self._task, description=name, total=self._total, completed=done)
