@@ -143,8 +143,9 @@ class SweepPlan(_Strict):
         BayescaleError
             If the file cannot be read or breaks a rule.
         """
+        text = bundled.read_input("sweeps", source)
         try:
-            plan = cls.model_validate(tomllib.loads(bundled.read_input("sweeps", source)))
+            plan = cls.model_validate(tomllib.loads(text))
             plan.jobs()
         except tomllib.TOMLDecodeError as error:
             raise BayescaleError(f"{source}: not TOML: {error}") from error
