@@ -11,7 +11,7 @@ import typer
 
 from bayescale.errors import BayescaleError, RunsError
 from bayescale.interrupts import exit_on_interrupt
-from bayescale.measure.commands import measure_app
+from bayescale.measure.commands import measure_app, sweep_command
 from bayescale.plan.commands import exhaust_command, plan_app
 from bayescale.settings import PROB, Settings
 
@@ -34,6 +34,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(plan_app, name="plan")
 app.add_typer(measure_app, name="measure")
 app.command("exhaust")(exhaust_command)
+app.command("sweep")(sweep_command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Column = Annotated[

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from bayescale.numbers import human
 from bayescale.settings import Settings
+
+
+class Job(Protocol):
+    """A run to train, as its progress is told."""
+
+    @property
+    def params(self) -> int:
+        """Its parameters."""
+
+    @property
+    def tokens(self) -> int:
+        """All that it trains on."""
+
+    @property
+    def steps(self) -> int:
+        """In which it does so."""
 
 
 class _Live:
@@ -87,3 +105,34 @@ class TextProgress(_Live):
     def update(self, name: str, done: int) -> None:
         """A document is being scored, and so many bytes of all files are done."""
         self._bar.update(self._task, description=name, total=self._total, completed=done)
+
+
+class SweepProgress(_Live):
+    """Runs trained, of a sweep; the bar and its time left go by compute."""
+
+    def __init__(self, jobs: Sequence[Job], *, enabled: bool) -> None:
+        super().__init__("reading the text", enabled=enabled)
+        self._jobs = list(jobs)
+        self._total = float(sum(job.params * job.tokens for job in jobs))
+        self._before = 0.0
+
+    def begin(self, done: float) -> None:
+        """So much was trained before: parameters times tokens."""
+        self._before = done
+        self._bar.update(self._task, total=self._total, completed=done)
+
+    def follow(self, job: Job) -> Callable[[int], None]:
+        """What a run tells its steps to."""
+        before, step_tokens = self._before, job.tokens // job.steps
+        self._before += job.params * job.tokens
+        number = self._jobs.index(job) + 1
+
+        def advance(step: int) -> None:
+            tokens = f"{human(step * step_tokens)} of {human(job.tokens)} tokens"
+            self._bar.update(
+                self._task,
+                description=f"run {number} of {len(self._jobs)}, {tokens}",
+                completed=before + job.params * step * step_tokens,
+            )
+
+        return advance

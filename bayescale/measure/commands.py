@@ -226,3 +226,31 @@ def flops_command(
     whose = "" if seq else ", the config's longest (--seq for another)"
     on = "" if trained is None else f" on {human(trained)} tokens"
     print_table(shown, f"Training{on}, sequences of {sequence} tokens{whose}")
+
+
+def sweep_command(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A shipped plan, or a TOML file.")],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder; by default sweeps/PLAN. Given again, it resumes."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a grid of small language models on your text, one row of a runs table each."""
+    from bayescale.measure.sweep import sweep
+    from bayescale.measure.sweep_plan import SweepPlan
+    from bayescale.output import print_json, print_table, say
+    from bayescale.runs import Runs
+
+    chosen = SweepPlan.load(plan)
+    folder = out or Path("sweeps") / chosen.name
+    trained = sweep(chosen, folder, progress=True)
+    table = Runs.read(folder / "runs.csv").table
+    columns = ("run", "params", "tokens", "epochs", "flops", "flops_6nd", "loss", "bpc")
+    rows = [{column: row[column] for column in columns} for row in table.to_dict(orient="records")]
+    if as_json:
+        print_json({"sweep": str(folder), "trained": trained, "runs": rows})
+    else:
+        print_table(rows, chosen.title)
+    say(f"{len(trained)} of {len(rows)} runs trained now; all are in {folder / 'runs.csv'}")

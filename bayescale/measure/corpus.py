@@ -1,0 +1,154 @@
+"""Corpus: text, a tokenizer trained on it and its tokens, written once in a sweep's folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayescale.errors import BayescaleError
+from bayescale.measure.need import need
+
+_STDLIB = "{stdlib}"
+# Before each document; a model that is scored sees it in front of the text.
+_END = "<|endoftext|>"
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """A tokenizer, the tokens to train on and the documents held out."""
+
+    tokenizer: Any
+    tokens: np.ndarray
+    held_out: Path
+
+    @property
+    def end(self) -> int:
+        """The token that stands before a document."""
+        return int(self.tokenizer.eos_token_id)
+
+
+def find_texts(patterns: Sequence[str]) -> list[Path]:
+    """The files that these patterns match, in an order that does not depend on the machine.
+
+    Raises
+    ------
+    BayescaleError
+        If one matches none.
+    """
+    stdlib = sysconfig.get_path("stdlib")
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        here = sorted(glob(pattern.replace(_STDLIB, stdlib), recursive=True))
+        files = [Path(name) for name in here if Path(name).is_file()]
+        if pattern.startswith(_STDLIB):
+            files = [file for file in files if "site-packages" not in file.parts]
+        if not files:
+            raise BayescaleError(f"text={pattern!r}: no file matches; a folder needs /**/*.txt")
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+def read_texts(files: Sequence[Path]) -> list[str]:
+    """Each file's text; files that are no UTF-8 hold none and are left out.
+
+    Raises
+    ------
+    BayescaleError
+        If a file cannot be read.
+    """
+    texts = []
+    for file in files:
+        try:
+            texts.append(file.read_bytes().decode("utf-8"))
+        except UnicodeDecodeError:
+            continue  # the standard library has tests of other encodings
+        except OSError as error:
+            raise BayescaleError(f"{file}: cannot be read: {error.strerror}") from error
+    return [text for text in texts if text]
+
+
+def split(texts: Sequence[str], share: float, characters: int, seed: int) -> tuple[list, list]:
+    """Documents to train on, shuffled, and those held out, of which `characters` are kept.
+
+    Raises
+    ------
+    BayescaleError
+        If there are too few documents.
+    """
+    order = np.random.default_rng(seed).permutation(len(texts))
+    count = max(1, round(share * len(texts)))
+    if len(texts) < 2:
+        raise BayescaleError(
+            f"{len(texts)} documents: some are held out, so at least 2 files of UTF-8 are needed"
+        )
+    held_out, left = [], characters
+    for i in order[:count]:
+        if left <= 0:
+            break
+        held_out.append(texts[i][:left])
+        left -= len(texts[i])
+    return [texts[i] for i in order[count:]], held_out
+
+
+def prepare(
+    folder: Path,
+    patterns: Sequence[str],
+    vocabulary: int,
+    *,
+    held_out: float,
+    held_out_characters: int,
+    seed: int,
+) -> Corpus:
+    """Train the tokenizer and encode the text, unless the folder holds both already.
+
+    What is in the folder is not made again, so that a run goes on with the text that it began
+    with, whatever became of the files since.
+    """
+    if not folder.is_dir():
+        train, kept = split(read_texts(find_texts(patterns)), held_out, held_out_characters, seed)
+        draft = folder.with_name(f".{folder.name}")
+        shutil.rmtree(draft, ignore_errors=True)  # left by a kill
+        draft.mkdir(parents=True)
+        inner = _train_tokenizer(train, vocabulary)
+        if inner.get_vocab_size() != vocabulary:
+            raise BayescaleError(
+                f"vocabulary={vocabulary}: the text gives {inner.get_vocab_size()} tokens only; "
+                "add text, or lower it"
+            )
+        end = inner.token_to_id(_END)
+        pieces = [[end, *encoded.ids] for encoded in inner.encode_batch(train)]
+        tokens = np.concatenate([np.array(piece, dtype=np.uint16) for piece in pieces])
+        np.save(draft / "tokens.npy", tokens)
+        inner.save(str(draft / "tokenizer.json"))
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in kept)
+        (draft / "held_out.jsonl").write_text(lines, "utf-8")
+        draft.rename(folder)
+    tokenizer = need("transformers").PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), eos_token=_END
+    )
+    tokens = np.load(folder / "tokens.npy", mmap_mode="r")
+    return Corpus(tokenizer, tokens, folder / "held_out.jsonl")
+
+
+def _train_tokenizer(texts: list[str], vocabulary: int) -> Any:
+    tokenizers = need("tokenizers")
+    byte_level = tokenizers.pre_tokenizers.ByteLevel
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE())
+    inner.pre_tokenizer = byte_level(add_prefix_space=False)
+    inner.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[_END],
+        initial_alphabet=sorted(byte_level.alphabet()),
+        show_progress=False,
+    )
+    inner.train_from_iterator(texts, trainer)
+    return inner

@@ -1,0 +1,196 @@
+"""Sweep: train every run of a plan, one row each; killed anywhere, it goes on where it was.
+
+plan.json          the plan that the folder was begun with
+runs.csv           a row for each finished run
+text/VOCABULARY/   tokenizer, tokens to train on, documents held out
+progress/RUN.pt    last checkpoint of the run in progress
+models/RUN/        trained models, if the plan keeps them
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bayescale.errors import BayescaleError
+from bayescale.measure.bpc import Bpc, measure_bpc
+from bayescale.measure.causal import CausalModel
+from bayescale.measure.corpus import Corpus, prepare
+from bayescale.measure.need import need
+from bayescale.measure.rows import append_row, has_run
+from bayescale.measure.sweep_plan import Job, SweepPlan
+from bayescale.measure.train import step_flops, train, unique_sequences
+from bayescale.output import write_json
+from bayescale.progress import SweepProgress
+
+
+def sweep(plan: SweepPlan, out: Path, *, progress: bool = False) -> list[str]:
+    """Train what of the plan has no row yet.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+    out : Path
+        A new folder, or one that this plan began.
+    progress : bool, optional
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    list of str
+        Runs that were trained now; the others had rows.
+
+    Raises
+    ------
+    BayescaleError
+        If the folder is another plan's, the text is missing or too short, or a run diverges.
+    """
+    device = "cuda" if need("torch").cuda.is_available() else "cpu"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with _alone(out):
+            _begin(plan, out)
+            return _run(plan, out, device, progress=progress)
+    except OSError as error:
+        raise BayescaleError(f"{out}: cannot be written: {error.strerror or error}") from error
+
+
+def _run(plan: SweepPlan, out: Path, device: str, *, progress: bool) -> list[str]:
+    table, drafts = out / "runs.csv", out / "progress"
+    drafts.mkdir(exist_ok=True)
+    jobs = plan.jobs()
+    left = [job for job in jobs if not has_run(table, job.name)]
+    with SweepProgress(jobs, enabled=progress) as bar:
+        used = dict.fromkeys(job.vocabulary for job in left)
+        made = {vocabulary: _corpus(plan, out, vocabulary) for vocabulary in used}
+        for job in left:  # all of them before hours go into the first
+            unique_sequences(job, plan, made[job.vocabulary])
+        bar.begin(sum(job.params * job.tokens for job in jobs if job not in left))
+        for job in left:
+            corpus, checkpoint = made[job.vocabulary], drafts / f"{job.name}.pt"
+            model = train(
+                job,
+                plan,
+                corpus,
+                checkpoint=checkpoint,
+                device=device,
+                advance=bar.follow(job),
+            )
+            causal = _causal(job, plan, corpus, model, device)
+            measured = measure_bpc(
+                causal, [corpus.held_out], window=plan.sequence, stride=plan.sequence // 2
+            )
+            if plan.keep_models:
+                _keep(causal, out / "models" / job.name)
+            append_row(table, _row(job, plan, corpus, measured))
+            checkpoint.unlink()
+    for job in jobs:  # a kill between a row and the end of its checkpoint
+        (drafts / f"{job.name}.pt").unlink(missing_ok=True)
+    return [job.name for job in left]
+
+
+def _begin(plan: SweepPlan, out: Path) -> None:
+    """Note the plan in a new folder; refuse a folder of another."""
+    path, said = out / "plan.json", plan.model_dump(mode="json")
+    if path.is_file():
+        try:
+            before = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise BayescaleError(f"{path}: not a readable plan; name another folder") from error
+        if before != said:
+            known = before if isinstance(before, dict) else {}
+            changed = [key for key in said if known.get(key) != said[key]]
+            raise BayescaleError(
+                f"{out}: begun with another plan: {', '.join(changed)} changed; undo the change, "
+                "or name another folder"
+            )
+        return
+    if any(file.name not in (".lock", ".plan.json") for file in out.iterdir()):
+        raise BayescaleError(f"{out}: not empty and not a sweep; name another folder")
+    draft = out / ".plan.json"
+    write_json(draft, said)
+    draft.replace(path)
+
+
+def _corpus(plan: SweepPlan, out: Path, vocabulary: int) -> Corpus:
+    return prepare(
+        out / "text" / str(vocabulary),
+        plan.text,
+        vocabulary,
+        held_out=plan.held_out,
+        held_out_characters=plan.held_out_characters,
+        seed=plan.seed,
+    )
+
+
+def _causal(job: Job, plan: SweepPlan, corpus: Corpus, model: Any, device: str) -> CausalModel:
+    return CausalModel(
+        name=job.name,
+        model=model.eval(),
+        tokenizer=corpus.tokenizer,
+        prefix=corpus.end,
+        context=plan.sequence,
+        params=job.params,
+        params_active=job.params,
+        identity=job.name,
+        device=device,
+        dtype="float32",
+    )
+
+
+def _keep(causal: CausalModel, folder: Path) -> None:
+    draft = folder.with_name(f".{folder.name}")
+    shutil.rmtree(draft, ignore_errors=True)
+    causal.model.save_pretrained(draft)
+    causal.tokenizer.save_pretrained(draft)
+    shutil.rmtree(folder, ignore_errors=True)  # kept, but killed before its row
+    draft.rename(folder)
+
+
+def _row(job: Job, plan: SweepPlan, corpus: Corpus, measured: Bpc) -> dict[str, object]:
+    """What `fit` needs, then what was measured."""
+    flops = step_flops(job, plan) * job.steps
+    return {
+        "run": job.name,
+        "family": plan.name,
+        "tokenizer": f"bpe-{job.vocabulary}",
+        "params": job.params,
+        "tokens": job.tokens,
+        "unique_tokens": unique_sequences(job, plan, corpus) * plan.sequence,
+        "epochs": job.epochs,
+        "flops": flops,
+        "flops_6nd": 6 * job.params * job.tokens,
+        "loss": measured.loss,
+        "bpc": measured.bpc,
+        "bpb": measured.bpb,
+        "bpc_se": measured.bpc_se,
+        "layers": job.size.layers,
+        "width": job.size.width,
+        "learning_rate": job.size.learning_rate,
+        "seed": plan.seed,
+        "device": measured.device,
+    }
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Refuse a second sweep in the folder, which would train the same runs."""
+    if sys.platform == "win32":  # it has no lock that ends with its process
+        yield
+        return
+    import fcntl
+
+    handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise BayescaleError(f"{out}: another sweep is running here; wait for it") from error
+    finally:
+        os.close(handle)

@@ -1,0 +1,195 @@
+"""Sweep plan: a grid of small language models to train, as a TOML file says it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bayescale import bundled
+from bayescale.errors import BayescaleError
+from bayescale.numbers import human
+from bayescale.spec import one_line
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Size(_Strict):
+    """A Llama: layers, width, heads, and the peak learning rate that suits it."""
+
+    layers: int = Field(ge=1, le=1000)
+    width: int = Field(ge=8, le=100_000)
+    heads: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Size:
+        if self.width % (2 * self.heads):  # rotary positions turn pairs of a head's dimensions
+            raise ValueError(
+                f"width={self.width} with heads={self.heads}: must be a multiple of 2 x heads"
+            )
+        return self
+
+    @property
+    def inner(self) -> int:
+        """Width of the gated MLP: 8/3 of the model's, in eights."""
+        return -(-8 * self.width // 3 // 8) * 8
+
+    def params(self, vocabulary: int) -> int:
+        """All parameters; the embedding, which is tied to the output, counts once."""
+        block = 4 * self.width**2 + 3 * self.width * self.inner + 2 * self.width
+        return vocabulary * self.width + self.layers * block + self.width
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Grid(_Strict):
+    """How long each size trains: tokens per parameter, or FLOP (6ND) that sizes share."""
+
+    kind: Literal["tokens-per-parameter", "isoflop"]
+    ratios: list[Positive] = []
+    flops: list[Positive] = []
+
+    @model_validator(mode="after")
+    def _its_own_list(self) -> Grid:
+        wanted, other = "ratios", "flops"
+        if self.kind == "isoflop":
+            wanted, other = other, wanted
+        if not getattr(self, wanted) or getattr(self, other):
+            raise ValueError(f"kind={self.kind!r} takes {wanted}, one or more, and no {other}")
+        return self
+
+    def tokens(self, params: int) -> list[float]:
+        """Training tokens of a model of so many parameters."""
+        if self.kind == "isoflop":
+            return [flops / (6 * params) for flops in self.flops]
+        return [ratio * params for ratio in self.ratios]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run of a sweep; its tokens are whole steps."""
+
+    name: str
+    size: Size
+    vocabulary: int
+    params: int
+    steps: int
+    tokens: int
+    epochs: float
+
+
+class SweepPlan(_Strict):
+    """What a file in `models/sweeps/` says.
+
+    Attributes
+    ----------
+    name, title : str
+    seed : int
+        Of weights, the order of text, and which documents are held out.
+    text : list of str
+        Files and patterns such as `corpus/**/*.txt`; `{stdlib}` is the folder of the Python
+        standard library's sources.
+    held_out : float
+        Share of the documents that no model trains on.
+    held_out_characters : int
+        The most that is scored of them.
+    vocabularies : list of int
+        One byte-level BPE tokenizer is trained for each.
+    epochs : list of float
+        Passes over the text that a run trains on: with 4, a quarter as much text.
+    sequence, batch : int
+        Tokens of a sequence, sequences of a step.
+    warmup : float
+        Share of a run's steps in which the learning rate rises; a cosine to a tenth follows.
+    weight_decay : float
+    checkpoint_steps : int
+        A run that was killed goes on from its last checkpoint.
+    keep_models : bool
+        Save each trained model with its tokenizer.
+    sizes : list of Size
+    grid : Grid
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    title: str
+    seed: int = Field(0, ge=0)
+    text: list[str] = Field(min_length=1)
+    held_out: float = Field(0.05, gt=0, le=0.5)
+    held_out_characters: int = Field(200_000, ge=1000)
+    vocabularies: list[Annotated[int, Field(ge=257, le=65_536)]] = Field(min_length=1)
+    epochs: list[Annotated[float, Field(ge=1, le=1000)]] = [1.0]
+    sequence: int = Field(128, ge=8, le=1_000_000)
+    batch: int = Field(8, ge=1)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    weight_decay: float = Field(0.1, ge=0, lt=1)
+    checkpoint_steps: int = Field(500, ge=1)
+    keep_models: bool = False
+    sizes: list[Size] = Field(min_length=1)
+    grid: Grid
+
+    @classmethod
+    def load(cls, source: str | Path) -> SweepPlan:
+        """Read a plan: a shipped one by name, or a TOML file by its path.
+
+        Raises
+        ------
+        BayescaleError
+            If the file cannot be read or breaks a rule.
+        """
+        text = bundled.read_input("sweeps", source)
+        try:
+            plan = cls.model_validate(tomllib.loads(text))
+            plan.jobs()
+        except tomllib.TOMLDecodeError as error:
+            raise BayescaleError(f"{source}: not TOML: {error}") from error
+        except ValidationError as error:
+            raise BayescaleError(f"{source}: {one_line(error)}") from error
+        except BayescaleError as error:
+            raise BayescaleError(f"{source}: {error}") from error
+        return plan
+
+    def jobs(self) -> list[Job]:
+        """Every run of the grid, cheapest first."""
+        found: dict[str, Job] = {}
+        for vocabulary in self.vocabularies:
+            for size in self.sizes:
+                params = size.params(vocabulary)
+                for tokens in self.grid.tokens(params):
+                    for epochs in self.epochs:
+                        job = self._job(size, vocabulary, params, tokens, epochs)
+                        if job.name in found:
+                            raise BayescaleError(
+                                f"two runs are {job.name}: sizes, ratios, flops, vocabularies and "
+                                "epochs must each be listed once"
+                            )
+                        found[job.name] = job
+        return sorted(found.values(), key=lambda job: job.params * job.tokens)
+
+    def _job(self, size: Size, vocabulary: int, params: int, tokens: float, epochs: float) -> Job:
+        step = self.sequence * self.batch
+        steps = max(1, round(tokens / step))
+        name = (
+            f"{self.name}-v{vocabulary}-l{size.layers}-w{size.width}-h{size.heads}-s{steps}"
+            f"-e{epochs:g}"
+        )
+        if steps * step < 1e5 or params < 1e4:  # what runs.py takes for a slip
+            raise BayescaleError(
+                f"{name}: {human(params)} parameters on {human(steps * step)} tokens; a run needs "
+                "10 000 and 100 000"
+            )
+        return Job(
+            name=name,
+            size=size,
+            vocabulary=vocabulary,
+            params=params,
+            steps=steps,
+            tokens=steps * step,
+            epochs=epochs,
+        )
