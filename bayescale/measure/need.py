@@ -19,7 +19,7 @@ def need(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name.split(".")[0]:
+        if error.name != name.split(".", maxsplit=1)[0]:
             raise
         raise BayescaleError(
             f"{name} is not installed, and measuring models needs it; "
