@@ -235,6 +235,19 @@ def test_page_markdown_json_and_command_line_say_the_same(
         assert told["tokens"] == row["tokens"]
 
 
+def test_a_figure_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "effects.svg"
+    assert command(capsys, "plot", "effects", folder, "--out", out).split() == [str(out)]
+    assert out.read_text("utf-8").startswith("<?xml")
+    typo = ["bayescale", "plot", "efects", str(folder), "--out", str(out)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", typo)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert ended.value.code == 2
+    assert "did you mean effects?" in capsys.readouterr().err
+
+
 def _texts(value: Any) -> list[str]:
     """The texts of a block that every format shows."""
     if isinstance(value, str):
