@@ -105,6 +105,14 @@ def test_every_section_renders(page: Page) -> None:
     assert page.evaluate(paint) < 1000
 
 
+def test_all_can_be_read_without_javascript(browser: Any, page: Page) -> None:
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(page.url)
+    assert plain.locator("section").count() == len(SECTIONS)
+    assert plain.locator(".fallback").count() == 2
+    assert plain.locator("figure svg").count() == page.locator("figure svg").count()
+
+
 def test_dragging_shows_what_predict_prints(
     page: Page, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
