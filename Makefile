@@ -8,13 +8,13 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 TORCH := .venv/.measure
 
-.PHONY: report test lint fast long bench-refits bench-skill lock clean
+.PHONY: report chromium test lint fast long bench-refits bench-skill lock clean
 .DELETE_ON_ERROR:
 
 report: $(ENV)
 	.venv/bin/bayescale report
 
-test: lint $(TORCH)
+test: lint $(TORCH) chromium
 	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 fast: $(ENV)
@@ -28,6 +28,12 @@ bench-refits: $(ENV)
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
+
+# Tests read the report in a real browser.
+chromium:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } \
+		|| { echo "no chromium found; install Debian's package chromium" >&2; exit 1; }
 
 lint: $(ENV)
 	.venv/bin/ruff check .

@@ -640,6 +640,28 @@ def _model(name: str, response: str | None, no_groups: bool) -> Any:
 
 
 @app.command()
+def plot(
+    kind: Annotated[str, typer.Argument(help="curve, effects, check, parts, ...")],
+    folder: Folder,
+    *,
+    out: Annotated[Path, typer.Option("--out", help="A .svg, .png or .pdf file to write.")],
+) -> None:
+    """Write one figure of a fit."""
+    from bayescale import plots
+    from bayescale.bundled import unknown
+    from bayescale.fit import Fit
+    from bayescale.report import FIGURES
+
+    if kind not in FIGURES:
+        raise unknown("figure", kind, list(FIGURES))
+    figure = FIGURES[kind](Fit.load(folder))
+    if figure is None:
+        raise BayescaleError(f"{folder}: the fit has nothing to show as {kind}; use curve")
+    plots.save(figure, out)
+    sys.stdout.write(f"{out}\n")
+
+
+@app.command()
 def report(
     folders: Annotated[
         list[Path] | None,
@@ -657,9 +679,10 @@ def report(
         Path | None, typer.Option("--comparison", help="A file from `compare --out`.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the main job.")] = Settings.seed,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a page and a JSON file that answer: what will a run reach, and how sure are we?
+    """Write a page, Markdown and JSON that answer: what will a run reach, and how sure are we?
 
     Without fits: the spec compute-only on the bundled table, again on its reference runs, to
     predict the others, and compared with separate slopes and Chinchilla's law on families left
@@ -695,7 +718,10 @@ def report(
     )
     fits += rivals
     notes = [note for fitted in fits for note in _failures(fitted)]
-    files = {"html": str(out / "index.html"), "json": str(out / "report.json")}
+    names = {"html": "index.html", "markdown": "report.md", "json": "report.json"}
+    files = {kind: str(out / name) for kind, name in names.items()}
+    if show:
+        typer.launch(files["html"])
     if as_json:
         print_json({**files, "passed": said["passed"]})
     else:

@@ -121,7 +121,9 @@ def save(figure: Figure, path: Path) -> None:
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise BayescaleError(f"{path}: unknown format {path.suffix!r}; use .svg, .png or .pdf")
     try:
-        figure.savefig(path, dpi=160)
+        # Text stays text, so the reader's own fonts serve names in every script.
+        with mpl.rc_context({"svg.fonttype": "none"}):
+            figure.savefig(path, dpi=160)
     except OSError as error:
         raise BayescaleError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -197,7 +197,7 @@ def test_unconverged_is_saved_marked_and_exit_3(run, tmp_path: Path) -> None:
     code, stdout, stderr = run("report", "fits/compute-only", "--json")
     assert code == 3
     page = (tmp_path / "reports" / "compute-only" / "index.html").read_text()
-    assert page.index("did not converge") < page.index("<h2>Answer")
+    assert page.index("did not converge") < page.index("<h1>")
 
 
 def test_predict_prints_one_object_and_the_same_numbers(run, fitted_dir: Path, fitted) -> None:

@@ -1,4 +1,4 @@
-"""Report: fits -> one self-contained page and the JSON of every number on it."""
+"""Report: fits -> one page, its Markdown and the JSON that both are written from."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bayescale import numbers, plots, plots_parts
+from bayescale import plots, plots_parts
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
-from bayescale.plan.decisions import decisions, exhaustion
-from bayescale.report.content import content, sections_of
+from bayescale.output import read_json
+from bayescale.plan.decisions import SCENARIO, decisions, exhaustion
+from bayescale.plan.scenario import Scenario
+from bayescale.report.browser import curve_as_javascript
+from bayescale.report.content import content, default_points, sections_of
+from bayescale.report.explorer import exhaustion_explorer, explorer, refusal
+from bayescale.report.sections import document
+from bayescale.report.sentences import say
 from bayescale.report.which_law import which_law
 
-__all__ = ["as_svg", "content", "render", "write"]
+__all__ = ["FIGURES", "as_html", "as_markdown", "as_svg", "content", "write"]
 
 
 def write(
@@ -37,7 +43,7 @@ def write(
     comparison: Mapping[str, Any] | None = None,
     rivals: Sequence[Fit] = (),
 ) -> dict[str, Any]:
-    """Write `index.html`, `report.json` and the first figure, and return the content.
+    """Write `index.html`, `report.md`, `report.json` and the first figure, and return the content.
 
     Parameters
     ----------
@@ -54,72 +60,100 @@ def write(
     BayescaleError
         If the folder cannot be written.
     """
-    said = content(fits, points=points, target=target, command=command)
-    figures = [_figures(fit) for fit, _ in sections_of(fits)]
-    _decide(fits, said, figures)
-    law_figures: dict[str, str] = {}
+    known = _earlier(out / "report.json")
+    said = content(fits, points=points, target=target, command=command, known=known)
+    figures: dict[str, str] = {}
+    embedded: dict[str, dict[str, Any]] = {}
+    curves: dict[str, str] = {}
+    chosen = [fit for fit, _ in sections_of(fits)]
+    for i, (fit, section) in enumerate(zip(chosen, said["fits"], strict=True)):
+        section["decisions"], drawn = decisions(fit)
+        drawn |= {kind: draw(fit) for kind, draw in FIGURES.items()}
+        figures |= {f"f{i}-{kind}": as_svg(one, kind) for kind, one in drawn.items() if one}
+        section["explorer_refused"] = refusal(fit)
+        if section["explorer_refused"] is None:
+            embedded[f"f{i}"] = explorer(fit, default_points(fit)[0], share=len(chosen))
+            curves[f"data-f{i}"] = curve_as_javascript(fit.spec)
+    said["exhaustion"], figure = exhaustion(chosen)
+    figures["exhaustion"] = as_svg(figure, "exhaustion")
+    embedded["exhaustion"] = exhaustion_explorer(Scenario.load(SCENARIO))
     said["law"] = None
     if comparison is not None:
-        said["law"], drawn = which_law(comparison, [*fits, *rivals])
-        law_figures = {kind: as_svg(figure, kind) for kind, figure in drawn.items()}
-    page = render(said, figures, law_figures)
-    text = json.dumps(said, indent=2, allow_nan=False) + "\n"
+        said["law"], compared = which_law(comparison, [*fits, *rivals])
+        figures |= {f"law-{kind}": as_svg(one, kind) for kind, one in compared.items()}
+    told = document(said, set(figures))
+    said["document"] = told.to_dict()
+    said["passed"] = said["passed"] and not told.alerts
+    files = {
+        "index.html": as_html(said, figures, embedded, curves),
+        "report.md": as_markdown(said),
+        "report.json": json.dumps(said, indent=2, allow_nan=False) + "\n",
+        "curve.svg": figures["f0-curve"],
+    }
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, body in (
-            ("index.html", page),
-            ("report.json", text),
-            ("curve.svg", figures[0]["curve"]),
-        ):
+        for name, body in files.items():
             _replace(out / name, body)
     except OSError as error:
         raise BayescaleError(f"{out}: cannot be written: {error.strerror}") from error
     return said
 
 
-def _figures(fit: Fit) -> dict[str, str]:
-    """The figures that a fit has, by kind, as SVG."""
-    drawn = {kind: draw(fit) for kind, draw in plots.FIGURES.items()}
-    drawn["parts"] = plots_parts.parts(fit)
-    return {kind: as_svg(figure, kind) for kind, figure in drawn.items() if figure is not None}
+FIGURES = plots.FIGURES | {"parts": plots_parts.parts}
 
 
-def _decide(fits: Sequence[Fit], said: dict[str, Any], figures: Sequence[dict[str, str]]) -> None:
-    """Add what the fits mean for decisions, and the figures of it."""
-    chosen = [fit for fit, _ in sections_of(fits)]
-    for fit, section, drawn in zip(chosen, said["fits"], figures, strict=True):
-        section["decisions"], plots_ = decisions(fit)
-        drawn |= {kind: as_svg(figure, kind) for kind, figure in plots_.items()}
-    said["exhaustion"], figure = exhaustion(chosen)
-    figures[0]["exhaustion"] = as_svg(figure, "exhaustion")
+def _earlier(path: Path) -> dict[str, Any] | None:
+    """The report that is there already, if it can be read."""
+    return read_json(path) if path.is_file() else None
 
 
-def render(
-    said: Mapping[str, Any],
-    figures: Sequence[Mapping[str, str]],
-    law_figures: Mapping[str, str] | None = None,
-) -> str:
-    """The page: a template over the content, and the figures of each of its fits in turn."""
-    environment = jinja2.Environment(
+def _environment(*, autoescape: bool) -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("bayescale.report", "."),
-        autoescape=True,
+        autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "count": numbers.human,
-        "digits": numbers.digits,
-        "percent": numbers.percent,
-        "plural": numbers.plural,
+
+
+def as_html(
+    said: Mapping[str, Any],
+    figures: Mapping[str, str],
+    embedded: Mapping[str, Mapping[str, Any]],
+    curves: Mapping[str, str],
+) -> str:
+    """The page of a content, its figures, and the data and curves of its explorers."""
+    # Inside a script element only "<" could end it.
+    data = {
+        name: Markup(json.dumps(one, allow_nan=False).replace("<", "\\u003c"))
+        for name, one in embedded.items()
     }
-    inlined = [
-        {kind: _inline(svg, f"f{i}-{kind}") for kind, svg in one.items()}
-        for i, one in enumerate(figures)
-    ]
-    of_laws = {kind: _inline(svg, f"law-{kind}") for kind, svg in (law_figures or {}).items()}
-    template = environment.get_template("page.html.j2")
-    return template.render(**said, figures=inlined, law_figures=of_laws)
+    return (
+        _environment(autoescape=True)
+        .get_template("page.html.j2")
+        .render(
+            document=said["document"],
+            names=", ".join(dict.fromkeys(fit["runs"]["name"] for fit in said["fits"])),
+            undisclosed=say("data.undisclosed"),
+            figures={name: _inline(svg, name) for name, svg in figures.items()},
+            embedded=data,
+            curves={name: Markup(text) for name, text in curves.items()},
+        )
+    )
+
+
+def as_markdown(said: Mapping[str, Any]) -> str:
+    """The report for a repository: the same sentences and tables, without figures."""
+    environment = _environment(autoescape=False)
+    environment.filters["md"] = _markdown
+    text = environment.get_template("page.md.j2").render(document=said["document"])
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _markdown(text: str) -> str:
+    """Text that no Markdown reader takes for markup."""
+    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", text).replace("\n", " ")
 
 
 def as_svg(figure: Figure, salt: str) -> str:
@@ -132,12 +166,25 @@ def as_svg(figure: Figure, salt: str) -> str:
     return stream.getvalue()
 
 
+# What follows the page's scheme, light or dark; Okabe and Ito's colours do for both.
+_THEMED = {
+    "#ffffff": "var(--paper)",
+    "#f2f2f2": "var(--shade)",
+    "#e4e4e4": "var(--line)",
+    "#d0d0d0": "var(--line)",
+    "#000000": "var(--ink)",
+    "#222222": "var(--ink)",
+}
+
+
 def _inline(svg: str, prefix: str) -> Markup:
     """A figure as an element of the page, its ids made unique there."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
     svg = re.sub(r'xlink:href="#', f'xlink:href="#{prefix}-', svg)
+    for fixed, themed in _THEMED.items():
+        svg = re.sub(rf"(fill|stroke): {fixed}\b", rf"\1: {themed}", svg, flags=re.I)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     return Markup(svg)  # matplotlib escapes every text that it draws
 

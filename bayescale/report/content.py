@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -19,8 +20,10 @@ from bayescale.folder import versions
 from bayescale.intervals import holds, interval
 from bayescale.numbers import plural
 from bayescale.parts import PARTS, by_point
+from bayescale.plots import along_compute, training_compute
 from bayescale.predict import KINDS
 from bayescale.reference import least_squares, reference_runs
+from bayescale.report.checks import checks
 from bayescale.runs import QUANTITIES, Runs
 from bayescale.settings import PROB
 
@@ -33,6 +36,7 @@ def content(
     points: Sequence[Mapping[str, Any]] | None = None,
     target: float | None = None,
     command: str,
+    known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything a report says of its fits.
 
@@ -49,12 +53,14 @@ def content(
         Response to reach; by default 5 % below the best run.
     command : str
         What a reader types to get the same report.
+    known : mapping, optional
+        An earlier report, whose history of the same fit is not sampled again.
     """
     if not fits:
         raise BayescaleError("a report needs at least one fit")
     sections = []
     for fit, part in sections_of(fits):
-        section = _section(fit, points, target)
+        section = _section(fit, points, target, known)
         section["held_back"] = _held_back(part, fit) if part else None
         sections.append(section)
     return {
@@ -88,12 +94,18 @@ def _whole_of(part: Fit, fits: Sequence[Fit]) -> int | None:
 
 
 def _section(
-    fit: Fit, points: Sequence[Mapping[str, Any]] | None, target: float | None
+    fit: Fit,
+    points: Sequence[Mapping[str, Any]] | None,
+    target: float | None,
+    known: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     spec, table = fit.spec, fit.runs.table
-    usual = _default_points(fit)
+    usual = default_points(fit)
     predictions = _predictions(fit, points if points is not None else usual)
+    history = _known_history(fit, known)
+    check = _check(fit)
     return {
+        "hashes": hashes(fit),
         "spec": {
             "name": spec.name,
             "title": spec.title,
@@ -103,6 +115,7 @@ def _section(
             "params": spec.params,
             "groups": list(spec.named_groups),
             "noise": f"{spec.noise.dist} on the {spec.noise.on}",
+            "discrepancy": bool(spec.discrepancy),
         },
         "law": {
             "title": spec.law.title,
@@ -125,14 +138,18 @@ def _section(
         "hidden_tokens": _hidden(fit),
         "convergence": fit.convergence.to_dict(),
         "notes": [note.to_dict() for note in fit.notes],
-        "check": _check(fit),
-        "history": {"refused": "the spec has several corpora"} if spec.corpora else _history(fit),
+        "check": check,
+        "checks": checks(fit, predictions["rows"], check["inside"][f"{PROB:g}"], history),
+        "history": history,
+        "curve": _curve(fit),
+        "replicates": _replicates(fit),
         "settings": vars(fit.settings),
         "table": _table(fit),
     }
 
 
-def _default_points(fit: Fit) -> Records:
+def default_points(fit: Fit) -> Records:
+    """The largest run again, the same by a new family, and ten times its compute."""
     table = fit.runs.table
     inputs = np.exp(log_inputs(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
     inputs = inputs.set_axis(table.index)
@@ -224,6 +241,49 @@ def _check(fit: Fit) -> dict[str, Any]:
         "prior_predictive": prior,
         "inside": {f"{prob:g}": inside(prob) for prob in (0.5, PROB)},
     }
+
+
+def hashes(fit: Fit) -> dict[str, str]:
+    """SHA-256 of the spec, the runs and the posterior of a fit."""
+    draws = b"".join(np.ascontiguousarray(v).tobytes() for v in fit.posterior.values())
+    parts = {
+        "spec": fit.spec.model_dump_json().encode(),
+        "runs": fit.runs.table.to_json(orient="records").encode(),
+        "posterior": draws,
+    }
+    return {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+
+
+def _known_history(fit: Fit, known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The history, from an earlier report of the same fit by the same versions if there is one."""
+    if fit.spec.corpora:
+        return {"refused": "the spec has several corpora"}
+    if known is not None and known.get("reproduce", {}).get("versions") == versions():
+        for section in known.get("fits", ()):
+            if section.get("hashes") == hashes(fit) and "history" in section:
+                return dict(section["history"])
+    return _history(fit)
+
+
+def _replicates(fit: Fit) -> Records:
+    """Each run's response beside the interval of its replicates."""
+    said = interval(fit.replicates())
+    said["observed"], said["inside"] = fit.observed, holds(said, fit.observed)
+    return _records(said.to_dataframe().reset_index())
+
+
+def _curve(fit: Fit) -> Records:
+    """The bands of the first figure at a few budgets, as `predict` gives them."""
+    _, grid = along_compute(fit, training_compute(fit)["tokens"])
+    asked = as_points(grid.iloc[::13])
+    mean, run = (fit.predict(asked, kind).table() for kind in KINDS)  # type: ignore[arg-type]
+    rows = _records(
+        mean[[c for c in ("params", "tokens", "flops", "corpus", "median") if c in mean]]
+    )
+    for row, one, other in zip(rows, _records(mean), _records(run), strict=True):
+        row["curve"] = {end: one[end] for end in ("lower", "upper")}
+        row["new_run"] = {end: other[end] for end in ("lower", "upper")}
+    return rows
 
 
 def _history(fit: Fit) -> dict[str, Any]:
