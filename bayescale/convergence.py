@@ -9,6 +9,7 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
+from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import Note
 
 R_HAT_MOST = 1.01
@@ -77,27 +78,38 @@ class Convergence:
 
 
 def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
-    """Convergence of all variables in a posterior."""
-    r_hat = _each(arviz_stats.rhat(posterior))
-    bulk = _each(arviz_stats.ess(posterior, method="bulk"))
-    tail = _each(arviz_stats.ess(posterior, method="tail"))
-    worst = min(bulk, key=lambda name: bulk[name])
+    """Convergence of all variables in a posterior; a constant has none and is passed over."""
+    every = _quantities(posterior)
+    r_hat = arviz_stats.rhat(every)
+    moves = np.isfinite(r_hat)
+    bulk = arviz_stats.ess(every, method="bulk").where(moves)
+    tail = arviz_stats.ess(every, method="tail").where(moves)
     return Convergence(
-        r_hat=max(r_hat.values()),
-        ess_bulk=bulk[worst],
-        ess_tail=min(tail.values()),
+        r_hat=float(r_hat.where(moves).max()),
+        ess_bulk=float(bulk.min()),
+        ess_tail=float(tail.min()),
         divergences=int(sample_stats["diverging"].sum()),
-        worst=worst,
+        worst=str(bulk.to_series().idxmin()),
     )
 
 
-def _each(diagnostic: xr.Dataset) -> dict[str, float]:
-    """Every value by the label of its quantity; a constant has none."""
-    said = {}
-    for name, values in diagnostic.data_vars.items():
-        for where in np.ndindex(values.shape):
-            labels = [str(values[dim].values[i]) for dim, i in zip(values.dims, where, strict=True)]
-            label = f"{name}[{', '.join(labels)}]" if labels else str(name)
-            if np.isfinite(values.values[where]):
-                said[label] = float(values.values[where])
-    return said
+def _quantities(posterior: xr.Dataset) -> xr.DataArray:
+    """All scalars of a posterior side by side, by label: (chain, draw, quantity).
+
+    One array, as the diagnostics of many small ones cost more than sampling them.
+    """
+    names: list[str] = []
+    columns: list[np.ndarray] = []
+    for name, variable in posterior.data_vars.items():
+        draws = variable.transpose(*SAMPLE_DIMS, ...)
+        inner = draws.dims[2:]
+        for where in np.ndindex(draws.shape[2:]):
+            labels = [str(draws[dim].values[i]) for dim, i in zip(inner, where, strict=True)]
+            names.append(f"{name}[{', '.join(labels)}]" if labels else str(name))
+            columns.append(draws.values[(..., *where)])
+    return xr.DataArray(
+        np.stack(columns, axis=-1),
+        dims=(*SAMPLE_DIMS, "quantity"),
+        coords={"quantity": names},
+        name="quantities",
+    )
