@@ -133,7 +133,7 @@ def test_the_command_adds_rows_once(run, tmp_path: Path) -> None:
     assert code == 0
     assert "ladder-20m" in out
     assert "1 left out: a run that is crashed" in err
-    assert "2 of 2 rows added" in err
+    assert "2 of 2 rows added to runs.csv\n" in err
     code, out, err = run(*asked, "--json")
     assert json.loads(out)["left_out"]["no eval/loss"] == 1
     assert "0 of 2 rows added" in err

@@ -311,7 +311,8 @@ def read_command(
         say(f"warning [left-out] {line}")
     if out is not None:
         added = sum(append_row(out, row) for row in found.rows)
-        say(f"{added} of {len(found.rows)} rows added to {out}; the others are in it already")
+        others = "" if added == len(found.rows) else "; the others are in it already"
+        say(f"{added} of {len(found.rows)} rows added to {out}{others}")
 
 
 def sweep_command(
