@@ -112,6 +112,7 @@ def test_every_reader_is_tested_on_a_file() -> None:
         ("trainer", "trainer_state.json", {"params": 1e6, "tokens": 5e9}, "the file says tokens="),
         ("trainer", "trainer_state.json", {"columns": {"loss": "acc"}}, "no acc was logged"),
         ("lm-eval", "lm-eval.json", {}, "no token count .*--tokens"),
+        ("lm-eval", "lm-eval.json", {"columns": {"loss": "x"}}, "no use for lm-eval"),
         ("wandb", "epoch.csv", {}, "neither a table of runs"),
         ("wandb", "wandb-runs.csv", {"columns": {"loss": "val"}}, "no column 'val'"),
         ("mlflow", "epoch.csv", {}, "not a tracking store of MLflow"),

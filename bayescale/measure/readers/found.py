@@ -164,8 +164,8 @@ def read_table(path: Path, needed: tuple[str, ...] = ()) -> tuple[list[str], lis
     return header, rows
 
 
-def read_object(path: Path, key: str, what: str) -> dict[str, Any]:
-    """A JSON object that must have a key.
+def read_object(path: Path, key: str, kind: type, what: str) -> dict[str, Any]:
+    """A JSON object that must have a key with a value of some kind.
 
     Raises
     ------
@@ -176,6 +176,6 @@ def read_object(path: Path, key: str, what: str) -> dict[str, Any]:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise BayescaleError(f"{path}: not a readable JSON file: {error}") from error
-    if not isinstance(content, dict) or key not in content:
+    if not isinstance(content, dict) or not isinstance(content.get(key), kind):
         raise BayescaleError(f"{path}: not {what}: no {key!r} in it")
     return content

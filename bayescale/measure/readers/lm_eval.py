@@ -7,15 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bayescale.errors import BayescaleError
 from bayescale.measure.readers.found import Found, number, read_object
 
 
 def read(path: Path, columns: Mapping[str, str]) -> Found:
     """A row a task: bits per byte, which byte perplexity is two to the power of.
 
-    `columns` has no use here: the harness names its metrics itself.
+    Raises
+    ------
+    BayescaleError
+        If columns are named: the harness names its metrics itself.
     """
-    content = read_object(path, "results", "a results file of lm-evaluation-harness")
+    if columns:
+        raise BayescaleError(f"{path}: --column has no use for lm-eval; leave it out")
+    content = read_object(path, "results", dict, "a results file of lm-evaluation-harness")
     config = content.get("config", {})
     params = number(config.get("model_num_parameters"), f"{path}: model_num_parameters")
     model = content.get("model_name") or _pretrained(config.get("model_args")) or path.stem

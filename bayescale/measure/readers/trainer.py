@@ -21,7 +21,7 @@ def read(path: Path, columns: Mapping[str, str]) -> Found:
     BayescaleError
         If the run was never evaluated.
     """
-    state = read_object(path, "log_history", "a trainer_state.json")
+    state = read_object(path, "log_history", list, "a trainer_state.json")
     names = {**NAMES, **columns}
     entries = [pick(entry, names, str(path)) for entry in state["log_history"]]
     scored = [entry for entry in entries if has_response(entry)]
