@@ -228,6 +228,93 @@ def flops_command(
     print_table(shown, f"Training{on}, sequences of {sequence} tokens{whose}")
 
 
+@measure_app.command("read")
+def read_command(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            help="lm-eval, trainer, wandb, mlflow, epoch, simple-scaling-laws or chinchilla.",
+        ),
+    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="What the tool wrote.")],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", help="Add the rows to this .csv.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Name of the run; of several, before theirs.")
+    ] = None,
+    params: Annotated[
+        str | None, typer.Option("--params", help="Of every run, as in 70M, if the file has none.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option("--tokens", help="Trained on, as in 15T, if the file has none.")
+    ] = None,
+    tokens_per_step: Annotated[
+        str | None, typer.Option("--tokens-per-step", help="If the file counts steps only.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="NAME=NAME IN THE FILE, as in loss=val/loss; repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Rows of runs from what other tools wrote; says which it leaves out."""
+    from bayescale.measure.readers import read_results
+    from bayescale.measure.readers.found import COLUMNS, Stated
+    from bayescale.measure.rows import append_row
+    from bayescale.numbers import human, parse_number
+    from bayescale.output import print_json, print_table, say
+
+    columns = {}
+    for text in column or []:
+        name, _, header = text.partition("=")
+        if name not in COLUMNS or not header:
+            known = ", ".join(COLUMNS)
+            raise BayescaleError(f"--column {text!r}: write NAME=HEADER, NAME one of {known}")
+        columns[name] = header
+
+    def count(text: str | None, option: str) -> float | None:
+        return None if text is None else parse_number(text, option)
+
+    found = read_results(
+        kind,
+        paths,
+        Stated(
+            run=run,
+            params=count(params, "params"),
+            tokens=count(tokens, "tokens"),
+            tokens_per_step=count(tokens_per_step, "tokens-per-step"),
+            columns=columns,
+        ),
+    )
+    if as_json:
+        print_json({"format": kind, "runs": found.rows, "left_out": dict(found.left_out)})
+    else:
+        names = dict.fromkeys(name for row in found.rows for name in row)
+        counts = {"params", "tokens", "flops"}
+        print_table(
+            [
+                {
+                    name: ""
+                    if (value := row.get(name)) is None
+                    else human(value)
+                    if name in counts
+                    else f"{value:.6g}"
+                    if isinstance(value, float)
+                    else str(value)
+                    for name in names
+                }
+                for row in found.rows
+            ]
+        )
+    for line in found.reasons():
+        say(f"warning [left-out] {line}")
+    if out is not None:
+        added = sum(append_row(out, row) for row in found.rows)
+        others = "" if added == len(found.rows) else "; the others are in it already"
+        say(f"{added} of {len(found.rows)} rows added to {out}{others}")
+
+
 def sweep_command(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="A shipped plan, or a TOML file.")],
     *,
