@@ -68,15 +68,14 @@ def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
 
 def _folder(path: Path) -> Iterator[tuple[str, str, dict[str, object]]]:
     """Runs in an `mlruns` folder, one of its experiments, or one run."""
-    metas = [meta for meta in sorted(path.rglob("meta.yaml")) if (meta.parent / "metrics").exists()]
-    if not metas:
+    metas = [(meta, _said(meta)) for meta in sorted(path.rglob("meta.yaml"))]
+    # Experiments and models have such a file too; only that of a run names one.
+    runs = [(meta.parent, said) for meta, said in metas if "run_id" in said]
+    if not runs:
         raise BayescaleError(f"{path}: no run of MLflow in it; name mlflow.db or an mlruns folder")
-    for meta in metas:
-        # One `key: value` a line, which YAML's own reader is not needed for.
-        said = dict(line.partition(": ")[::2] for line in meta.read_text("utf-8").splitlines())
+    for run, said in runs:
         if said.get("lifecycle_stage", "active") != "active":
             continue
-        run = meta.parent
         cells: dict[str, object] = {
             str(file.relative_to(run / "params")): file.read_text("utf-8")
             for file in sorted((run / "params").rglob("*"))
@@ -89,3 +88,8 @@ def _folder(path: Path) -> Iterator[tuple[str, str, dict[str, object]]]:
                 last = max(lines, key=lambda line: (int(line[2]), int(line[0])))
                 cells |= {key: last[1], f"{key} step": last[2]}
         yield said.get("run_name", run.name).strip("'\""), said.get("status", ""), cells
+
+
+def _said(meta: Path) -> dict[str, str]:
+    """One `key: value` a line, which YAML's own reader is not needed for."""
+    return dict(line.partition(": ")[::2] for line in meta.read_text("utf-8").splitlines())
