@@ -12,6 +12,7 @@ import pytest
 
 from bayescale import Runs
 from bayescale.errors import BayescaleError
+from bayescale.measure.corpus import read_texts
 from bayescale.measure.sweep_plan import SweepPlan
 
 pytest.importorskip("torch")
@@ -119,3 +120,13 @@ def test_isoflop_runs_share_their_compute() -> None:
     jobs = SweepPlan.model_validate(said).jobs()
     assert len(jobs) == 3
     assert all(abs(6 * job.params * job.tokens / 1e11 - 1) < 0.01 for job in jobs)
+
+
+def test_files_without_text_are_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / name for name in ("a.txt", "b.txt", "c.txt")]
+    for file, raw in zip(files, ("héllo".encode(), b"", b"\xff\xfe"), strict=True):
+        file.write_bytes(raw)
+    assert read_texts(files) == ["héllo"]
+    assert "of 3 files 1 are no UTF-8 text and 1 are empty" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import numpy as np
 
 from bayescale.errors import BayescaleError
 from bayescale.measure.need import need
+from bayescale.output import say
 
 _STDLIB = "{stdlib}"
 # Before each document; a model that is scored sees it in front of the text.
@@ -57,22 +58,28 @@ def find_texts(patterns: Sequence[str]) -> list[Path]:
 
 
 def read_texts(files: Sequence[Path]) -> list[str]:
-    """Each file's text; files that are no UTF-8 hold none and are left out.
+    """Each file's text; files that are empty or no UTF-8 are left out, and it says how many.
 
     Raises
     ------
     BayescaleError
         If a file cannot be read.
     """
-    texts = []
+    texts, foreign = [], 0
     for file in files:
         try:
             texts.append(file.read_bytes().decode("utf-8"))
-        except UnicodeDecodeError:
-            continue  # the standard library has tests of other encodings
+        except UnicodeDecodeError:  # the standard library has tests of other encodings
+            foreign += 1
         except OSError as error:
             raise BayescaleError(f"{file}: cannot be read: {error.strerror}") from error
-    return [text for text in texts if text]
+    kept = [text for text in texts if text]
+    if foreign or len(kept) < len(texts):
+        say(
+            f"info [left-out] of {len(files)} files {foreign} are no UTF-8 text and "
+            f"{len(texts) - len(kept)} are empty"
+        )
+    return kept
 
 
 def split(texts: Sequence[str], share: float, characters: int, seed: int) -> tuple[list, list]:
