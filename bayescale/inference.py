@@ -140,8 +140,9 @@ class Sampler:
         # Each effect is judged as it is used, not its standardised twin as well.
         twins = [f"{effect.name}_z" for effect in self.spec.effect_list()]
         drawn: list[tuple[xr.Dataset, xr.Dataset]] = []
+        now = settings
         for round_ in range(_ROUNDS):
-            again = replace(settings, seed=settings.seed + round_ * _NEXT_ROUND)
+            again = replace(now, seed=settings.seed + round_ * _NEXT_ROUND)
             tree = self._sample_nutpie(again, data, cores=1)
             drawn.append((tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()))
             posterior, stats = (_chains(parts) for parts in zip(*drawn, strict=True))
@@ -151,7 +152,9 @@ class Sampler:
             if convergence.passed:
                 break
             if convergence.divergences or round_ == _ROUNDS - 2:
-                settings, drawn = longer(settings, convergence), []
+                # Longer than at first, not than the last time: the price has a bound.
+                smaller = replace(settings, target_accept=now.target_accept)
+                now, drawn = longer(smaller, convergence), []
         return Refit(posterior, convergence, round_ + 1)
 
     def _compile(self) -> Any:

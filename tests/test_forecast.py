@@ -213,7 +213,8 @@ def test_a_forecast_is_saved_asked_and_inverted(forecast: Fit, tmp_path) -> None
 def test_runs_given_the_others_are_as_likely_as_when_left_out(forecast: Fit) -> None:
     data = design(forecast.spec, forecast.runs).data
     density = OneByOne(forecast.spec, forecast.posterior, data).log_density()
-    assert density.shape == (4, 750, 40)
+    drawn = forecast.posterior.sizes  # longer chains than asked for where some diverged
+    assert density.shape == (drawn["chain"], drawn["draw"], 40)
     # Scatter of 0.4 % on responses near 2.6: about ln(1 / (0.01 sqrt(2 pi e))) nats a run.
     assert float(density.mean()) == pytest.approx(3.1, abs=0.4)
 
