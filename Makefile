@@ -42,13 +42,13 @@ lint: $(ENV)
 
 $(ENV): requirements.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --clear --python ">=3.12,<3.15" .venv
-	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements.lock
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 
 # What measures and trains models (torch) is large; only tests need it.
 $(TORCH): requirements-measure.lock $(ENV)
-	$(UV) pip sync --quiet --python .venv --require-hashes requirements-measure.lock
+	$(UV) pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements-measure.lock
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import arviz_stats
 import numpy as np
 import xarray as xr
 
@@ -79,6 +78,8 @@ class Convergence:
 
 def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
     """Convergence of all variables in a posterior; a constant has none and is passed over."""
+    import arviz_stats  # takes a second to load, and a prediction does without
+
     every = _quantities(posterior)
     r_hat = arviz_stats.rhat(every)
     moves = np.isfinite(r_hat)

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import arviz_stats
 import pandas as pd
 import xarray as xr
 
@@ -120,6 +119,8 @@ class Fit:
         DataFrame
             `mean`, `sd`, `median`, `lower`, `upper`, `ess_bulk`, `r_hat`, indexed by name.
         """
+        import arviz_stats  # takes a second to load, and a prediction does without
+
         posterior = self.posterior
         names = [
             *self.spec.all_priors(),

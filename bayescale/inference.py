@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import nutpie
-import pymc as pm
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from bayescale import discrepancy
+from bayescale import compiled, discrepancy
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design
-from bayescale.model import build
 from bayescale.progress import RefitProgress, SamplingProgress
 from bayescale.settings import Settings
 from bayescale.spec import Spec
 
-# Compiled samplers of this process, by spec and labels; the arrays are handed over at sampling.
+if TYPE_CHECKING:
+    import pymc as pm
+
+# Compiled samplers of this process; labels and arrays are handed over at sampling.
 _COMPILED: dict[str, Any] = {}
 _COMPILED_MOST = 16
 
@@ -62,10 +63,18 @@ class Sampler:
     def __init__(self, spec: Spec, design: Design) -> None:
         self.spec = spec
         self.design = design
-        self.model = build(spec, design)
+
+    @cached_property
+    def model(self) -> pm.Model:
+        """PyMC's model, which only priors, PyMC's sampler and a compiler need."""
+        from bayescale.model import build  # a second or two to load
+
+        return build(self.spec, self.design)
 
     def prior(self, draws: int, seed: int) -> xr.Dataset:
         """Draws from the prior of everything in the posterior."""
+        import pymc as pm
+
         names = [v.name for v in (*self.model.free_RVs, *self.model.deterministics)]
         names = [name for name in names if name != discrepancy.WEIGHTS]  # given the runs, all of it
         with _quiet():
@@ -158,24 +167,24 @@ class Sampler:
         return Refit(posterior, convergence, round_ + 1)
 
     def _compile(self) -> Any:
-        """The sampler of this spec for runs and groups of these names, compiled once a process."""
-        # Runs may change in number and name, unless something in the posterior is one a run.
+        """The sampler of this spec for as many groups, compiled once on a machine."""
+        # Runs may change in number, unless something in the posterior is one a run.
         fixed = {
             "hidden",
             "inducing",
             *self.spec.groups,
             *(["corpus"] if self.spec.corpora else []),
         }
-        labels = {
-            dim: list(map(str, names)) for dim, names in self.design.coords.items() if dim in fixed
-        }
+        labels = self.design.coords
+        sizes = {dim: len(names) for dim, names in labels.items() if dim in fixed}
         filled = [str(name) for name in self.design.data if self.design.data[name].size]
-        key = json.dumps([self.spec.to_toml(), labels, filled])
-        if key not in _COMPILED:
+        said = self.spec.model_dump(mode="json", exclude={"name", "title"})
+        name = compiled.digest([said, sizes, filled])
+        if name not in _COMPILED:
             if len(_COMPILED) == _COMPILED_MOST:
                 _COMPILED.pop(next(iter(_COMPILED)))
-            _COMPILED[key] = nutpie.compile_pymc_model(self.model)
-        return _COMPILED[key]
+            _COMPILED[name] = compiled.sampler(name, lambda: self.model, labels)
+        return compiled.relabelled(_COMPILED[name], labels)
 
     def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
         return {str(name): data[name].values for name in data.data_vars if data[name].size}
@@ -192,12 +201,12 @@ class Sampler:
         progress: SamplingProgress | None = None,
         cores: int | None = None,
     ) -> xr.DataTree:
-        compiled = self._compile().with_data(**self._arrays(self.design.data) | dict(data or {}))
+        made = self._compile().with_data(**self._arrays(self.design.data) | dict(data or {}))
         # Measured: without groups the low-rank mass matrix follows the correlations of a law's
         # parameters (17 times the effective draws a second on Chinchilla's 240 points); with
         # groups it mixes worse than the diagonal, and the funnels want small steps.
         running = nutpie.sample(
-            compiled,
+            made,
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
@@ -221,6 +230,8 @@ class Sampler:
     def _sample_pymc(
         self, settings: Settings, data: Mapping[str, np.ndarray] | None
     ) -> xr.DataTree:
+        import pymc as pm
+
         with self.model, _quiet():
             if data:
                 pm.set_data(dict(data))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
-from scipy import stats
 
 from bayescale.laws.base import Values
 from bayescale.settings import PROB
@@ -33,8 +33,8 @@ def deviation(spec: Spec, values: Values) -> Any:
 def equivalent_variance(spec: Spec, values: Values) -> Any:
     """Variance of the Normal whose 90 % interval is as wide as that of the noise."""
     if spec.noise.dist == "StudentT":
-        wider = xr.apply_ufunc(stats.t.ppf, (1 + PROB) / 2, values["nu"])
-        return (deviation(spec, values) * wider / stats.norm.ppf((1 + PROB) / 2)) ** 2
+        wider = xr.apply_ufunc(scipy.stats.t.ppf, (1 + PROB) / 2, values["nu"])
+        return (deviation(spec, values) * wider / scipy.stats.norm.ppf((1 + PROB) / 2)) ** 2
     return deviation(spec, values) ** 2
 
 
@@ -66,5 +66,5 @@ def log_density(
 def standard_log_density(spec: Spec, values: Values, standard: xr.DataArray) -> xr.DataArray:
     """Log density of noise of scale 1."""
     if spec.noise.dist == "StudentT":
-        return xr.apply_ufunc(stats.t.logpdf, standard, values["nu"])
-    return xr.apply_ufunc(stats.norm.logpdf, standard)
+        return xr.apply_ufunc(scipy.stats.t.logpdf, standard, values["nu"])
+    return xr.apply_ufunc(scipy.stats.norm.logpdf, standard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from bayescale.runs import Runs
 
@@ -47,7 +47,7 @@ def least_squares(runs: Runs, response: str) -> LeastSquares:
     """Fit the line to the runs; it knows no groups, and its error assumes independent scatter."""
     table = runs.table
     compute = np.log(table["params"] / 1e9) + np.log(table["tokens"] / 1e12)
-    line = stats.linregress(compute, table[response])
+    line = scipy.stats.linregress(compute, table[response])
     return LeastSquares(
         slope=float(line.slope),
         slope_error=float(line.stderr),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import cached_property, partial
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy import stats
 
 from bayescale.conditioning import (
     conditioned,
@@ -94,7 +94,7 @@ class Unseen:
             density = density.sum("corpus") if "corpus" in density.dims else density
             return density.transpose(*SAMPLE_DIMS, "run")
         return self._around_missed(
-            self._missed, self._noise, lambda away: xr.apply_ufunc(stats.norm.logpdf, away)
+            self._missed, self._noise, lambda away: xr.apply_ufunc(scipy.stats.norm.logpdf, away)
         )
 
     def _around_missed(
