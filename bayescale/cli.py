@@ -208,21 +208,14 @@ def fit(
     """
     from dataclasses import replace
 
-    from bayescale.folder import check_destination
+    from bayescale.folder import reserved
     from bayescale.spec import Spec
 
     chosen = Spec.load(spec).replace(
         response=response, groups=not no_groups, discrepancy=discrepancy
     )
     destination = out or Path("fits") / chosen.name
-    check_destination(destination, overwrite=overwrite)
     table = _read_runs(runs, column, where)
-
-    # Only now what takes seconds to load.
-    from bayescale.numbers import percent
-    from bayescale.output import print_json, print_notes, print_table, say
-    from bayescale.scaling import ScalingModel
-
     settings = replace(
         chosen.settings,
         draws=chosen.settings.draws if draws is None else draws,
@@ -231,8 +224,14 @@ def fit(
         seed=seed,
         sampler=sampler,  # type: ignore[arg-type]
     )
-    result = ScalingModel(chosen).fit(table, settings)
-    result.save(destination, overwrite=overwrite)
+    with reserved(destination, overwrite=overwrite):
+        # Only now what takes seconds to load.
+        from bayescale.numbers import percent
+        from bayescale.output import print_json, print_notes, print_table, say
+        from bayescale.scaling import ScalingModel
+
+        result = ScalingModel(chosen).fit(table, settings)
+        result.save(destination, overwrite=overwrite)
     parameters = result.summary().reset_index(names="name").to_dict(orient="records")
     if as_json:
         print_json(

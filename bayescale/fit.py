@@ -38,8 +38,8 @@ class Fit:
     runs : Runs
     centre : mapping
         Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
-    data : DataTree
-        `posterior`, `posterior_predictive`, `prior`, `prior_predictive`, `sample_stats`,
+    groups : mapping
+        Datasets: `posterior`, `posterior_predictive`, `prior`, `prior_predictive`, `sample_stats`,
         `observed_data`, `constant_data`, with dims `chain, draw, run, family, tokenizer, ...`.
         The posterior holds the law's sampled parameters, its published constants, the effect of
         every group (`level_family`), their spreads (`level_family_sd`), and the token counts of
@@ -52,25 +52,30 @@ class Fit:
     spec: Spec
     runs: Runs
     centre: Centre
-    data: xr.DataTree
+    groups: Mapping[str, xr.Dataset]
     settings: Settings
     convergence: Convergence
     notes: list[Note]
 
+    @cached_property
+    def data(self) -> xr.DataTree:
+        """All groups, as ArviZ takes them."""
+        return xr.DataTree.from_dict(dict(self.groups))
+
     @property
     def posterior(self) -> xr.Dataset:
         """Draws from the posterior."""
-        return self.data["posterior"].to_dataset()
+        return self.groups["posterior"].copy()
 
     @property
     def prior(self) -> xr.Dataset:
         """Draws from the prior, of the same variables."""
-        return self.data["prior"].to_dataset()
+        return self.groups["prior"].copy()
 
     @property
     def observed(self) -> xr.DataArray:
         """The responses that were fitted: (run) or (run, corpus)."""
-        return self.data["observed_data"].to_dataset()["response"]
+        return self.groups["observed_data"]["response"]
 
     @cached_property
     def conditioned(self) -> Conditioned:
@@ -84,7 +89,7 @@ class Fit:
 
     def replicates(self, given: Literal["posterior", "prior"] = "posterior") -> xr.DataArray:
         """New responses of the fitted runs: (chain, draw, run[, corpus])."""
-        return self.data[f"{given}_predictive"].to_dataset()["response"]
+        return self.groups[f"{given}_predictive"]["response"]
 
     def predict(self, points: Points, kind: Kind = "run") -> Prediction:
         """Draws of the response at points.
@@ -153,7 +158,7 @@ class Fit:
             convergence=self.convergence,
             notes=self.notes,
         )
-        content = folder.Content(self.data, self.spec, self.runs, record)
+        content = folder.Content(self.groups, self.spec, self.runs, record)
         return folder.write(Path(path), content, overwrite=overwrite)
 
     @classmethod
@@ -171,7 +176,7 @@ class Fit:
             spec=content.spec,
             runs=content.runs,
             centre=record.centre,
-            data=content.data,
+            groups=content.groups,
             settings=record.settings,
             convergence=record.convergence,
             notes=record.notes,

@@ -10,22 +10,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import h5netcdf
 import xarray as xr
 from pydantic import TypeAdapter, ValidationError
+from xarray.backends import H5NetCDFStore
 
+from bayescale.claim import claim
 from bayescale.convergence import Convergence
 from bayescale.errors import BayescaleError, FitError
 from bayescale.interrupts import uninterrupted
 from bayescale.notes import Note
+from bayescale.output import say
 from bayescale.runs import Runs
 from bayescale.settings import Settings
 from bayescale.spec import Spec
@@ -62,10 +69,34 @@ _RECORD = TypeAdapter(Record)
 class Content:
     """What a fit's folder holds."""
 
-    data: xr.DataTree
+    groups: Mapping[str, xr.Dataset]
     spec: Spec
     runs: Runs
     record: Record
+
+
+class Stored(Mapping[str, xr.Dataset]):
+    """Groups of a NetCDF file, each read when it is first asked for.
+
+    The file stays open, so all of them are of one fit, whatever takes its place in the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = h5netcdf.File(path, "r")
+        self._read: dict[str, xr.Dataset] = {}
+
+    def __getitem__(self, name: str) -> xr.Dataset:
+        if name not in self._file.groups:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = xr.open_dataset(H5NetCDFStore(self._file, group=name)).load()
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file.groups)
+
+    def __len__(self) -> int:
+        return len(self._file.groups)
 
 
 def versions() -> dict[str, str]:
@@ -97,14 +128,45 @@ def check_destination(path: Path, *, overwrite: bool = False) -> None:
 
 
 @contextmanager
+def reserved(path: Path, *, overwrite: bool = False) -> Iterator[None]:
+    """Hold a folder for what will be written there; errors as for `check_destination`.
+
+    Raises
+    ------
+    BayescaleError
+        If another process holds it.
+    """
+    path = path.absolute()
+    check_destination(path, overwrite=overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with claim(path) as killed:
+        check_destination(path, overwrite=overwrite)  # another may have written it since
+        if killed:
+            _tidy(path)
+            say(f"{path}: an earlier command was killed here; this one starts over")
+        yield
+
+
+def _tidy(path: Path) -> None:
+    """Remove drafts of killed processes; the last may have moved the old fit, not yet the new."""
+    for left in path.parent.iterdir():
+        if left.is_dir() and re.fullmatch(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}", left.name):
+            if (left / "replaced").exists() and not path.exists():
+                (left / "fit").rename(path)
+            shutil.rmtree(left)
+
+
+@contextmanager
 def draft(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write in, moved to its place at the end; errors as for `check_destination`."""
     path = path.absolute()
-    check_destination(path, overwrite=overwrite)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{path.name}."
-        with uninterrupted(), tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as name:
+        with (
+            reserved(path, overwrite=overwrite),
+            uninterrupted(),
+            tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as name,
+        ):
             place = Path(name) / "fit"
             place.mkdir()
             yield place
@@ -112,13 +174,16 @@ def draft(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
                 path.rename(Path(name) / "replaced")
             place.rename(path)
     except OSError as error:
-        raise FitError(f"{path}: cannot be written: {error.strerror or error}") from error
+        # HDF5 puts a page of its own into the error's text.
+        said = os.strerror(error.errno) if error.errno else str(error)
+        raise FitError(f"{path}: cannot be written: {said}") from error
 
 
 def write(path: Path, content: Content, *, overwrite: bool = False) -> Path:
     """Write a fit beside its place and move it there; errors as for `check_destination`."""
     with draft(path, overwrite=overwrite) as place:
-        content.data.to_netcdf(place / "posterior.nc", engine="h5netcdf")
+        data = xr.DataTree.from_dict(dict(content.groups))
+        data.to_netcdf(place / "posterior.nc", engine="h5netcdf")
         (place / "spec.toml").write_text(content.spec.to_toml(), "utf-8")
         (place / "runs.jsonl").write_text(content.runs.to_jsonl(), "utf-8")
         record = replace(
@@ -147,13 +212,12 @@ def read(path: Path) -> Content:
         if _digest(path / file) != record.sha256.get(file):
             raise FitError(f"{path}: damaged: {file} is not what was written; fit again")
     try:
-        with xr.open_datatree(path / "posterior.nc", engine="h5netcdf") as data:
-            loaded = data.load()
+        groups = Stored(path / "posterior.nc")
         spec = Spec.load(path / "spec.toml")
         table = Runs.read(path / "runs.jsonl").table
     except (OSError, ValueError, KeyError, BayescaleError) as error:
         raise FitError(f"{path}: damaged: {error}; fit again") from error
-    return Content(loaded, spec, Runs(table, record.runs_name), record)
+    return Content(groups, spec, Runs(table, record.runs_name), record)
 
 
 def _record(path: Path) -> Record:

@@ -99,8 +99,7 @@ def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress:
         "observed_data": arrays.data[["response"]],
         "constant_data": arrays.data.drop_vars("response"),
     }
-    data = xr.DataTree.from_dict(groups)
-    return Fit(spec, runs, arrays.centre, data, settings, convergence, notes)
+    return Fit(spec, runs, arrays.centre, groups, settings, convergence, notes)
 
 
 def _sampled_again(first: Convergence, settings: Settings) -> Note:
