@@ -504,7 +504,7 @@ def part(
     from bayescale.folds import training_flops
     from bayescale.intervals import check_prob
     from bayescale.numbers import digits, human, parse_number, percent
-    from bayescale.output import print_json, print_table, say
+    from bayescale.output import print_json, print_notes, print_table, say
     from bayescale.parting import RATIOS, most_telling, parting
 
     check_prob(prob)
@@ -513,7 +513,7 @@ def part(
     table = parting(*fits, flops=lines, prob=prob)
     best = most_telling(table, float(training_flops(fits[0].runs).max()))
     if out is not None:
-        plots.save(plots_compare.parting(table, *fits), out)
+        print_notes(plots.save(plots_compare.parting(table, *fits), out))
         say(f"figure in {out}")
     if as_json:
         rows = table.to_dict(orient="records")
@@ -588,7 +588,7 @@ def backtest(
     if out is not None:
         from bayescale import plots, plots_backtest
 
-        plots.save(plots_backtest.observed_in_intervals(results), out)
+        print_notes(plots.save(plots_backtest.observed_in_intervals(results), out))
         say(f"figure in {out}")
     if as_json:
         print_json(said[0] if len(said) == 1 else {"backtests": said})
@@ -650,6 +650,7 @@ def plot(
     from bayescale import plots
     from bayescale.bundled import unknown
     from bayescale.fit import Fit
+    from bayescale.output import print_notes
     from bayescale.report import FIGURES
 
     if kind not in FIGURES:
@@ -657,7 +658,7 @@ def plot(
     figure = FIGURES[kind](Fit.load(folder))
     if figure is None:
         raise BayescaleError(f"{folder}: the fit has nothing to show as {kind}; use curve")
-    plots.save(figure, out)
+    print_notes(plots.save(figure, out))
     sys.stdout.write(f"{out}\n")
 
 

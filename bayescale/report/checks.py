@@ -10,7 +10,6 @@ from warnings import catch_warnings, filterwarnings
 import arviz_stats
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from bayescale.conditioning import inputs_at
 from bayescale.convergence import ESS_LEAST, R_HAT_MOST
@@ -20,9 +19,9 @@ from bayescale.intervals import SAMPLE_DIMS
 from bayescale.noise import log_density
 from bayescale.numbers import percent
 from bayescale.predictor import curve
+from bayescale.priors import log_density as log_prior
 from bayescale.report.sentences import say
 from bayescale.settings import PROB
-from bayescale.spec import Prior
 
 Status = Literal["passed", "attention", "failed", "unknown"]
 
@@ -108,35 +107,9 @@ def _weighed(fit: Fit) -> xr.DataTree | None:
         "log_likelihood": log_density(fit.spec, posterior, mean, x["response"])
         .transpose(*SAMPLE_DIMS, "run")
         .to_dataset(name="response"),
-        "log_prior": xr.Dataset({n: _log_prior(p, posterior[n]) for n, p in priors.items()}),
+        "log_prior": xr.Dataset({n: log_prior(p, posterior[n]) for n, p in priors.items()}),
     }
     return xr.DataTree.from_dict({name: xr.DataTree(data) for name, data in groups.items()})
-
-
-def _log_prior(prior: Prior, draws: xr.DataArray) -> xr.DataArray:
-    given = prior.arguments
-    match prior.dist:
-        case "Normal":
-            density = stats.norm(given["mu"], given["sigma"])
-        case "LogNormal":
-            density = stats.lognorm(given["sigma"], scale=np.exp(given["mu"]))
-        case "HalfNormal":
-            density = stats.halfnorm(scale=given["sigma"])
-        case "Beta":
-            density = stats.beta(given["alpha"], given["beta"])
-        case "Gamma":
-            density = stats.gamma(given["alpha"], scale=1 / given["beta"])
-        case "Exponential":
-            density = stats.expon(scale=1 / given["lam"])
-        case "StudentT":
-            density = stats.t(given["nu"], given["mu"], given["sigma"])
-        case "HalfStudentT":  # twice the density of the whole one: a constant, which cancels
-            density = stats.t(given["nu"], scale=given["sigma"])
-        case "InverseGamma":
-            density = stats.invgamma(given["alpha"], scale=given["beta"])
-        case other:
-            raise NotImplementedError(other)
-    return draws.copy(data=density.logpdf(draws.to_numpy()))
 
 
 def _sensitivity(weighed: xr.DataTree | None) -> Check:
