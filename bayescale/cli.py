@@ -722,7 +722,7 @@ def report(
     names = {"html": "index.html", "markdown": "report.md", "json": "report.json"}
     files = {kind: str(out / name) for kind, name in names.items()}
     if show:
-        typer.launch(files["html"])
+        _open(out / names["html"])
     if as_json:
         print_json({**files, "passed": said["passed"]})
     else:
@@ -733,6 +733,16 @@ def report(
         say("bayescale: error: refits of the comparison did not converge")
         raise typer.Exit(NOT_CONVERGED)
     say("all fits converged")
+
+
+def _open(page: Path) -> None:
+    """Show a page in the user's browser (of the variable BROWSER, if set)."""
+    import webbrowser
+
+    from bayescale.output import say
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        say(f"no browser could be started; open {page}")
 
 
 def _main_job(out: Path, seed: int) -> tuple[list[Fit], list[Fit], dict[str, Any]]:

@@ -36,6 +36,8 @@ MODEL = "#0072B2"
 SURPRISE = "#D55E00"
 QUIET = "#8A8A8A"
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
+# Groups do without the model's colour, which their band has.
+_GROUPS = tuple(colour for colour in COLOURS if colour != MODEL)
 _MARKERS = ("o", "s", "^", "D", "v")
 
 # What DejaVu Sans lacks is drawn by the first of these that the machine has.
@@ -217,7 +219,7 @@ def draw_runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.n
     group = next(iter(fit.spec.named_groups), None)
     labels = table[group] if group else pd.Series("runs", table.index)
     hidden = ~fit.runs.known_tokens.to_numpy()
-    styles = zip(cycle(COLOURS), _marker_cycle(), strict=False)
+    styles = zip(cycle(_GROUPS), _marker_cycle(), strict=False)
     for label, (colour, marker) in zip(sorted(labels.unique()), styles, strict=False):
         mine = (labels == label).to_numpy()
         x, y = flops["tokens"][mine], response[mine]
@@ -234,7 +236,7 @@ def draw_runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.n
 
 def _marker_cycle() -> Iterator[str]:
     for marker in cycle(_MARKERS):
-        yield from [marker] * len(COLOURS)
+        yield from [marker] * len(_GROUPS)
 
 
 def effects(fit: Fit, prob: float = PROB) -> Figure | None:
@@ -267,6 +269,7 @@ def effects(fit: Fit, prob: float = PROB) -> Figure | None:
         support = {fit.spec.law.parameter(e.parameter).support for e in shown}
         scale = "added to" if support == {"real"} else "added to the log (or logit) of"
         names = ", ".join(dict.fromkeys(effect.parameter for effect in shown))
+        names = unit(fit) if (names, support) == ("level", {"real"}) else names
         figure.supxlabel(f"{scale} {names}", fontsize=10)
     return figure
 

@@ -9,12 +9,13 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from bayescale.spec import Prior
+from bayescale.spec import DISTRIBUTIONS, Prior
 
-# As PyMC parametrises them; `tests/test_spec.py` holds each against PyMC's own.
+# Arguments as PyMC has them, in the order of `DISTRIBUTIONS`; `tests/test_spec.py` holds each
+# against PyMC's own density.
 _LOG_DENSITY: dict[str, Callable[..., Any]] = {
-    "Normal": lambda x, mu, sigma: stats.norm.logpdf(x, mu, sigma),
-    "StudentT": lambda x, nu, mu, sigma: stats.t.logpdf(x, nu, mu, sigma),
+    "Normal": stats.norm.logpdf,
+    "StudentT": stats.t.logpdf,
     "LogNormal": lambda x, mu, sigma: stats.lognorm.logpdf(x, sigma, scale=np.exp(mu)),
     "HalfNormal": lambda x, sigma: stats.halfnorm.logpdf(x, scale=sigma),
     "HalfStudentT": lambda x, nu, sigma: np.where(
@@ -23,10 +24,11 @@ _LOG_DENSITY: dict[str, Callable[..., Any]] = {
     "Exponential": lambda x, lam: stats.expon.logpdf(x, scale=1 / lam),
     "Gamma": lambda x, alpha, beta: stats.gamma.logpdf(x, alpha, scale=1 / beta),
     "InverseGamma": lambda x, alpha, beta: stats.invgamma.logpdf(x, alpha, scale=beta),
-    "Beta": lambda x, alpha, beta: stats.beta.logpdf(x, alpha, beta),
+    "Beta": stats.beta.logpdf,
 }
 
 
 def log_density(prior: Prior, values: xr.DataArray) -> xr.DataArray:
     """Log density of a prior at values, in the values' dims."""
-    return values.copy(data=_LOG_DENSITY[prior.dist](values.to_numpy(), **prior.arguments))
+    given = [prior.arguments[name] for name in DISTRIBUTIONS[prior.dist][0]]
+    return values.copy(data=_LOG_DENSITY[prior.dist](values.to_numpy(), *given))
