@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from matplotlib.figure import Figure
 from playwright.sync_api import Page, sync_playwright
 
-from bayescale import Fit, Runs, ScalingModel, Settings, cli
+from bayescale import Fit, Runs, ScalingModel, Settings, cli, plots
 from bayescale.numbers import digits
 from bayescale.report import as_markdown
 
@@ -271,6 +272,15 @@ def test_a_figure_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixt
             cli.main()
     assert ended.value.code == 2
     assert "did you mean effects?" in capsys.readouterr().err
+
+
+def test_what_no_font_can_draw_is_said(tmp_path: Path) -> None:
+    figure = Figure()
+    figure.text(0.5, 0.5, "\ue123")  # of private use: no font has it
+    assert plots.save(figure, tmp_path / "text.svg") == []
+    (note,) = plots.save(figure, tmp_path / "text.png")
+    assert note.code == "missing-glyphs"
+    assert "\ue123" in note.text
 
 
 def _texts(value: Any) -> list[str]:

@@ -177,6 +177,7 @@ def _predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any
         row["parts"] = made_of
         row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
         row["new_run"] = {end: new[end] for end in ("lower", "upper")}
+        row["median"] = new["median"]  # of one new run, as `predict` and the page's explorer say
     return {"rows": rows, "notes": [note.to_dict() for note in run.notes]}
 
 

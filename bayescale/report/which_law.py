@@ -98,15 +98,15 @@ def _overlay(fits: Sequence[Fit]) -> list[dict[str, Any]]:
         return []
     _, grid = along_compute(fits[0], training_compute(fits[0])["tokens"])
     points = as_points(grid.iloc[::STEP])
-    tables = {fit.spec.name: fit.predict(points, "mean").table() for fit in fits}
-    rows: list[dict[str, Any]] = tables[fits[0].spec.name][["params", "tokens", "flops"]].to_dict(
-        orient="records"
-    )
+    tables = [fit.predict(points, "mean").table() for fit in fits]
+    sizes = tables[0][["params", "tokens", "flops"]]
+    rows: list[dict[str, Any]] = sizes.to_dict(orient="records")
     for i, row in enumerate(rows):
-        row["curves"] = {
-            name: {key: float(table.iloc[i][key]) for key in ("median", "lower", "upper")}
-            for name, table in tables.items()
-        }
+        row["curves"] = [
+            {"model": fit.spec.name}
+            | {key: float(table.iloc[i][key]) for key in ("median", "lower", "upper")}
+            for fit, table in zip(fits, tables, strict=True)
+        ]
     return rows
 
 

@@ -76,9 +76,9 @@ def _direct(difference: Content | None) -> list[Block]:
 
 
 def _overlay(of: Subject, said: Content) -> list[Block]:
-    models = list(said["overlay"][0]["curves"]) if said["overlay"] else []
+    models = [one["model"] for row in said["overlay"][:1] for one in row["curves"]]
     rows = [
-        [digits(row["flops"]), *sizes(row), *(told(row["curves"][model]) for model in models)]
+        [digits(row["flops"]), *sizes(row), *(told(one) for one in row["curves"])]
         for row in said["overlay"]
     ]
     head = [*columns("flops params tokens"), *models]
