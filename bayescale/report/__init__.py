@@ -104,8 +104,11 @@ FIGURES = plots.FIGURES | {"parts": plots_parts.parts}
 
 
 def _earlier(path: Path) -> dict[str, Any] | None:
-    """The report that is there already, if it can be read."""
-    return read_json(path) if path.is_file() else None
+    """The report that is there already; one that cannot be read is as good as none."""
+    try:
+        return read_json(path)
+    except BayescaleError:
+        return None
 
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:

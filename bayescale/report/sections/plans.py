@@ -5,7 +5,7 @@ from __future__ import annotations
 from bayescale.numbers import digits, human, percent
 from bayescale.report.document import Block, Heading, Interactive, Paragraph, Table
 from bayescale.report.sections.writing import Content, Subject, note, sizes, told
-from bayescale.report.sentences import columns, say
+from bayescale.report.sentences import columns, joined, say
 
 
 def plan(of: Subject) -> list[Block]:
@@ -25,7 +25,7 @@ def plan(of: Subject) -> list[Block]:
 def _budgets(of: Subject, said: Content) -> list[Block]:
     rows = [
         [digits(r["flops"]), told(r["params"], human), told(r["tokens"], human),
-         told(r["tokens_per_param"]), told(r["loss"]),
+         told(r["tokens_per_param"], human), told(r["loss"]),
          say("to", lower=human(r["params_low"]["median"]), upper=human(r["params_high"]["median"]))]
         for r in said["budgets"]
     ]  # fmt: skip
@@ -37,7 +37,7 @@ def _budgets(of: Subject, said: Content) -> list[Block]:
         Heading(title),
         Table(title, head, rows),
         *_approaches(said["approaches"], flops),
-        *of.figure("budget", "plan.budget", folded, flops=flops),
+        *of.figure("budget", "plan.budget", folded, flops=flops, prob=of.prob),
     ]
 
 
@@ -101,12 +101,26 @@ def exhaustion(of: Subject) -> list[Block]:
     return [
         Paragraph(text, "lead"),
         Interactive("exhaustion", "exhaustion", say("exhaustion.fallback")),
-        *of.figure("exhaustion", "exhaustion.figure", table, scenario=e["scenario"], prob=prob),
+        *of.figure(
+            "exhaustion",
+            "exhaustion.figure",
+            table,
+            scenario=e["scenario"],
+            prob=prob,
+            published=_published(of),
+        ),
         *(note(one) for one in e["notes"]),
         *(_reachable(law) for law in e["laws"]),
         Paragraph(say("exhaustion.dash"), "small"),
         Paragraph(say("exhaustion.source", source=e["source"]), "small"),
     ]
+
+
+def _published(of: Subject) -> str:
+    """A clause on the laws of the scenario that are no fits of this report."""
+    fitted = {fit["spec"]["name"] for fit in of.all["fits"]}
+    others = [law["law"] for law in of.all["exhaustion"]["laws"] if law["law"] not in fitted]
+    return say("exhaustion.published", names=joined(others)) if others else ""
 
 
 def _year(value: float | None) -> str:
@@ -117,7 +131,7 @@ def _reachable(law: Content) -> Table:
     """Under compute alone it is one response whatever the data, so one column."""
     names = ["unlimited"] if law["compute_only"] else ["unlimited", "unrepeated", "repeated"]
     rows = [
-        [str(r["year"]), *(told(r[name]) for name in names), told(r["extra_params"]),
+        [str(r["year"]), *(told(r[name]) for name in names), told(r["extra_params"], human),
          percent(r["no_parameters_suffice"])]
         for r in law["years"]
     ]  # fmt: skip
