@@ -184,13 +184,15 @@ def as_svg(figure: Figure, salt: str) -> str:
     return stream.getvalue()
 
 
-# What follows the page's scheme, light or dark; Okabe and Ito's colours do for both.
+# What follows the page's scheme, light or dark; Okabe and Ito's colours, but for the darkest, do
+# for both.
 _THEMED = {
     "#ffffff": "var(--paper)",
     "#f2f2f2": "var(--shade)",
     "#e4e4e4": "var(--line)",
     "#d0d0d0": "var(--line)",
     "#bbbbbb": "var(--grey)",
+    "#0072b2": "var(--model)",
     "#000000": "var(--ink)",
     "#222222": "var(--ink)",
 }

@@ -127,7 +127,7 @@ def forecast(of: Subject) -> list[Block]:
     corpus = "corpus " if of.corpora else ""
     head = columns(f"run {corpus}params tokens flops")
     tail = columns("median curve new_run outside", prob=of.prob)
-    table = Table(say("sections.forecast"), [*head, *of.groups, *tail],
+    table = Table(say("forecast.all"), [*head, *of.groups, *tail],
                   [_forecast(of, row) for row in of.fit["predictions"]])  # fmt: skip
     asked = of.fit["explorer_refused"]
     explorer: Block = (

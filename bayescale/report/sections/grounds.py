@@ -49,7 +49,7 @@ def priors(of: Subject) -> list[Block]:
     expected = band(of.fit["check"]["prior_predictive"])
     return [
         Paragraph(say("priors.intro", prob=of.prob, interval=expected)),
-        Table(say("sections.priors"), head, rows),
+        Table(say("priors.all"), head, rows),
         *of.figure("prior-posterior", "priors.figure", folded),
     ]
 
