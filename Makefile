@@ -11,8 +11,10 @@ TORCH := .venv/.measure
 .PHONY: report chromium test lint fast long bench-refits bench-skill lock clean
 .DELETE_ON_ERROR:
 
+# All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
 report: $(ENV)
 	.venv/bin/bayescale report
+	.venv/bin/python tests/benchmarks/skill_page.py
 
 test: lint $(TORCH) chromium
 	.venv/bin/python -m pytest -n 2 --dist loadfile

@@ -503,7 +503,7 @@ def part(
     from bayescale.folds import training_flops
     from bayescale.intervals import check_prob
     from bayescale.numbers import digits, human, parse_number, percent
-    from bayescale.output import print_json, print_table, say
+    from bayescale.output import print_json, print_notes, print_table, say
     from bayescale.parting import RATIOS, most_telling, parting
 
     check_prob(prob)
@@ -512,7 +512,7 @@ def part(
     table = parting(*fits, flops=lines, prob=prob)
     best = most_telling(table, float(training_flops(fits[0].runs).max()))
     if out is not None:
-        plots.save(plots_compare.parting(table, *fits), out)
+        print_notes(plots.save(plots_compare.parting(table, *fits), out))
         say(f"figure in {out}")
     if as_json:
         rows = table.to_dict(orient="records")
@@ -587,7 +587,7 @@ def backtest(
     if out is not None:
         from bayescale import plots, plots_backtest
 
-        plots.save(plots_backtest.observed_in_intervals(results), out)
+        print_notes(plots.save(plots_backtest.observed_in_intervals(results), out))
         say(f"figure in {out}")
     if as_json:
         print_json(said[0] if len(said) == 1 else {"backtests": said})
@@ -649,6 +649,7 @@ def plot(
     from bayescale import plots
     from bayescale.bundled import unknown
     from bayescale.fit import Fit
+    from bayescale.output import print_notes
     from bayescale.report import FIGURES
 
     if kind not in FIGURES:
@@ -656,7 +657,7 @@ def plot(
     figure = FIGURES[kind](Fit.load(folder))
     if figure is None:
         raise BayescaleError(f"{folder}: the fit has nothing to show as {kind}; use curve")
-    plots.save(figure, out)
+    print_notes(plots.save(figure, out))
     sys.stdout.write(f"{out}\n")
 
 
@@ -720,7 +721,7 @@ def report(
     names = {"html": "index.html", "markdown": "report.md", "json": "report.json"}
     files = {kind: str(out / name) for kind, name in names.items()}
     if show:
-        typer.launch(files["html"])
+        _open(out / names["html"])
     if as_json:
         print_json({**files, "passed": said["passed"]})
     else:
@@ -731,6 +732,16 @@ def report(
         say("bayescale: error: refits of the comparison did not converge")
         raise typer.Exit(NOT_CONVERGED)
     say("all fits converged")
+
+
+def _open(page: Path) -> None:
+    """Show a page in the user's browser (of the variable BROWSER, if set)."""
+    import webbrowser
+
+    from bayescale.output import say
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        say(f"no browser could be started; open {page}")
 
 
 def _main_job(out: Path, seed: int) -> tuple[list[Fit], list[Fit], dict[str, Any]]:

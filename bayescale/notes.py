@@ -31,7 +31,7 @@ class Note:
         `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
         `data-decide`, `infeasible-size`, `law-alone`,
         `printed-allocation`, `no-isoflops`, `budgets-left-out`,
-        `undecided`, `sampled-again`, `overconfident-here`.
+        `undecided`, `sampled-again`, `overconfident-here`, `missing-glyphs`.
     level : {"failure", "warning", "info"}
     text, mend : str
         What was found, and what to do.

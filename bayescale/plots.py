@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter, warn_explicit
 
 import arviz_stats
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -20,7 +24,9 @@ from matplotlib.ticker import FuncFormatter
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
 from bayescale.intervals import SAMPLE_DIMS, holds, interval
+from bayescale.notes import Note
 from bayescale.numbers import human, percent
+from bayescale.priors import log_density
 from bayescale.runs import QUANTITIES
 from bayescale.settings import PROB
 
@@ -30,9 +36,25 @@ MODEL = "#0072B2"
 SURPRISE = "#D55E00"
 QUIET = "#8A8A8A"
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#222222")
+# Groups do without the model's colour, which their band has.
+_GROUPS = tuple(colour for colour in COLOURS if colour != MODEL)
 _MARKERS = ("o", "s", "^", "D", "v")
 
+# What DejaVu Sans lacks is drawn by the first of these that the machine has.
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei",
+    "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "Noto Sans CJK JP", "Hiragino Sans",
+    "Yu Gothic", "Noto Sans CJK KR", "Apple SD Gothic Neo", "Malgun Gothic",
+    "Noto Sans Devanagari", "Nirmala UI", "Noto Sans Thai", "Arial Unicode MS",
+)  # fmt: skip
+
 _GRID = 80
+
+
+@cache
+def _fonts() -> list[str]:
+    known = set(font_manager.get_font_names())
+    return ["sans-serif", *(name for name in _OTHER_SCRIPTS if name in known)]
 
 
 @contextmanager
@@ -40,7 +62,7 @@ def style() -> Iterator[None]:
     """The look of every figure."""
     with mpl.rc_context(
         {
-            "font.family": "sans-serif",
+            "font.family": _fonts(),
             "font.size": 10,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -110,8 +132,13 @@ def along_compute(
     )
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> list[Note]:
     """Write a figure; the suffix says as what.
+
+    Returns
+    -------
+    list of Note
+        What a reader of the file will miss: `missing-glyphs`.
 
     Raises
     ------
@@ -121,11 +148,24 @@ def save(figure: Figure, path: Path) -> None:
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise BayescaleError(f"{path}: unknown format {path.suffix!r}; use .svg, .png or .pdf")
     try:
-        # Text stays text, so the reader's own fonts serve names in every script.
-        with mpl.rc_context({"svg.fonttype": "none"}):
+        # Text stays text in an SVG, so that its reader's fonts serve names in every script.
+        with mpl.rc_context({"svg.fonttype": "none"}), catch_warnings(record=True) as warned:
+            simplefilter("always")
             figure.savefig(path, dpi=160)
     except OSError as error:
         raise BayescaleError(f"{path}: cannot be written: {error.strerror}") from error
+    missing: dict[str, None] = {}
+    for one in warned:
+        glyph = re.match(r"Glyph (\d+) .* missing from font", str(one.message))
+        if glyph:
+            missing[chr(int(glyph[1]))] = None
+        else:
+            warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if path.suffix == ".svg" or not missing:
+        return []
+    text = f"no font of this machine has {''.join(missing)}: drawn as boxes in {path}"
+    mend = "install one (say Noto Sans CJK), or write an .svg"
+    return [Note("missing-glyphs", "warning", text, mend)]
 
 
 def curve(fit: Fit, prob: float = PROB) -> Figure:
@@ -179,7 +219,7 @@ def draw_runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.n
     group = next(iter(fit.spec.named_groups), None)
     labels = table[group] if group else pd.Series("runs", table.index)
     hidden = ~fit.runs.known_tokens.to_numpy()
-    styles = zip(cycle(COLOURS), _marker_cycle(), strict=False)
+    styles = zip(cycle(_GROUPS), _marker_cycle(), strict=False)
     for label, (colour, marker) in zip(sorted(labels.unique()), styles, strict=False):
         mine = (labels == label).to_numpy()
         x, y = flops["tokens"][mine], response[mine]
@@ -196,7 +236,7 @@ def draw_runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.n
 
 def _marker_cycle() -> Iterator[str]:
     for marker in cycle(_MARKERS):
-        yield from [marker] * len(COLOURS)
+        yield from [marker] * len(_GROUPS)
 
 
 def effects(fit: Fit, prob: float = PROB) -> Figure | None:
@@ -229,6 +269,7 @@ def effects(fit: Fit, prob: float = PROB) -> Figure | None:
         support = {fit.spec.law.parameter(e.parameter).support for e in shown}
         scale = "added to" if support == {"real"} else "added to the log (or logit) of"
         names = ", ".join(dict.fromkeys(effect.parameter for effect in shown))
+        names = unit(fit) if (names, support) == ("level", {"real"}) else names
         figure.supxlabel(f"{scale} {names}", fontsize=10)
     return figure
 
@@ -278,25 +319,27 @@ def check(fit: Fit, prob: float = PROB) -> Figure:
 
 def prior_posterior(fit: Fit) -> Figure:
     """Density of every parameter before the data (grey) and after (blue)."""
-    names = [*fit.spec.all_priors()]
+    priors = fit.spec.all_priors()
     columns = 4
-    rows = -(-len(names) // columns)
+    rows = -(-len(priors) // columns)
     with style():
         figure = Figure(figsize=(10, 0.5 + 1.7 * rows))
         grid = figure.subplots(rows, columns, squeeze=False)
         axes = grid.ravel()
-        for axis, name in zip(axes, names, strict=False):
-            prior = fit.prior[name].isel(corpus=0, missing_dims="ignore")
-            low, high = prior.quantile([0.01, 0.99]).to_numpy()
-            _density(axis, prior, (low, high), QUIET)
-            for one in _each_corpus(fit.posterior[name]):
-                ends = one.quantile([0.001, 0.999]).to_numpy()
-                low, high = min(low, ends[0]), max(high, ends[1])
-                _density(axis, one, (low, high), MODEL)
-            axis.set(title=name, yticks=[], xlim=(low, high))
+        for axis, name in zip(axes, priors, strict=False):
+            shown = fit.posterior[name]
+            ends = [*fit.prior[name].quantile([0.01, 0.99]), *shown.quantile([0.001, 0.999])]
+            span = np.linspace(float(min(ends)), float(max(ends)), _GRID * 3)
+            density = log_density(priors[name], xr.DataArray(span, dims="x"))
+            _hill(axis, span, np.exp(density.to_numpy()), QUIET)
+            for one in _each_corpus(shown):
+                density = arviz_stats.kde(_within_ends(one, span), dim="draw")
+                x, y = (density.sel(plot_axis=name).to_numpy() for name in ("x", "y"))
+                _hill(axis, x, y, MODEL)
+            axis.set(title=name, yticks=[], xlim=(span[0], span[-1]), ylim=0)
             axis.grid(visible=False)
             axis.spines["left"].set_visible(False)
-        for axis in axes[len(names) :]:
+        for axis in axes[len(priors) :]:
             axis.set_axis_off()
     return figure
 
@@ -307,13 +350,15 @@ def _each_corpus(draws: xr.DataArray) -> list[xr.DataArray]:
     return [draws.isel(corpus=i) for i in range(draws.sizes["corpus"])]
 
 
-def _density(axis: Axes, draws: xr.DataArray, shown: tuple[float, float], colour: str) -> None:
+def _within_ends(draws: xr.DataArray, span: np.ndarray) -> xr.DataArray:
     values = draws.to_numpy().ravel()
-    inside = values[(values >= shown[0]) & (values <= shown[1])]
-    density = arviz_stats.kde(xr.DataArray(inside, dims="draw"), dim="draw")
-    x, y = density.sel(plot_axis="x").to_numpy(), density.sel(plot_axis="y").to_numpy()
-    axis.fill_between(x, 0, y / y.max(), color=colour, alpha=0.35, lw=0)
-    axis.plot(x, y / y.max(), color=colour, lw=1.2)
+    return xr.DataArray(values[(values >= span[0]) & (values <= span[-1])], dims="draw")
+
+
+def _hill(axis: Axes, x: np.ndarray, density: np.ndarray, colour: str) -> None:
+    """A density, scaled to its own height."""
+    axis.fill_between(x, 0, density / density.max(), color=colour, alpha=0.35, lw=0)
+    axis.plot(x, density / density.max(), color=colour, lw=1.2)
 
 
 def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:

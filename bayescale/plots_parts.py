@@ -12,7 +12,7 @@ from bayescale.parts import PARTS
 from bayescale.plots import along_compute, panels_of, style, training_compute, unit
 from bayescale.settings import PROB
 
-_COLOURS = dict(zip(PARTS, ("#0072B2", "#56B4E9", "#E69F00", "#BBBBBB"), strict=True))
+_COLOURS = dict(zip(PARTS, ("#0072B2", "#009E73", "#E69F00", "#BBBBBB"), strict=True))
 _DECADES_BEYOND = 2
 
 

@@ -54,3 +54,10 @@ def test_its_forecasts_are_those_of_a_fit_today(said: dict[str, Any], fitted: Fi
                 error = float(arviz_stats.mcse(draws, method="quantile", prob=prob))
                 now = float(draws.quantile(prob, SAMPLE_DIMS))
                 assert abs(now - row[key][end]) < MOST * error, "run `make report`"
+
+
+def test_its_first_law_forecasts_the_same_beside_the_others(said: dict[str, Any]) -> None:
+    first, *others = said["law"]["forecasts"]
+    assert {one["model"] for one in others} == {"separate-slopes", "chinchilla"}
+    for row, own in zip(first["rows"], said["fits"][0]["predictions"], strict=True):
+        assert row == {name: own[name] for name in ("median", "new_run")}

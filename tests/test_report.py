@@ -1,5 +1,6 @@
 """The report: one page with nothing fetched, every number of it in the JSON beside it."""
 
+import ast
 import json
 import re
 from html.parser import HTMLParser
@@ -8,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayescale import Fit, Runs, ScalingModel, Settings, Spec
+from bayescale import Fit, Runs, ScalingModel, Settings, Spec, report
 from bayescale.reference import reference_runs
 from bayescale.report import write
 
@@ -151,3 +152,19 @@ def test_hostile_names_are_shown_as_text(table: Runs, tmp_path: Path) -> None:
     assert HOSTILE[1] in page.text
     json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert re.search(r"<svg[^>]*>", text)
+
+
+def test_every_word_of_the_page_is_in_the_file_of_sentences() -> None:
+    """Two words in a row are prose; templates and the script must have none of their own."""
+    folder = Path(report.__file__).parent
+    prose = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
+    for template in folder.glob("*.j2"):
+        plain = re.sub(r"{[{%].*?[}%]}", "", template.read_text("utf-8"), flags=re.S)
+        assert not prose.search(Page(plain.replace("<style>", "").replace("<script>", "")).text)
+    script = re.sub(r"//.*", "", (folder / "explorer.js").read_text("utf-8"))
+    texts = re.findall(r'"([^"\n]*)"|`([^`]*)`', script.replace('"use strict"', ""))
+    assert not [text for pair in texts for text in pair if prose.search(text)]
+    for module in (folder / "sections").glob("*.py"):
+        for call in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Paragraph", "Heading"):
+                assert not isinstance(call.args[0], ast.Constant | ast.JoinedStr), module.name

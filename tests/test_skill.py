@@ -1,5 +1,6 @@
 """The benchmark against peers: their draws are scored as ours are."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def test_the_page_names_what_a_peer_could_not_do(one) -> None:
     assert "| mine | 1 | 1.00 |" in page
     assert "| theirs | 2 | - |" in page
     assert len(skill_page.figure(methods, ["toy"]).axes) == 3
+
+
+def test_the_published_page_is_that_of_its_numbers() -> None:
+    said = json.loads((skill_page.OUT / "skill.json").read_text("utf-8"))
+    published = (skill_page.OUT / "README.md").read_text("utf-8")
+    assert skill_page.page(said) == published, "run `make report`"
 
 
 def test_without_the_suite_one_line_says_so(monkeypatch, tmp_path: Path) -> None:

@@ -1,7 +1,12 @@
+import numpy as np
+import pymc as pm
 import pytest
+import xarray as xr
 
 from bayescale import Spec, bundled
 from bayescale.errors import BayescaleError, SpecError
+from bayescale.priors import log_density
+from bayescale.spec import DISTRIBUTIONS, Prior
 
 TEXT = bundled.specs()["chinchilla"].read_text("utf-8")
 
@@ -61,3 +66,12 @@ def test_another_response_and_no_groups() -> None:
     assert (spec.response, spec.groups) == ("loss", ())
     with pytest.raises(SpecError, match="response"):
         spec.replace(response="accuracy")
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_the_density_of_a_prior_is_pymcs(name: str) -> None:
+    given = dict(zip(DISTRIBUTIONS[name][0], (0.7, 1.8, 0.6), strict=False))
+    values = np.array([-0.4, 0.01, 0.3, 0.9, 2.5, 40.0])
+    theirs = pm.logp(getattr(pm, name).dist(**given), values).eval(mode="FAST_COMPILE")
+    ours = log_density(Prior(dist=name, **given), xr.DataArray(values, dims="draw"))
+    assert ours.to_numpy() == pytest.approx(theirs, rel=1e-8)

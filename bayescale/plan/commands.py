@@ -282,8 +282,8 @@ def _answer(answer: dict[str, Any], notes: list[Note], as_json: bool) -> None:
 
 
 def _draw(figure: Figure, path: Path) -> None:
-    from bayescale.output import say
+    from bayescale.output import print_notes, say
     from bayescale.plots import save
 
-    save(figure, path)
+    print_notes(save(figure, path))
     say(f"figure in {path}")

@@ -14,7 +14,7 @@ from warnings import catch_warnings, filterwarnings
 
 import jinja2
 import matplotlib as mpl
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from bayescale import plots, plots_parts
@@ -27,7 +27,7 @@ from bayescale.report.browser import curve_as_javascript
 from bayescale.report.content import content, default_points, sections_of
 from bayescale.report.explorer import exhaustion_explorer, explorer, refusal
 from bayescale.report.sections import document
-from bayescale.report.sentences import say
+from bayescale.report.sentences import found, say
 from bayescale.report.which_law import which_law
 
 __all__ = ["FIGURES", "as_html", "as_markdown", "as_svg", "content", "write"]
@@ -79,7 +79,8 @@ def write(
     embedded["exhaustion"] = exhaustion_explorer(Scenario.load(SCENARIO))
     said["law"] = None
     if comparison is not None:
-        said["law"], compared = which_law(comparison, [*fits, *rivals])
+        asked = points if points is not None else default_points(chosen[0])
+        said["law"], compared = which_law(comparison, [*chosen, *rivals], asked)
         figures |= {f"law-{kind}": as_svg(one, kind) for kind, one in compared.items()}
     told = document(said, set(figures))
     said["document"] = told.to_dict()
@@ -103,18 +104,24 @@ FIGURES = plots.FIGURES | {"parts": plots_parts.parts}
 
 
 def _earlier(path: Path) -> dict[str, Any] | None:
-    """The report that is there already, if it can be read."""
-    return read_json(path) if path.is_file() else None
+    """The report that is there already; one that cannot be read is as good as none."""
+    try:
+        return read_json(path)
+    except BayescaleError:
+        return None
 
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bayescale.report", "."),
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["say"] = say
+    environment.filters |= {"code": _coded, "md": _markdown}
+    return environment
 
 
 def as_html(
@@ -127,7 +134,7 @@ def as_html(
     # Inside a script element only "<" could end it.
     data = {
         name: Markup(json.dumps(one, allow_nan=False).replace("<", "\\u003c"))
-        for name, one in embedded.items()
+        for name, one in {**embedded, "words": found("explore")}.items()
     }
     return (
         _environment(autoescape=True)
@@ -135,7 +142,6 @@ def as_html(
         .render(
             document=said["document"],
             names=", ".join(dict.fromkeys(fit["runs"]["name"] for fit in said["fits"])),
-            undisclosed=say("data.undisclosed"),
             figures={name: _inline(svg, name) for name, svg in figures.items()},
             embedded=data,
             curves={name: Markup(text) for name, text in curves.items()},
@@ -146,14 +152,26 @@ def as_html(
 def as_markdown(said: Mapping[str, Any]) -> str:
     """The report for a repository: the same sentences and tables, without figures."""
     environment = _environment(autoescape=False)
-    environment.filters["md"] = _markdown
     text = environment.get_template("page.md.j2").render(document=said["document"])
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
+# A command in a sentence; nothing that could end a table's cell or an element.
+_CODE = re.compile(r"`([^`<>|\\]+)`")
+
+
+def _coded(text: str) -> Markup:
+    """Text with its commands as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
 def _markdown(text: str) -> str:
-    """Text that no Markdown reader takes for markup."""
-    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", text).replace("\n", " ")
+    """Text that no Markdown reader takes for markup, but for its commands."""
+    parts = _CODE.split(text.replace("\n", " "))
+    return "".join(
+        f"`{part}`" if i % 2 else re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", part)
+        for i, part in enumerate(parts)
+    )
 
 
 def as_svg(figure: Figure, salt: str) -> str:
@@ -166,12 +184,15 @@ def as_svg(figure: Figure, salt: str) -> str:
     return stream.getvalue()
 
 
-# What follows the page's scheme, light or dark; Okabe and Ito's colours do for both.
+# What follows the page's scheme, light or dark; Okabe and Ito's colours, but for the darkest, do
+# for both.
 _THEMED = {
     "#ffffff": "var(--paper)",
     "#f2f2f2": "var(--shade)",
     "#e4e4e4": "var(--line)",
     "#d0d0d0": "var(--line)",
+    "#bbbbbb": "var(--grey)",
+    "#0072b2": "var(--model)",
     "#000000": "var(--ink)",
     "#222222": "var(--ink)",
 }

@@ -10,7 +10,6 @@ from warnings import catch_warnings, filterwarnings
 import arviz_stats
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from bayescale.conditioning import inputs_at
 from bayescale.convergence import ESS_LEAST, R_HAT_MOST
@@ -20,9 +19,9 @@ from bayescale.intervals import SAMPLE_DIMS
 from bayescale.noise import log_density
 from bayescale.numbers import percent
 from bayescale.predictor import curve
+from bayescale.priors import log_density as log_prior
 from bayescale.report.sentences import say
 from bayescale.settings import PROB
-from bayescale.spec import Prior
 
 Status = Literal["passed", "attention", "failed", "unknown"]
 
@@ -64,19 +63,33 @@ def checks(
     return [asdict(check) for check in found]
 
 
-def _check(kind: str, status: Status, found: str, wanted: str) -> Check:
-    name = say(f"checks.{kind}.name")
-    return Check(kind, name, status, found, wanted, say(f"checks.{kind}.{status}"))
+def _check(kind: str, status: Status, found: str, **wanted: Any) -> Check:
+    return Check(
+        kind,
+        say(f"checks.{kind}.name"),
+        status,
+        found,
+        say(f"checks.{kind}.wanted", **wanted),
+        say(f"checks.{kind}.{status}"),
+    )
+
+
+def _found(kind: str, **values: Any) -> str:
+    return say(f"checks.{kind}.found", **values)
 
 
 def _convergence(fit: Fit) -> Check:
     c = fit.convergence
-    found = (
-        f"R-hat {c.r_hat:.4f}; {c.ess_bulk:.0f} effective draws (bulk, worst {c.worst}), "
-        f"{c.ess_tail:.0f} (tail); {c.divergences} divergences"
+    found = _found(
+        "convergence",
+        r_hat=f"{c.r_hat:.4f}",
+        bulk=f"{c.ess_bulk:.0f}",
+        tail=f"{c.ess_tail:.0f}",
+        worst=c.worst,
+        divergences=c.divergences,
     )
-    wanted = f"R-hat at most {R_HAT_MOST}; at least {ESS_LEAST} effective draws; 0 divergences"
-    return _check("convergence", "passed" if c.passed else "failed", found, wanted)
+    status: Status = "passed" if c.passed else "failed"
+    return _check("convergence", status, found, r_hat=R_HAT_MOST, ess=ESS_LEAST)
 
 
 def _shift(fit: Fit) -> Check:
@@ -90,8 +103,8 @@ def _shift(fit: Fit) -> Check:
     }
     worst = max(moved, key=lambda name: moved[name])
     status: Status = "passed" if moved[worst] <= _SHIFT_MOST else "attention"
-    found = f"{moved[worst]:.1f} prior standard deviations ({worst})"
-    return _check("shift", status, found, f"at most {_SHIFT_MOST:g}")
+    found = _found("shift", most=f"{moved[worst]:.1f}", worst=worst)
+    return _check("shift", status, found, most=f"{_SHIFT_MOST:g}")
 
 
 def _weighed(fit: Fit) -> xr.DataTree | None:
@@ -108,83 +121,61 @@ def _weighed(fit: Fit) -> xr.DataTree | None:
         "log_likelihood": log_density(fit.spec, posterior, mean, x["response"])
         .transpose(*SAMPLE_DIMS, "run")
         .to_dataset(name="response"),
-        "log_prior": xr.Dataset({n: _log_prior(p, posterior[n]) for n, p in priors.items()}),
+        "log_prior": xr.Dataset({n: log_prior(p, posterior[n]) for n, p in priors.items()}),
     }
     return xr.DataTree.from_dict({name: xr.DataTree(data) for name, data in groups.items()})
 
 
-def _log_prior(prior: Prior, draws: xr.DataArray) -> xr.DataArray:
-    given = prior.arguments
-    match prior.dist:
-        case "Normal":
-            density = stats.norm(given["mu"], given["sigma"])
-        case "LogNormal":
-            density = stats.lognorm(given["sigma"], scale=np.exp(given["mu"]))
-        case "HalfNormal":
-            density = stats.halfnorm(scale=given["sigma"])
-        case "Beta":
-            density = stats.beta(given["alpha"], given["beta"])
-        case "Gamma":
-            density = stats.gamma(given["alpha"], scale=1 / given["beta"])
-        case "Exponential":
-            density = stats.expon(scale=1 / given["lam"])
-        case "StudentT":
-            density = stats.t(given["nu"], given["mu"], given["sigma"])
-        case "HalfStudentT":  # twice the density of the whole one: a constant, which cancels
-            density = stats.t(given["nu"], scale=given["sigma"])
-        case "InverseGamma":
-            density = stats.invgamma(given["alpha"], scale=given["beta"])
-        case other:
-            raise NotImplementedError(other)
-    return draws.copy(data=density.logpdf(draws.to_numpy()))
-
-
 def _sensitivity(weighed: xr.DataTree | None) -> Check:
-    wanted = f"psense at most {_SENSITIVE} to the prior"
     if weighed is None:
-        return _check("sensitivity", "unknown", say("no_number"), wanted)
+        return _check("sensitivity", "unknown", say("no_number"), most=_SENSITIVE)
     said = arviz_stats.psense(weighed, group="prior")
     values = {str(name): float(value) for name, value in said.data_vars.items()}
     worst = max(values, key=lambda name: values[name])
-    value, count = values[worst], sum(one > _SENSITIVE for one in values.values())
-    found = f"{value:.3f} to the prior ({worst}); {count} of {len(values)} above"
-    return _check("sensitivity", "passed" if value <= _SENSITIVE else "attention", found, wanted)
+    above = sum(value > _SENSITIVE for value in values.values())
+    most = f"{values[worst]:.3f}"
+    found = _found("sensitivity", most=most, worst=worst, above=above, count=len(values))
+    status: Status = "attention" if above else "passed"
+    return _check("sensitivity", status, found, most=_SENSITIVE)
 
 
 def _predictive(inside: float, runs: int) -> Check:
     # In sample more than the nominal share is normal; less than two errors below it is not.
     least = PROB - 2 * np.sqrt(PROB * (1 - PROB) / runs)
-    found = f"{percent(inside)} of runs inside their own {percent(PROB)} interval"
+    found = _found("predictive", inside=percent(inside), prob=percent(PROB))
     status: Status = "passed" if inside >= least else "attention"
-    return _check("predictive", status, found, f"at least {percent(least)}")
+    return _check("predictive", status, found, least=percent(least))
 
 
 def _pareto(weighed: xr.DataTree | None) -> Check:
-    wanted = f"every run at most {_K_MOST}"
     if weighed is None:
-        return _check("pareto", "unknown", say("no_number"), wanted)
+        return _check("pareto", "unknown", say("no_number"), limit=_K_MOST)
     with catch_warnings():
         # The check itself says what this warning says, and of which run.
         filterwarnings("ignore", message="Estimated shape parameter of Pareto")
         k = arviz_stats.loo(weighed, pointwise=True).pareto_k
     worst = str(k["run"].to_numpy()[int(np.argmax(k.to_numpy()))])
     above = int((k > _K_MOST).sum())
-    found = f"largest {float(k.max()):.2f} ({worst}); {above} of {k.size} above {_K_MOST}"
-    return _check("pareto", "passed" if above == 0 else "attention", found, wanted)
+    most = f"{float(k.max()):.2f}"
+    found = _found("pareto", most=most, worst=worst, above=above, count=k.size, limit=_K_MOST)
+    return _check("pareto", "attention" if above else "passed", found, limit=_K_MOST)
 
 
 def _distance(predictions: Sequence[Mapping[str, Any]]) -> Check:
     far = max(predictions, key=lambda row: row["decades_outside"])
-    found = f"{far['decades_outside']:.2f} decades outside the data ({far['run']})"
-    status: Status = "passed" if far["decades_outside"] == 0 else "attention"
-    return _check("distance", status, found, "0")
+    found = _found("distance", most=f"{far['decades_outside']:.2f}", worst=far["run"])
+    return _check("distance", "attention" if far["decades_outside"] else "passed", found)
 
 
 def _coverage(history: Mapping[str, Any]) -> Check:
-    wanted = f"about {percent(PROB)}"
+    prob = percent(PROB)
     if history["refused"]:
-        return _check("coverage", "unknown", history["refused"], wanted)
-    held = history["pooled_coverage"]["90"]
-    found = f"{percent(held)} of {history['predictions']} predictions ({history['runs']} runs)"
+        return _check("coverage", "unknown", history["refused"], prob=prob)
+    found = _found(
+        "coverage",
+        held=percent(history["pooled_coverage"]["90"]),
+        predictions=history["predictions"],
+        runs=history["runs"],
+    )
     trusted = history["passed"] and not history["notes"]
-    return _check("coverage", "passed" if trusted else "attention", found, wanted)
+    return _check("coverage", "passed" if trusted else "attention", found, prob=prob)

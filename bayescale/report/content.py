@@ -24,10 +24,13 @@ from bayescale.plots import along_compute, training_compute
 from bayescale.predict import KINDS
 from bayescale.reference import least_squares, reference_runs
 from bayescale.report.checks import checks
+from bayescale.report.sentences import say
 from bayescale.runs import QUANTITIES, Runs
 from bayescale.settings import PROB
 
 Records = list[dict[str, Any]]
+# A table under a curve has every 13th point of what is drawn.
+STEP = 13
 
 
 def content(
@@ -114,7 +117,7 @@ def _section(
             "corpora": list(spec.corpora),
             "params": spec.params,
             "groups": list(spec.named_groups),
-            "noise": f"{spec.noise.dist} on the {spec.noise.on}",
+            "noise": {"dist": spec.noise.dist, "on": spec.noise.on},
             "discrepancy": bool(spec.discrepancy),
         },
         "law": {
@@ -131,6 +134,7 @@ def _section(
         },
         "predictions": predictions["rows"],
         "prediction_notes": predictions["notes"],
+        "usual_target": target is None,
         "inverse": [] if spec.corpora else _inverse(fit, usual[0], target),
         "parameters": _parameters(fit),
         "reference": None if spec.corpora else _reference(fit),
@@ -149,7 +153,7 @@ def _section(
 
 
 def default_points(fit: Fit) -> Records:
-    """The largest run again, the same by a new family, and ten times its compute."""
+    """The largest run again, the same by a new group, and ten times its compute."""
     table = fit.runs.table
     inputs = np.exp(log_inputs(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
     inputs = inputs.set_axis(table.index)
@@ -158,10 +162,10 @@ def default_points(fit: Fit) -> Records:
     size = {name: float(inputs.at[row, name]) for name in ("params", "tokens")}
     named = {str(group): str(table.at[row, group]) for group in fit.spec.named_groups}
     bigger = {name: value * np.sqrt(10) for name, value in size.items()}
-    points: Records = [{"run": f"{table.at[row, 'run']} again", **size, **named}]
+    points: Records = [{"run": say("points.again", run=table.at[row, "run"]), **size, **named}]
     if named:
-        points.append({"run": "the same, by a new family", **size})
-    return [*points, {"run": "ten times its compute", **bigger, **named}]
+        points.append({"run": say("points.new_group", group=next(iter(named))), **size})
+    return [*points, {"run": say("points.bigger"), **bigger, **named}]
 
 
 def _predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -173,6 +177,7 @@ def _predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any
         row["parts"] = made_of
         row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
         row["new_run"] = {end: new[end] for end in ("lower", "upper")}
+        row["median"] = new["median"]  # of one new run, as `predict` and the page's explorer say
     return {"rows": rows, "notes": [note.to_dict() for note in run.notes]}
 
 
@@ -191,9 +196,10 @@ def _inverse(fit: Fit, largest: Mapping[str, Any], target: float | None) -> Reco
 
 def _parameters(fit: Fit) -> Records:
     meaning = {p.name: p.meaning for p in fit.spec.law.parameters} | dict(fit.spec.law.units)
-    meaning |= {"sigma": "scatter of single runs", "nu": "weight of its tails (large: Normal)"}
+    meaning |= {name: say(f"priors.{name}") for name in ("sigma", "nu")}
     for effect in fit.spec.effect_list():
-        meaning[effect.sd_name] = f"spread of {effect.parameter} between {plural(effect.group)}"
+        between = {"parameter": effect.parameter, "groups": plural(effect.group)}
+        meaning[effect.sd_name] = say("priors.spread", **between)
     priors = {name: str(prior) for name, prior in fit.spec.all_priors().items()}
     rows = _records(fit.summary().reset_index(names="name"))
     for row in rows:
@@ -257,7 +263,7 @@ def hashes(fit: Fit) -> dict[str, str]:
 def _known_history(fit: Fit, known: Mapping[str, Any] | None) -> dict[str, Any]:
     """The history, from an earlier report of the same fit by the same versions if there is one."""
     if fit.spec.corpora:
-        return {"refused": "the spec has several corpora"}
+        return {"refused": say("several_corpora")}
     if known is not None and known.get("reproduce", {}).get("versions") == versions():
         for section in known.get("fits", ()):
             if section.get("hashes") == hashes(fit) and "history" in section:
@@ -275,7 +281,7 @@ def _replicates(fit: Fit) -> Records:
 def _curve(fit: Fit) -> Records:
     """The bands of the first figure at a few budgets, as `predict` gives them."""
     _, grid = along_compute(fit, training_compute(fit)["tokens"])
-    asked = as_points(grid.iloc[::13])
+    asked = as_points(grid.iloc[::STEP])
     mean, run = (fit.predict(asked, kind).table() for kind in KINDS)  # type: ignore[arg-type]
     rows = _records(
         mean[[c for c in ("params", "tokens", "flops", "corpus", "median") if c in mean]]
@@ -293,7 +299,7 @@ def _history(fit: Fit) -> dict[str, Any]:
     except BayescaleError as error:  # the law predicts what has no logarithm
         return {"refused": str(error)}
     if not results:
-        return {"refused": "too few runs below a frontier"}
+        return {"refused": say("checks.no_history")}
     said = summary(results)
     return {
         "refused": None,

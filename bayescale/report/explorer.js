@@ -1,236 +1,322 @@
 "use strict";
 // The page's two explorers. Numbers come from embedded posterior draws, by the rules of
-// `bayescale predict`: the same draws, the same quantiles, the same digits.
+// `bayescale predict`: the same draws, the same quantiles, the same digits. Words come from
+// `sentences.toml`.
 (() => {
+  const data = (name) => JSON.parse(document.getElementById(name).textContent);
+  const WORDS = data("data-words");
+  const say = (key, gaps = {}) => WORDS[key].replace(/\{(\w+)\}/g, (_, gap) => gaps[gap]);
+
+  // Numbers as `numbers.py` reads and writes them.
   const SUFFIX = { "": 1, k: 1e3, m: 1e6, b: 1e9, t: 1e12 };
   const number = (text) => {
     const m = /^\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbt]?)\s*$/i.exec(text);
     return m ? Number(m[1].replaceAll("_", "")) * SUFFIX[m[2].toLowerCase()] : NaN;
   };
-  const digits = (v) => v === 0 ? "0" : v.toPrecision(3)
-    .replace(/e([+-])(\d)$/, "e$10$2").replace(/\.$/, "");
-  const plain = (v) => { const r = Number(v.toPrecision(3)); return Math.abs(r) < 1e6 ? String(r) : v.toExponential(2); };
+  const digits = (v) => {
+    if (v === 0) return "0";
+    const text = Math.abs(v) < 1e-4 ? v.toExponential(2) : v.toPrecision(3);
+    return text.replace(/e([+-])(\d)$/, "e$10$2");
+  };
+  const plain = (v) => {
+    const rounded = Number(v.toPrecision(3));
+    return Math.abs(rounded) < 1e6 ? String(rounded) : rounded.toExponential();
+  };
   const human = (v) => {
-    for (const [s, size] of [["T", 1e12], ["B", 1e9], ["M", 1e6]])
-      if (size <= v && v < 1e3 * size * (s === "T" ? 10 : 1)) return plain(v / size) + s;
+    for (const [suffix, size, most] of [["T", 1e12, 1e16], ["B", 1e9, 1e12], ["M", 1e6, 1e9]])
+      if (size <= v && v < most) return plain(v / size) + suffix;
     return plain(v);
   };
   const percent = (v) => `${Math.round(100 * v)}\u00a0%`;
-  const floats = (text) => {
+
+  const floats = (text) => { // little-endian, whatever the machine
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const view = new DataView(bytes.buffer), out = new Float32Array(bytes.length / 4);
-    for (let i = 0; i < out.length; i++) out[i] = view.getFloat32(4 * i, true);
-    return out;
+    const view = new DataView(bytes.buffer);
+    return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
   };
+  const unpacked = (draws) => Object.fromEntries(Object.entries(draws).map(([name, text]) => [name, floats(text)]));
   const quantile = (sorted, p) => { // linear between order statistics, as numpy's default
-    const at = p * (sorted.length - 1), low = Math.floor(at), high = Math.min(low + 1, sorted.length - 1);
+    const at = p * (sorted.length - 1), low = Math.floor(at), high = Math.ceil(at);
     if (sorted[low] === sorted[high]) return sorted[low];
     return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
   };
-  // Slider positions are the values 1.0, 1.1 ... 9.9 of each decade, so 70B and 15T can be hit.
-  const valueAt = (k) => Number(((10 + (k % 90)) / 10 + "e" + Math.floor(k / 90)));
-  const indexOf = (v) => {
-    const e = Math.floor(Math.log10(v) + 1e-12);
-    return 90 * e + Math.round(10 * v / 10 ** e - 10);
-  };
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const el = (tag, props = {}, ...children) => {
     const node = Object.assign(document.createElement(tag), props);
     node.append(...children);
     return node;
   };
   let fields = 0;
-  const labelled = (text, input) => {
+  const field = (title, input, ...others) => {
     input.id ||= `field-${++fields}`;
-    return [el("label", { htmlFor: input.id, textContent: text }), input];
+    const label = el("label", { htmlFor: input.id, textContent: title });
+    return el("div", { className: "field" }, label, input, ...others);
+  };
+  const invalid = (input, wrong) => input.setAttribute("aria-invalid", String(wrong));
+  const textbox = (value) => el("input", { type: "text", value, autocomplete: "off", spellcheck: false });
+
+  // A log slider stands at the values 1.0, 1.1 ... 9.9 of each decade, so 70B and 15T can be hit.
+  const valueAt = (k) => Number(`${(10 + (k % 90)) / 10}e${Math.floor(k / 90)}`);
+  const indexOf = (v) => {
+    const decade = Math.floor(Math.log10(v) + 1e-12);
+    return 90 * decade + Math.round(10 * v / 10 ** decade - 10);
   };
   // A log slider and a box to type in, kept on one value.
-  const sized = (title, start, low, high, changed) => {
+  const sized = (title, value, low, high, changed) => {
     const range = el("input", { type: "range", min: indexOf(low), max: indexOf(high), step: 1 });
-    const box = el("input", { type: "text", autocomplete: "off", spellcheck: false });
-    const state = { value: start, box, range };
-    const show = () => { range.value = indexOf(state.value); range.setAttribute("aria-valuetext", human(state.value)); };
-    range.addEventListener("input", () => { state.value = valueAt(Number(range.value)); box.value = human(state.value); box.removeAttribute("aria-invalid"); range.setAttribute("aria-valuetext", box.value); changed(); });
+    range.setAttribute("aria-label", say("slider", { title }));
+    const box = textbox(human(value));
+    const slide = () => {
+      range.value = indexOf(state.value);
+      range.setAttribute("aria-valuetext", human(state.value));
+    };
+    range.addEventListener("input", () => {
+      state.value = valueAt(Number(range.value));
+      box.value = human(state.value);
+      range.setAttribute("aria-valuetext", box.value);
+      invalid(box, false);
+      changed(state.value);
+    });
     box.addEventListener("input", () => {
       const typed = number(box.value), good = typed > 0 && Number.isFinite(typed);
-      box.setAttribute("aria-invalid", String(!good));
-      if (good) { state.value = typed; show(); changed(); }
+      invalid(box, !good);
+      if (!good) return;
+      state.value = typed;
+      slide();
+      changed(typed);
     });
-    box.value = human(start); show();
-    const [label] = labelled(title, box);
-    range.setAttribute("aria-label", `${title}, slider`);
-    state.node = el("div", { className: "field" }, label, box, range);
+    const state = { value, node: field(title, box, range) };
+    slide();
     return state;
   };
-  const chart = (node, title, options, data) => {
-    const colours = getComputedStyle(document.documentElement);
-    const ink = colours.getPropertyValue("--quiet").trim(), grid = colours.getPropertyValue("--line").trim();
-    node.setAttribute("role", "img"); node.setAttribute("aria-label", title);
-    const axes = options.axes.map((a) => ({ stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid }, ...a }));
-    const size = () => ({ width: Math.max(200, node.clientWidth), height: 280 });
-    const plot = new uPlot({ ...options, axes, ...size(), legend: { show: false }, cursor: { drag: { x: false, y: false } } }, data, node);
+  // A plain slider, its value written under it.
+  const sliding = ({ title, value, low, high, step }, changed) => {
+    const range = el("input", { type: "range", min: low, max: high, step });
+    range.value = value;
+    const shown = el("output", { textContent: digits(value) });
+    range.addEventListener("input", () => {
+      shown.textContent = digits(Number(range.value));
+      changed(Number(range.value));
+    });
+    return field(title, range, shown);
+  };
+
+  const chart = (node, title, options, values) => {
+    node.setAttribute("role", "img");
+    node.setAttribute("aria-label", title);
+    const line = () => colour("--line"), ink = () => colour("--quiet");
+    const axes = options.axes.map((axis) => ({ stroke: ink, size: 36, labelSize: 24, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, ...axis }));
+    const size = () => ({ width: Math.max(200, node.clientWidth), height: 300 });
+    const fixed = { legend: { show: false }, cursor: { drag: { x: false, y: false } } };
+    const plot = new uPlot({ ...options, axes, ...size(), ...fixed }, values, node);
     new ResizeObserver(() => plot.setSize(size())).observe(node);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw());
     return plot;
+  };
+  const accent = () => colour("--accent");
+
+  // Decades from a point to the hull of the data, whose ring of corners is closed; 0 inside.
+  const outside = (hull, [x, y]) => {
+    let nearest = Infinity, inside = false;
+    for (let i = 0; i + 1 < hull.length; i++) {
+      const [ax, ay] = hull[i], dx = hull[i + 1][0] - ax, dy = hull[i + 1][1] - ay;
+      const length = dx * dx + dy * dy;
+      const t = length ? Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / length)) : 0;
+      nearest = Math.min(nearest, Math.hypot(x - ax - t * dx, y - ay - t * dy));
+      if ((ay > y) !== (ay + dy > y) && x < ax + dx * (y - ay) / dy) inside = !inside;
+    }
+    return inside || nearest < 1e-9 ? 0 : nearest;
   };
 
   const forecaster = (host, said) => {
-    const all = Object.fromEntries(Object.entries(said.draws).map(([k, v]) => [k, floats(v)]));
-    const law = CURVES[host.dataset.source];
+    const all = unpacked(said.draws), law = CURVES[host.dataset.source];
     const tail = (1 - said.prob) / 2;
     const menus = {};
-    const draws = () => {
+    let plot, mark = 0, waiting = false;
+    const later = () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; draw(); });
+    };
+
+    const params = sized(say("params"), said.start.params, 1e7, 1e14, later);
+    const tokens = sized(say("tokens"), said.start.tokens, 1e9, 1e16, later);
+    const target = textbox(String(said.target));
+    target.addEventListener("input", later);
+    const [leading] = Object.keys(said.groups);
+    for (const [group, labels] of Object.entries(said.groups)) {
+      const menu = menus[group] = el("select");
+      labels.forEach((label, i) => menu.append(el("option", { value: String(i), textContent: i === labels.length - 1 ? say("any_group", { group }) : label })));
+      const start = labels.indexOf(said.start[group]);
+      menu.selectedIndex = start < 0 ? labels.length - 1 : start;
+      menu.addEventListener("change", () => {
+        if (group === leading) follow(said.follows[group]?.[labels[menu.selectedIndex]] ?? {});
+        later();
+      });
+    }
+    // A family settles its tokenizer, where all its runs have one.
+    const follow = (settled) => {
+      for (const [group, labels] of Object.entries(said.groups))
+        if (group !== leading) menus[group].selectedIndex = settled[group] === undefined ? labels.length - 1 : labels.indexOf(settled[group]);
+    };
+
+    const told = {}, out = el("dl", { className: "key" });
+    out.setAttribute("aria-live", "polite");
+    for (const name of ["median", "run", "mean", "reach"]) {
+      told[name] = el("strong");
+      told[name].dataset.said = name;
+      out.append(el("div", {}, el("dt", { textContent: say(name, { prob: percent(said.prob) }) }), el("dd", {}, told[name])));
+    }
+    const note = el("p", { className: "small" }), picture = el("div", { className: "chart" });
+    const draws = say(said.step === 1 ? "all_draws" : "some_draws", { of: said.of, step: said.step });
+    host.replaceChildren(
+      el("h3", { textContent: say("title") }),
+      el("div", { className: "fields" }, params.node, tokens.node,
+        ...Object.entries(menus).map(([group, menu]) => field(group[0].toUpperCase() + group.slice(1), menu)),
+        field(say("target", { unit: said.unit }), target)),
+      out, note, picture,
+      el("p", { className: "small", textContent: say("legend", { prob: percent(said.prob), draws }) }));
+
+    const chosen = () => {
       const d = { ...all };
-      for (const [name, { group }] of Object.entries(said.effects)) d[name] = all[`${name}:${menus[group].selectedIndex}`];
+      for (const [name, group] of Object.entries(said.effects)) d[name] = all[`${name}:${menus[group].selectedIndex}`];
       return d;
     };
-    const centred = (params, tokens) => ({ params: Math.log(params) - Math.log(said.centre.params), tokens: Math.log(tokens) - Math.log(said.centre.tokens) });
-    const at = (d, params, tokens, step) => {
-      const x = centred(params, tokens), n = Math.ceil(said.count / step);
-      const mean = new Float64Array(n), run = new Float64Array(n);
+    const logs = (n, t) => ({ params: Math.log(n / said.centre.params), tokens: Math.log(t / said.centre.tokens) });
+    // Sorted draws of the curve and of one new run at a size, of every k-th draw.
+    const at = (d, n, t, step = 1) => {
+      const x = logs(n, t), count = Math.ceil(said.count / step);
+      const mean = new Float64Array(count), run = new Float64Array(count);
       for (let j = 0, i = 0; i < said.count; j++, i += step) {
-        const y = law(d, i, x);
-        mean[j] = y; run[j] = said.noise_on === "log" ? y * Math.exp(d.scatter[i]) : y + d.scatter[i];
+        mean[j] = law(d, i, x);
+        run[j] = said.noise_on === "log" ? mean[j] * Math.exp(d.scatter[i]) : mean[j] + d.scatter[i];
       }
       return { mean: mean.sort(), run: run.sort() };
     };
-    const outside = (params, tokens) => { // decades to the hull of the data, 0 inside
-      const p = [centred(params, tokens).params / Math.LN10, centred(params, tokens).tokens / Math.LN10], h = said.hull;
-      let nearest = Infinity, inside = false;
-      for (let i = 0; i + 1 < h.length || (h.length === 1 && i === 0); i++) {
-        const a = h[i], b = h[i + 1] ?? a, dx = b[0] - a[0], dy = b[1] - a[1], l = dx * dx + dy * dy;
-        const t = l ? Math.max(0, Math.min(1, ((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / l)) : 0;
-        nearest = Math.min(nearest, Math.hypot(p[0] - a[0] - t * dx, p[1] - a[1] - t * dy));
-        if ((a[1] > p[1]) !== (b[1] > p[1]) && p[0] < a[0] + dx * (p[1] - a[1]) / dy) inside = !inside;
-      }
-      return inside || nearest < 1e-9 ? 0 : nearest;
-    };
-    let plot, waiting = 0;
-    const later = () => { if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; draw(); }); };
-    const params = sized("Parameters", said.start.params, 1e7, 1e14, later);
-    const tokens = sized("Tokens", said.start.tokens, 1e9, 1e16, later);
-    for (const [group, labels] of Object.entries(said.groups)) {
-      const menu = el("select");
-      labels.forEach((label, i) => menu.append(el("option", { value: String(i), textContent: i === labels.length - 1 ? `a new ${group}` : label })));
-      menu.selectedIndex = labels.includes(said.start[group]) ? labels.indexOf(said.start[group]) : labels.length - 1;
-      menu.addEventListener("change", () => {
-        const settled = said.follows[group]?.[labels[menu.selectedIndex]] ?? {};
-        if (group === Object.keys(said.groups)[0]) for (const [other, choices] of Object.entries(said.groups))
-          if (other !== group) menus[other].selectedIndex = settled[other] === undefined ? choices.length - 1 : choices.indexOf(settled[other]);
-        later();
-      });
-      menus[group] = menu;
-    }
-    const target = el("input", { type: "text", value: String(said.target), autocomplete: "off" });
-    target.addEventListener("input", later);
-    const out = el("dl", { className: "key" });
-    const told = {};
-    for (const [name, label] of [["median", "median"], ["run", `one new run, ${percent(said.prob)}`], ["mean", `the curve, ${percent(said.prob)}`], ["reach", "probability to reach the target"]]) {
-      told[name] = el("strong"); told[name].dataset.said = name;
-      out.append(el("div", {}, el("dt", { textContent: label }), el("dd", {}, told[name])));
-    }
-    out.setAttribute("aria-live", "polite");
-    const note = el("p", { className: "small" });
-    const picture = el("div", { className: "chart" });
-    host.replaceChildren(
-      el("h3", { textContent: "Explore" }),
-      el("div", { className: "fields" }, params.node, tokens.node,
-        ...Object.entries(menus).map(([g, m]) => el("div", { className: "field" }, ...labelled(g[0].toUpperCase() + g.slice(1), m))),
-        el("div", { className: "field" }, ...labelled(`Target (${said.unit})`, target))),
-      out, note, picture,
-      el("p", { className: "small", textContent: `Bands: ${percent(said.prob)} for one new run (light) and for the curve (dark), along the chosen tokens per parameter; dots: the runs; the line marks the question. ` +
-        (said.step === 1 ? `The numbers are of all ${said.of} draws` : `The numbers are of every ${said.step}th of ${said.of} draws, so they differ from the command line's by Monte Carlo error`) + "; the bands drawn are of some." }));
-    const show = (s) => `${digits(quantile(s, tail))} to ${digits(quantile(s, 1 - tail))}`;
+    const interval = (sorted) => say("to", { lower: digits(quantile(sorted, tail)), upper: digits(quantile(sorted, 1 - tail)) });
+
     function draw() {
-      const d = draws(), here = at(d, params.value, tokens.value, 1);
+      const d = chosen(), here = at(d, params.value, tokens.value);
       told.median.textContent = digits(quantile(here.run, 0.5));
-      told.run.textContent = show(here.run); told.mean.textContent = show(here.mean);
+      told.run.textContent = interval(here.run);
+      told.mean.textContent = interval(here.mean);
       const goal = number(target.value);
-      target.setAttribute("aria-invalid", String(Number.isNaN(goal)));
-      told.reach.textContent = Number.isNaN(goal) ? "–" : digits(here.run.reduce((n, y) => n + (y <= goal), 0) / here.run.length);
-      const far = outside(params.value, tokens.value);
-      note.textContent = far > 0 ? `${far.toFixed(2)} decades outside the data: the interval assumes that the law holds out there, which the data cannot show.` : "Inside the data.";
-      note.className = far > 0 ? "small warning" : "small";
+      invalid(target, Number.isNaN(goal));
+      const share = here.run.reduce((n, y) => n + (y <= goal), 0) / here.run.length;
+      told.reach.textContent = Number.isNaN(goal) ? "–" : digits(share);
+      const { params: x, tokens: y } = logs(params.value, tokens.value);
+      const far = outside(said.hull, [x / Math.LN10, y / Math.LN10]);
+      note.textContent = far > 0 ? say("outside", { decades: far.toFixed(2) }) : say("inside");
+      note.classList.toggle("warning", far > 0);
+      picturing(d);
+    }
+    const picturing = (d) => {
       const flops = 6 * params.value * tokens.value, ratio = tokens.value / params.value;
       const low = Math.min(flops, said.runs[0][0]) / 2, high = Math.max(flops, said.runs.at(-1)[0]) * 3;
-      const step = Math.max(1, Math.floor(said.count / 500)), rows = [];
-      const grid = new Set(said.runs.map((r) => r[0]));
-      for (let i = 0; i < 33; i++) grid.add(low * (high / low) ** (i / 32));
-      const xs = [...grid].sort((a, b) => a - b);
-      for (const c of xs) {
-        const s = at(d, Math.sqrt(c / 6 / ratio), Math.sqrt(c / 6 * ratio), step);
-        rows.push([quantile(s.run, 1 - tail), quantile(s.run, tail), quantile(s.mean, 1 - tail), quantile(s.mean, tail), quantile(s.mean, 0.5)]);
-      }
-      const dots = new Map(said.runs);
-      const data = [xs, ...[0, 1, 2, 3, 4].map((i) => rows.map((r) => r[i])), xs.map((x) => dots.get(x) ?? null)];
+      const grid = Array.from({ length: 33 }, (_, i) => [low * (high / low) ** (i / 32), null]);
+      const points = [...grid, ...said.runs].sort((a, b) => a[0] - b[0]);
+      const step = Math.max(1, Math.floor(said.count / 500));
+      const rows = points.map(([c]) => {
+        const { mean, run } = at(d, Math.sqrt(c / 6 / ratio), Math.sqrt(c / 6 * ratio), step);
+        return [quantile(run, 1 - tail), quantile(run, tail), quantile(mean, 1 - tail), quantile(mean, tail), quantile(mean, 0.5)];
+      });
+      const values = [points.map((p) => p[0]), ...[0, 1, 2, 3, 4].map((i) => rows.map((r) => r[i])), points.map((p) => p[1])];
       mark = flops;
-      if (plot) { plot.setData(data); return; }
-      const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
-      const quiet = { stroke: "transparent", points: { show: false } };
-      plot = chart(picture, `${said.response} over training compute, with bands; the numbers stand above`, {
-        scales: { x: { time: false, distr: 3 }, y: {} },
-        axes: [{ label: "training compute (FLOP)", values: (u, t) => t.map((v) => v === null ? "" : `1e${Math.round(Math.log10(v))}`) }, { label: `${said.response} (${said.unit})`, size: 60 }],
-        series: [{}, quiet, quiet, quiet, quiet, { stroke: accent, width: 2, points: { show: false } }, { stroke: "#D55E00", paths: () => null, points: { show: true, size: 5, fill: "#D55E00" } }],
-        bands: [{ series: [1, 2], fill: accent + "26" }, { series: [3, 4], fill: accent + "59" }],
-        hooks: { draw: [(u) => { const x = u.valToPos(mark, "x", true), c = u.ctx; c.save(); c.strokeStyle = accent; c.setLineDash([6, 4]); c.beginPath(); c.moveTo(x, u.bbox.top); c.lineTo(x, u.bbox.top + u.bbox.height); c.stroke(); c.restore(); }] },
-      }, data);
-    }
-    let mark = 0;
+      if (plot) return plot.setData(values);
+      const unseen = { stroke: "transparent", points: { show: false } };
+      const dots = { stroke: "#D55E00", paths: () => null, points: { show: true, size: 6, fill: "#D55E00" } };
+      plot = chart(picture, say("chart", { response: said.response }), {
+        scales: { x: { time: false, distr: 3, range: (_, least, most) => [least, most] }, y: {} },
+        axes: [
+          { label: say("compute"), values: (_, ticks) => ticks.map((v) => v === null ? "" : v.toExponential(0).replace("+", "")) },
+          { label: say("response", { response: said.response, unit: said.unit }), size: 60 },
+        ],
+        series: [{}, unseen, unseen, unseen, unseen, { stroke: accent, width: 2, points: { show: false } }, dots],
+        bands: [{ series: [1, 2], fill: () => accent() + "26" }, { series: [3, 4], fill: () => accent() + "59" }],
+        hooks: { draw: [marked] },
+      }, values);
+    };
+    const marked = (u) => {
+      const x = u.valToPos(mark, "x", true), c = u.ctx;
+      c.save();
+      c.strokeStyle = accent();
+      c.setLineDash([6, 4]);
+      c.beginPath();
+      c.moveTo(x, u.bbox.top);
+      c.lineTo(x, u.bbox.top + u.bbox.height);
+      c.stroke();
+      c.restore();
+    };
     draw();
   };
 
   const exhaustion = (host, said) => {
-    const d = Object.fromEntries(Object.entries(said.draws).map(([k, v]) => [k, floats(v)]));
-    const now = Object.fromEntries(said.inputs.map((i) => [i.name, i.value]));
-    const initial = Object.fromEntries(said.inputs.map((i) => [i.name, i.value]));
-    const shift = (name, log) => log ? Math.log10(now[name] / initial[name]) : now[name] - initial[name];
+    const d = unpacked(said.draws);
+    const initial = Object.fromEntries(said.inputs.map(({ name, value }) => [name, value]));
+    const now = { ...initial };
     const tail = (1 - said.prob) / 2;
-    const answer = el("strong", {}), never = el("span", { className: "small" });
+    const answer = el("strong"), never = el("span", { className: "small" });
     answer.dataset.said = "year";
     const picture = el("div", { className: "chart" });
     let plot;
-    const draw = () => {
-      const stock = shift("stock", true), quality = 10 ** shift("quality", true), data = shift("datasets", false), compute = shift("compute", false) / 2;
-      const years = new Float64Array(d.stock.length);
-      for (let i = 0; i < years.length; i++) {
+    // A log-normal quantity moves by a factor, a growth by a sum; compute grows as its square root
+    // in tokens.
+    const moved = () => ({
+      stock: Math.log10(now.stock / initial.stock),
+      quality: now.quality / initial.quality,
+      datasets: now.datasets - initial.datasets,
+      compute: (now.compute - initial.compute) / 2,
+    });
+    const exhausted = () => {
+      const by = moved();
+      return Float64Array.from(d.stock, (stock, i) => {
         const trend = d.share[i] < now.share;
         const from = trend ? said.years.datasets : said.years.compute;
-        const level = trend ? d.datasets[i] : d.optimal[i], growth = trend ? d.datasets_growth[i] + data : d.optimal_growth[i] + compute;
-        const there = d.stock[i] + stock + Math.log10(Math.min(1, d.quality[i] * quality));
-        const gap = there + d.stock_growth[i] * (from - said.years.stock) - level, faster = growth - d.stock_growth[i];
-        years[i] = faster > 0 ? from + gap / faster : gap <= 0 ? from : Infinity;
-      }
-      years.sort();
-      const said_ = (v) => Number.isFinite(v) ? v.toFixed(1) : "never";
-      answer.textContent = `${said_(quantile(years, 0.5))} (${said_(quantile(years, tail))} to ${said_(quantile(years, 1 - tail))})`;
-      never.textContent = ` never: ${(100 * years.filter((y) => y === Infinity).length / years.length).toFixed(1)} %`;
-      const xs = said.calendar, ys = xs.map((y) => years.filter((v) => v < y + 1).length / years.length);
-      if (plot) return plot.setData([xs, ys]);
-      const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
-      plot = chart(picture, "Probability by year that usable text is used up", { scales: { x: { time: false }, y: { range: [0, 1] } }, axes: [{ label: "by the end of" , values: (u, t) => t.map((v) => Number.isInteger(v) ? v : "") }, { label: "probability", size: 60 }], series: [{}, { stroke: accent, width: 2 }] }, [xs, ys]);
+        const level = trend ? d.datasets[i] : d.optimal[i];
+        const growth = trend ? d.datasets_growth[i] + by.datasets : d.optimal_growth[i] + by.compute;
+        const usable = stock + by.stock + Math.log10(Math.min(1, d.quality[i] * by.quality));
+        const gap = usable + d.stock_growth[i] * (from - said.years.stock) - level;
+        const faster = growth - d.stock_growth[i];
+        return faster > 0 ? from + gap / faster : gap <= 0 ? from : Infinity;
+      }).sort();
     };
-    const inputs = said.inputs.map((input) => {
-      if (input.log) return sized(input.title, input.value, input.low, input.high, () => {});
-      return null;
+    const written = (v) => Number.isFinite(v) ? v.toFixed(1) : say("never");
+    const draw = () => {
+      const years = exhausted();
+      const share = (holds) => years.filter(holds).length / years.length;
+      const [median, lower, upper] = [0.5, tail, 1 - tail].map((p) => written(quantile(years, p)));
+      answer.textContent = say("year", { median, lower, upper });
+      never.textContent = say("never_share", { share: (100 * share((v) => v === Infinity)).toFixed(1) });
+      const values = [said.calendar, said.calendar.map((year) => share((v) => v < year + 1))];
+      if (plot) return plot.setData(values);
+      plot = chart(picture, say("exhaustion_chart"), {
+        scales: { x: { time: false }, y: { range: [0, 1] } },
+        axes: [
+          { label: say("by_end"), values: (_, ticks) => ticks.map((v) => Number.isInteger(v) ? v : "") },
+          { label: say("probability"), size: 60 },
+        ],
+        series: [{}, { stroke: accent, width: 2 }],
+      }, values);
+    };
+    const nodes = said.inputs.map((input) => {
+      const changed = (value) => { now[input.name] = value; draw(); };
+      if (input.step) return sliding(input, changed);
+      return sized(input.title, input.value, input.low, input.high, changed).node;
     });
-    const nodes = said.inputs.map((input, i) => {
-      if (inputs[i]) {
-        const read = () => { now[input.name] = inputs[i].value; draw(); };
-        inputs[i].box.addEventListener("input", read); inputs[i].range.addEventListener("input", read);
-        return inputs[i].node;
-      }
-      const range = el("input", { type: "range", min: input.low, max: input.high, step: "any", value: input.value });
-      range.step = input.step; range.value = input.value;
-      const shown = el("output", { textContent: digits(input.value) });
-      range.addEventListener("input", () => { now[input.name] = Number(range.value); shown.textContent = digits(now[input.name]); draw(); });
-      return el("div", { className: "field" }, ...labelled(input.title, range), shown);
-    });
-    host.replaceChildren(el("h3", { textContent: "Move the scenario" }), el("div", { className: "fields" }, ...nodes),
-      el("p", { className: "lead" }, `Used up in (median; ${percent(said.prob)}): `, answer, never), picture);
+    host.replaceChildren(
+      el("h3", { textContent: say("scenario") }),
+      el("div", { className: "fields" }, ...nodes),
+      el("p", { className: "lead" }, say("used_up", { prob: percent(said.prob) }), answer, never),
+      picture);
     draw();
   };
 
   const kinds = { forecaster, exhaustion };
   for (const host of document.querySelectorAll("[data-explore]"))
-    kinds[host.dataset.explore](host, JSON.parse(document.getElementById(host.dataset.source).textContent));
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.dataset.was = d.open; d.open = true; }));
-  addEventListener("afterprint", () => document.querySelectorAll("details").forEach((d) => { d.open = d.dataset.was === "true"; }));
+    kinds[host.dataset.explore](host, data(host.dataset.source));
+  // What is folded is printed all the same.
+  const folded = () => document.querySelectorAll("details");
+  addEventListener("beforeprint", () => folded().forEach((d) => { d.dataset.was = d.open; d.open = true; }));
+  addEventListener("afterprint", () => folded().forEach((d) => { d.open = d.dataset.was === "true"; }));
 })();

@@ -19,6 +19,7 @@ from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.plots import training_compute
 from bayescale.report.browser import packed
+from bayescale.report.sentences import say
 from bayescale.runs import QUANTITIES
 from bayescale.settings import PROB
 
@@ -29,11 +30,11 @@ _MOST = 330_000
 def refusal(fit: Fit) -> str | None:
     """Why the page cannot recompute a fit's forecasts; None where it can."""
     if fit.spec.corpora:
-        return "the spec has several corpora"
+        return say("several_corpora")
     if fit.spec.discrepancy:
-        return "what the law misses is conditioned on every run, which is too much for a page"
+        return say("forecast.refused_discrepancy")
     if "run" in fit.spec.groups:
-        return "the spec has an effect of single runs"
+        return say("forecast.refused_runs")
     return None
 
 
@@ -54,13 +55,13 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
     like = values["level"].transpose(*SAMPLE_DIMS)
     columns = {parameter.name: values[parameter.name] for parameter in spec.law.parameters}
     columns["scatter"] = scatter(spec, values, like, random(fit.seed, "scatter"))
-    effects: dict[str, dict[str, str]] = {}
+    effects: dict[str, str] = {}
     for effect in spec.effect_list():
         group = effect.group
         chosen = values[effect.name].isel({group: slice(len(labels[group]))})
         for i in range(chosen.sizes[group]):
             columns[f"{effect.name}:{i}"] = chosen.isel({group: i})
-        effects[effect.name] = {"group": group}
+        effects[effect.name] = group
     step = -(-like.size * len(columns) // (_MOST // share))
     draws = {
         name: column.transpose(*SAMPLE_DIMS).to_numpy().ravel()[::step]
@@ -110,16 +111,16 @@ def exhaustion_explorer(scenario: Scenario) -> dict[str, Any]:
         return float(f"{float(drawn[name].median()):.3g}")
 
     inputs = [
-        {"name": "stock", "title": "Stock of tokens, median", "value": middle("stock.tokens"),
-         "low": 1e12, "high": 1e17, "log": True},
-        {"name": "quality", "title": "Usable share, median", "value": middle("stock.quality"),
-         "low": 0.01, "high": 1.0, "log": False, "step": 0.001},
-        {"name": "datasets", "title": "Growth of data sets, decades a year",
-         "value": middle("datasets.growth"), "low": 0.0, "high": 1.0, "log": False, "step": 0.001},
-        {"name": "compute", "title": "Growth of compute, decades a year",
-         "value": middle("compute.growth"), "low": 0.0, "high": 1.5, "log": False, "step": 0.001},
-        {"name": "share", "title": "Probability that demand follows data sets, not compute",
-         "value": scenario.trend_share, "low": 0.0, "high": 1.0, "log": False, "step": 0.01},
+        {"name": "stock", "title": say("explore.stock"), "value": middle("stock.tokens"),
+         "low": 1e12, "high": 1e17},
+        {"name": "quality", "title": say("explore.quality"), "value": middle("stock.quality"),
+         "low": 0.01, "high": 1.0, "step": 0.001},
+        {"name": "datasets", "title": say("explore.datasets"),
+         "value": middle("datasets.growth"), "low": 0.0, "high": 1.0, "step": 0.001},
+        {"name": "compute", "title": say("explore.compute_growth"),
+         "value": middle("compute.growth"), "low": 0.0, "high": 1.5, "step": 0.001},
+        {"name": "share", "title": say("explore.share"), "value": scenario.trend_share,
+         "low": 0.0, "high": 1.0, "step": 0.01},
     ]  # fmt: skip
     return {
         "prob": scenario.prob,
@@ -144,13 +145,14 @@ def _follows(table: pd.DataFrame, groups: list[str]) -> dict[str, dict[str, dict
 
 
 def _hull(fit: Fit) -> list[list[float]]:
-    """Corners of the data in (log10 N, log10 D), as `extrapolation.distance` sees them."""
+    """Corners of the data in (log10 N, log10 D), as `extrapolation.distance` sees them; closed."""
     seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
     stated = seen.isel(run=(seen["tokens_sd"].sum("hidden") == 0).values)
     seen = stated if stated.sizes["run"] else seen
     plane = np.column_stack([seen["params"], seen["tokens"]]) / np.log(10)
     hull = shapely.MultiPoint(plane).convex_hull
-    return [list(map(float, corner)) for corner in shapely.get_coordinates(hull)]
+    corners = [list(map(float, corner)) for corner in shapely.get_coordinates(hull)]
+    return corners if len(corners) > 1 else corners * 2
 
 
 def _runs(fit: Fit) -> list[list[float]]:

@@ -9,13 +9,17 @@ from matplotlib.figure import Figure
 
 from bayescale import parting, plots_compare
 from bayescale.errors import BayescaleError
-from bayescale.fit import Fit
+from bayescale.fit import Fit, as_points
 from bayescale.folds import training_flops
+from bayescale.plots import along_compute, training_compute
+from bayescale.report.content import STEP
 
 Figures = dict[str, Figure]
 
 
-def which_law(comparison: Mapping[str, Any], fits: Sequence[Fit]) -> tuple[dict[str, Any], Figures]:
+def which_law(
+    comparison: Mapping[str, Any], fits: Sequence[Fit], points: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], Figures]:
     """What a report says of a comparison, and its figures.
 
     Parameters
@@ -23,7 +27,9 @@ def which_law(comparison: Mapping[str, Any], fits: Sequence[Fit]) -> tuple[dict[
     comparison : mapping
         As `Comparison.to_dict` gives it, or as read from `bayescale compare --out`.
     fits : sequence of Fit
-        Of the compared models; those of the same runs are drawn together.
+        Of the compared models; those of the first one's runs and response speak together.
+    points : sequence of mapping
+        What the report forecasts, for each of these fits to forecast as well.
 
     Raises
     ------
@@ -37,11 +43,18 @@ def which_law(comparison: Mapping[str, Any], fits: Sequence[Fit]) -> tuple[dict[
             "`bayescale compare --out FILE`"
         )
     said: dict[str, Any] = {**comparison, "parting": None, "difference": None}
-    runs = set(fits[0].runs.table["run"]) if fits else set()
-    alike = [fit for fit in fits if set(fit.runs.table["run"]) == runs]
+    alike = [fit for fit in fits if _of_one_kind(fit, fits[0])]
+    weights = {model["model"]: model["weight"] for model in comparison["models"]}
+    known = [fit for fit in alike if fit.spec.name in weights and not fit.spec.corpora]
+    said["forecasts"] = [
+        {"model": fit.spec.name, "weight": weights[fit.spec.name], "rows": _forecasts(fit, points)}
+        for fit in (known if len(known) > 1 else [])
+    ]
     figures: Figures = {}
+    said["overlay"] = []
     if len(alike) > 1:
         figures["overlay"] = plots_compare.overlay(alike)
+        said["overlay"] = _overlay(alike)
     pair = _pair(alike)
     if pair is not None:
         table = parting.parting(*pair)
@@ -62,6 +75,39 @@ def which_law(comparison: Mapping[str, Any], fits: Sequence[Fit]) -> tuple[dict[
                 for name in ("params_per_decade", "tokens_per_decade", "difference_per_decade")
             }
     return said, figures
+
+
+def _of_one_kind(fit: Fit, first: Fit) -> bool:
+    """Whether two fits are of the same runs and the same response."""
+    same_runs = set(fit.runs.table["run"]) == set(first.runs.table["run"])
+    return same_runs and fit.spec.columns == first.spec.columns
+
+
+def _forecasts(fit: Fit, points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Median and interval of one new run at each point."""
+    table = fit.predict(as_points(list(points)), "run").table()
+    return [
+        {"median": row["median"], "new_run": {end: row[end] for end in ("lower", "upper")}}
+        for row in table.to_dict(orient="records")
+    ]
+
+
+def _overlay(fits: Sequence[Fit]) -> list[dict[str, Any]]:
+    """The curves of the overlay at a few budgets."""
+    if fits[0].spec.corpora:
+        return []
+    _, grid = along_compute(fits[0], training_compute(fits[0])["tokens"])
+    points = as_points(grid.iloc[::STEP])
+    tables = [fit.predict(points, "mean").table() for fit in fits]
+    sizes = tables[0][["params", "tokens", "flops"]]
+    rows: list[dict[str, Any]] = sizes.to_dict(orient="records")
+    for i, row in enumerate(rows):
+        row["curves"] = [
+            {"model": fit.spec.name}
+            | {key: float(table.iloc[i][key]) for key in ("median", "lower", "upper")}
+            for fit, table in zip(fits, tables, strict=True)
+        ]
+    return rows
 
 
 def _pair(fits: Sequence[Fit]) -> tuple[Fit, Fit] | None:

@@ -141,7 +141,7 @@ def run(suite: list[Split]) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suite", type=Path, default=SUITE, help="another TOML file of splits")
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "forecast-skill")
+    parser.add_argument("--out", type=Path, default=skill_page.OUT)
     asked = parser.parse_args()
     if not asked.suite.is_file():
         raise BayescaleError(f"no suite of splits at {asked.suite}; name one with --suite FILE")

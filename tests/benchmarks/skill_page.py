@@ -1,4 +1,7 @@
-"""The page, the figure and the numbers of `make bench-skill`."""
+"""The page, the figure and the numbers of `make bench-skill`.
+
+Run as a script, it writes the page and the figure again from the published numbers.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from bayescale.plots import INK, MODEL, QUIET, style
 from bayescale.report import as_svg
 
+OUT = Path(__file__).parents[2] / "reports" / "forecast-skill"
 # `splits` by name, `mean`, `method`, `version`; see `skill.run`.
 type Method = dict[str, Any]
 
@@ -161,3 +165,7 @@ def _table(rows: list[dict[str, str]]) -> str:
     names = list(rows[0])
     lines = [names, ["---"] * len(names), *(list(row.values()) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    write(json.loads((OUT / "skill.json").read_text("utf-8")), OUT)
