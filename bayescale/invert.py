@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when first used
 import xarray as xr
 
 from bayescale.design import centred
@@ -88,8 +89,8 @@ def invert(
     """The least compute whose response lies at or below `target` with probability `prob`.
 
     Give one of `params` (then tokens are solved for), `tokens` (then parameters) or
-    `tokens_per_param` (then both); a law of compute alone needs none. Every draw is solved by
-    bisection within 12 decades of compute on either side of the data's centre.
+    `tokens_per_param` (then both); a law of compute alone needs none. Every draw is solved
+    within 12 decades of compute on either side of the data's centre.
 
     Parameters
     ----------
@@ -120,15 +121,16 @@ def invert(
     labels, notes = resolve(fit, point)
     values, index = effects_at(fit, labels)
 
-    def reached(t: xr.DataArray) -> xr.DataArray:
+    def excess(t: xr.DataArray) -> xr.DataArray:
         here = path(t.expand_dims(run=["answer"]))
         response = responses(fit, values, {**here, **index}, kind).isel(run=0, drop=True)
         if corpus is not None:
             response = response.sel(corpus=corpus, drop=True)
-        return response <= target
+        return response - target
 
-    sample = {dim: fit.posterior.sizes[dim] for dim in SAMPLE_DIMS}
-    t = _solve(reached, sample)
+    sizes_of = fit.posterior.sizes
+    like = xr.DataArray(np.zeros([sizes_of[dim] for dim in SAMPLE_DIMS]), dims=SAMPLE_DIMS)
+    t = _solve(excess, like)
     origin = sum(np.log(fit.centre[name]) for name in ("params", "tokens"))
     flops = 6 * np.exp(t + origin)
     sizes = {"params": params, "tokens": tokens, "tokens_per_param": tokens_per_param}
@@ -188,18 +190,29 @@ def answer(
     )
 
 
-def _solve(reached: Callable[[xr.DataArray], xr.DataArray], sample: dict[str, int]) -> xr.DataArray:
-    """The least t at which each draw reaches the target; infinite where none does, minus
-    infinite where the lowest does."""
-    low = xr.DataArray(np.full(tuple(sample.values()), -_SPAN), dims=tuple(sample))
-    high = -low
-    never = ~reached(high)
-    already = reached(low)
-    for _ in range(50):  # 2^-50 of 24 decades
-        middle = (low + high) / 2
-        hit = reached(middle)
-        high, low = high.where(~hit, middle), low.where(hit, middle)
-    return high.where(~never, np.inf).where(~already, -np.inf)
+def _solve(excess: Callable[[xr.DataArray], xr.DataArray], like: xr.DataArray) -> xr.DataArray:
+    """The t at which each draw's excess over the target is 0; infinite where it always exceeds,
+    minus infinite where it never does."""
+
+    def at(t: np.ndarray) -> np.ndarray:
+        return excess(like.copy(data=t.reshape(like.shape))).to_numpy().ravel()
+
+    low, high = np.full(like.size, -_SPAN), np.full(like.size, _SPAN)
+    already, never = at(low) <= 0, at(high) > 0
+    draws = np.flatnonzero(~(already | never))
+    # SciPy asks for fewer and fewer draws; the rest stay where they are.
+    everywhere = np.zeros(like.size)
+
+    def some(t: np.ndarray, which: np.ndarray) -> np.ndarray:
+        everywhere[which] = t
+        return at(everywhere)[which]
+
+    t = np.where(already, -np.inf, np.inf)
+    if len(draws):
+        t[draws] = scipy.optimize.elementwise.find_root(
+            some, (low[draws], high[draws]), args=(draws,)
+        ).x
+    return like.copy(data=t.reshape(like.shape))
 
 
 def _path(
