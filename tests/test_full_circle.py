@@ -107,5 +107,5 @@ def test_the_shipped_run_beyond_has_eight_times_the_compute() -> None:
     (beyond,) = SweepPlan.load("stdlib-8x").jobs()
     most = max(job.params * job.tokens for job in ladder)
     assert beyond.params * beyond.tokens / most == pytest.approx(8, rel=0.005)
-    assert {job.size.learning_rate * job.size.width for job in ladder} == {0.192}
-    assert beyond.size.learning_rate * beyond.size.width == pytest.approx(0.192, rel=0.02)
+    for size in [*(job.size for job in ladder), beyond.size]:  # the rule that both plans state
+        assert size.learning_rate * size.width == pytest.approx(0.192, rel=0.02)

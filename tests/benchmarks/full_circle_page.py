@@ -22,9 +22,10 @@ _POINTS = 40
 
 def along(ladder: pd.DataFrame, params: float, tokens: float) -> pd.DataFrame:
     """Points from the ladder's least compute to beyond the forecast run's, at that run's split."""
-    flops = 6 * ladder["params"] * ladder["tokens"]
-    span = np.geomspace(flops.min() / 1.3, 6 * params * tokens * 1.5, _POINTS)
     ratio = tokens / params
+    least = 6 * ratio * QUANTITIES["params"].low ** 2  # a smaller model is taken for a slip
+    start = max(1.01 * least, (6 * ladder["params"] * ladder["tokens"]).min())
+    span = np.geomspace(start, 6 * params * tokens * 1.5, _POINTS)
     return pd.DataFrame({"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)})
 
 
@@ -101,7 +102,7 @@ def _panel(axis: Axes, name: str, one: dict[str, Any], said: dict[str, Any]) -> 
                  color="#F2F2F2", zorder=0, lw=0)  # fmt: skip
     axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=f"{name}: {verdict}")
     axis.set(ylabel=f"{response} ({QUANTITIES[response].unit})")
-    axis.set_xlim(band["flops"][0], band["flops"][-1])
+    axis.set_xlim(min(row["flops_6nd"] for row in said["ladder"]) / 1.3, band["flops"][-1])
     axis.legend()
 
 
