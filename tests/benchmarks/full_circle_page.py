@@ -46,7 +46,7 @@ def page(said: dict[str, Any]) -> str:
         least=min(row["flops_6nd"] for row in ladder),
         most=most,
         times=beyond["flops_6nd"] / most,
-        params=f"{beyond['params']:,}",
+        params=f"{beyond['params']:,.0f}",
         tokens=f"{beyond['tokens']:,.0f}",
         flops=beyond["flops_6nd"],
         forecasts=_table([_forecast(name, one) for name, one in said["forecasts"].items()]),
@@ -121,7 +121,7 @@ def _forecast(name: str, one: dict[str, Any]) -> dict[str, str]:
 
 def _run(row: dict[str, Any]) -> dict[str, str]:
     return {
-        "parameters": f"{row['params']:,}",
+        "parameters": f"{row['params']:,.0f}",
         "tokens": f"{row['tokens']:,.0f}",
         "FLOP, 6ND": f"{row['flops_6nd']:.3g}",
         "FLOP, counted": f"{row['flops']:.3g}",
