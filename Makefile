@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 TORCH := .venv/.measure
 
-.PHONY: report chromium test lint fast long bench-start bench-refits bench-skill lock clean
+.PHONY: report chromium test lint fast long bench-start bench-refits bench-skill full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -33,6 +33,9 @@ bench-start: $(ENV)
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
+
+full-circle: $(TORCH)
+	.venv/bin/python tests/benchmarks/full_circle.py
 
 # Tests read the report in a real browser.
 chromium:

@@ -309,7 +309,9 @@ def test_models_that_cannot_be_measured(
     (tmp_path / "odd").mkdir()
     odd = {"model_type": "novel", "auto_map": {"AutoConfig": "code.C"}}
     (tmp_path / "odd" / "config.json").write_text(json.dumps(odd), "utf-8")
-    refused(tmp_path / "odd", "code of its own, which is not run|cannot load it")
+    refused(tmp_path / "odd", "code of its own, which is not run|cannot load its config")
+    (tmp_path / "odd" / "config.json").write_text('{"model_type": "novel"}', "utf-8")
+    refused(tmp_path / "odd", "cannot load its config .*does not recognize this architecture")
     refused(tmp_path / "nowhere" / "at" / "all", "no such folder")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     refused(Path("somebody/some-model"), "the hub cannot be reached")

@@ -67,7 +67,7 @@ def test_mlflow_database_and_folder_hold_the_same(tmp_path: Path) -> None:
         {"run": "small", "step": 400, "params": 5e6, "tokens": 1e8, "loss": 4.21},
         {"run": "large", "step": 400, "params": 2e7, "tokens": 4e8, "loss": 3.62},
     ]
-    assert found.left_out == {"no eval_loss": 1}
+    assert found.left_out == {"no eval_loss": 1, "a point before a run's last": 4}
     other = read("mlflow", "mlruns", columns=columns)
     assert sorted(other.rows, key=lambda row: row["params"]) == found.rows
     assert other.left_out == found.left_out
@@ -119,10 +119,15 @@ def test_every_reader_is_tested_on_a_file() -> None:
         ("mlflow", ".", {"columns": {"params": "lr"}}, "params outside"),
         ("epoch", "wandb-runs.csv", {}, "no column 'Model'"),
         ("chinchilla", "epoch.csv", {}, "no column 'N'"),
+        ("chinchilla", "twice.csv", {}, "two columns are 'N'"),
+        ("chinchilla", "long.csv", {}, "row 1 has more cells"),
         ("simple-scaling-laws", "epoch.csv", {}, "no column 'training_run_id'"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(kind, path, stated, said) -> None:
+def test_what_cannot_be_read_is_said_in_one_line(kind, path, stated, said, tmp_path) -> None:
+    (tmp_path / "twice.csv").write_text("N,D,N,loss\n1,2,3,4\n", "utf-8")
+    (tmp_path / "long.csv").write_text("N,D,loss\n1,2,3,4\n", "utf-8")
+    path = tmp_path / path if path in ("twice.csv", "long.csv") else path
     with pytest.raises(BayescaleError, match=said) as error:
         read(kind, path, **stated)
     assert "\n" not in str(error.value)

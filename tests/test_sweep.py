@@ -1,10 +1,7 @@
-"""A sweep as a user runs it: killed, resumed, refused; rows that `fit` takes."""
+"""A sweep: what it trains, keeps and refuses. That it survives a kill: test_full_circle.py."""
 
-import os
-import signal
-import subprocess
+import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +9,17 @@ import pytest
 
 from bayescale import Runs
 from bayescale.errors import BayescaleError
+from bayescale.measure.bpc import measure_bpc
 from bayescale.measure.corpus import read_texts
+from bayescale.measure.sweep import sweep
 from bayescale.measure.sweep_plan import SweepPlan
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
 
 PLAN = """
 name = "tiny"
+seed = 0
 title = "t"
 text = ["{stdlib}/json/*.py", "{stdlib}/email/*.py", "{stdlib}/asyncio/*.py"]
 held_out_characters = 3000
@@ -33,64 +34,85 @@ heads = 2
 learning_rate = 0.01
 [grid]
 kind = "tokens-per-parameter"
-ratios = [8, 10]
+ratios = [9, 10]
 """
 
 
-def start(plan: Path, out: Path) -> subprocess.Popen:
-    code = "from bayescale.cli import main; main()"
-    command = [sys.executable, "-c", code, "sweep", str(plan), "--out", str(out)]
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    plan = tmp_path / "tiny.toml"
-    plan.write_text(PLAN)
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start(plan, whole).wait() == 0
-
-    first = start(plan, killed)
-    deadline = time.monotonic() + 300
-    while not list((killed / "progress").glob("tiny-*.pt")):
-        assert first.poll() is None, first.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert not (killed / "runs.csv").exists()  # killed within the first run
-    checkpoint = next((killed / "progress").glob("tiny-*.pt"))
-    import torch
-
-    assert 0 < torch.load(checkpoint, weights_only=True)["step"] < 55
-
-    assert start(plan, killed).wait() == 0
-    assert (killed / "runs.csv").read_text() == (whole / "runs.csv").read_text()
-    before = (killed / "runs.csv").stat().st_mtime_ns
-    assert start(plan, killed).wait() == 0
-    assert (killed / "runs.csv").stat().st_mtime_ns == before  # nothing trained twice
-    assert not list((killed / "progress").iterdir())
-
-    table = Runs.read(killed / "runs.csv").table
-    assert len(table) == 2
+def test_vocabularies_epochs_isoflop_and_kept_models(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        PLAN.replace("vocabularies = [300]", "vocabularies = [300, 400]\nepochs = [1, 1.25]")
+        .replace("batch = 64", "batch = 64\nkeep_models = true")
+        .replace('"tokens-per-parameter"', '"isoflop"')
+        .replace("ratios = [9, 10]", "flops = [1.4e10]")
+    )
+    out = tmp_path / "out"
+    trained = sweep(SweepPlan.load(path), out)
+    table = Runs.read(out / "runs.csv").table.set_index("run")
+    assert list(table.index) == trained
+    assert len(set(table["tokenizer"])) == 2
+    assert table["flops_6nd"].to_numpy() == pytest.approx(1.4e10, rel=0.01)
+    seen = table["tokens"] / table["unique_tokens"]
+    assert seen.to_numpy() == pytest.approx(table["epochs"].to_numpy(), rel=0.01)
     assert (table["loss"] < np.log(300)).all()
-    assert table["flops"].between(0.8 * table["flops_6nd"], 2 * table["flops_6nd"]).all()
+    assert table["flops"].between(table["flops_6nd"], 2 * table["flops_6nd"]).all()
+    assert not list((out / "progress").iterdir())
+    # A kept model is one that `measure bpc` takes, and finds what the sweep found.
+    assert sorted(trained) == sorted(model.name for model in (out / "models").iterdir())
+    name = trained[-1]
+    held_out = out / "text" / table["tokenizer"][name].removeprefix("bpe-") / "held_out.jsonl"
+    again = measure_bpc(str(out / "models" / name), [held_out], stride=16, batch=64, device="cpu")
+    assert again.window == 32
+    assert again.bpc == pytest.approx(table["bpc"][name], rel=1e-6)
 
-    plan.write_text(PLAN.replace("[8, 10]", "[8, 11]"))
-    other = start(plan, killed)
-    said = other.communicate()[1].decode()
-    assert other.returncode == 2
-    assert said.count("\n") == 1
-    assert "grid changed" in said
+
+def test_a_folder_of_another_plan_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN.replace("{stdlib}/json", "{stdlib}/no-such"))
+    with pytest.raises(BayescaleError, match="no file matches"):
+        sweep(SweepPlan.load(path), tmp_path / "out")
+    path.write_text(PLAN.replace("[9, 10]", "[9, 11]"))
+    with pytest.raises(BayescaleError, match="another plan: text, grid changed"):
+        sweep(SweepPlan.load(path), tmp_path / "out")
+    with pytest.raises(BayescaleError, match="not empty and not a sweep"):
+        sweep(SweepPlan.load(path), tmp_path)
+
+
+def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, run) -> None:
+    path = tmp_path / "plan.toml"
+    text = tmp_path / "text"
+    text.write_text("x")
+    path.write_text(PLAN)
+    code, _, err = run("sweep", path, "--out", text / "out")
+    assert code == 2
+    assert err.startswith(f"bayescale: error: {text / 'out'}: Not a directory; mend that")
+    assert err.count("\n") == 1
+    out = tmp_path / "out"
+    (out / "text" / "300").mkdir(parents=True)  # someone deleted what was in it
+    (out / "plan.json").write_text(json.dumps(SweepPlan.load(path).model_dump(mode="json")))
+    code, _, err = run("sweep", path, "--out", out)
+    assert code == 2
+    assert "tokens.npy: No such file or directory; mend that" in err
+
+
+@pytest.mark.parametrize("extra", ["torch", "transformers", "tokenizers"])
+def test_a_missing_extra(run, monkeypatch: pytest.MonkeyPatch, extra: str) -> None:
+    monkeypatch.setitem(sys.modules, extra, None)
+    code, out, err = run("sweep", "stdlib", "--out", "out")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert f"{extra} is not installed" in err
+    assert not Path("out").exists()
 
 
 @pytest.mark.parametrize(
     ("before", "after", "rule"),
     [
-        ("[8, 10]", "[]", "takes ratios"),
-        ("[8, 10]", "[8, 8]", "listed once"),
-        ("[8, 10]", "[1]", "100 000"),
+        ("[9, 10]", "[]", "takes ratios"),
+        ("[9, 10]", "[9, 9]", "listed once"),
+        ("[9, 10]", "[1]", "tokens=.*100000 tokens or more"),
+        ("seed", "epochs = [2]\nseed", "unique_tokens=.*100000 tokens or more"),
         ("heads = 2", "heads = 5", "multiple of 2 x heads"),
         ("[300]", "[200]", "257"),
         ("seed", "seed", ""),
@@ -118,7 +140,7 @@ def test_isoflop_runs_share_their_compute() -> None:
     said = SweepPlan.load("stdlib").model_dump()
     said["grid"] = {"kind": "isoflop", "flops": [1e11]}
     jobs = SweepPlan.model_validate(said).jobs()
-    assert len(jobs) == 3
+    assert len(jobs) == 4
     assert all(abs(6 * job.params * job.tokens / 1e11 - 1) < 0.01 for job in jobs)
 
 

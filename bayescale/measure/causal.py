@@ -140,8 +140,12 @@ def _device(torch: Any, device: str) -> Any:
 
 def _load(transformers: Any, source: str, dtype: str) -> tuple[Any, Any]:
     options = {"trust_remote_code": False, "local_files_only": Path(source).is_dir()}
+    part = "config"  # the first to say that an architecture is not known
     try:
+        transformers.AutoConfig.from_pretrained(source, **options)
+        part = "tokenizer"
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+        part = "weights"
         model, found = transformers.AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, output_loading_info=True, **options
         )
@@ -155,7 +159,7 @@ def _load(transformers: Any, source: str, dtype: str) -> tuple[Any, Any]:
             raise hub_error(source, error) from error
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise BayescaleError(
-            f"{source}: transformers cannot load it ({reason.strip().rstrip('.')}); "
+            f"{source}: transformers cannot load its {part} ({reason.strip().rstrip('.:')}); "
             "give the folder of a causal language model with its tokenizer"
         ) from error
     lacking = sorted(found["missing_keys"]) + sorted(str(k) for k in found["mismatched_keys"])

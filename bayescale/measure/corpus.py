@@ -7,7 +7,7 @@ import shutil
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from bayescale.output import say
 _STDLIB = "{stdlib}"
 # Before each document; a model that is scored sees it in front of the text.
 _END = "<|endoftext|>"
+# Documents encoded at a time: before they are an array, tokens take a hundred times the memory.
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ def find_texts(patterns: Sequence[str]) -> list[Path]:
     BayescaleError
         If one matches none.
     """
-    stdlib = sysconfig.get_path("stdlib")
+    stdlib = escape(sysconfig.get_path("stdlib"))
     found: dict[Path, None] = {}
     for pattern in patterns:
         here = sorted(glob(pattern.replace(_STDLIB, stdlib), recursive=True))
@@ -131,17 +133,20 @@ def prepare(
                 "add text, or lower it"
             )
         end = inner.token_to_id(_END)
-        pieces = [[end, *encoded.ids] for encoded in inner.encode_batch(train)]
-        tokens = np.concatenate([np.array(piece, dtype=np.uint16) for piece in pieces])
+        pieces = []
+        for start in range(0, len(train), _AT_ONCE):
+            encoded = inner.encode_batch_fast(train[start : start + _AT_ONCE])
+            pieces += [np.array([end, *one.ids], dtype=np.uint16) for one in encoded]
+        tokens = np.concatenate(pieces)
         np.save(draft / "tokens.npy", tokens)
         inner.save(str(draft / "tokenizer.json"))
         lines = "".join(json.dumps({"text": text}) + "\n" for text in kept)
         (draft / "held_out.jsonl").write_text(lines, "utf-8")
         draft.rename(folder)
+    tokens = np.load(folder / "tokens.npy", mmap_mode="r")
     tokenizer = need("transformers").PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), eos_token=_END
     )
-    tokens = np.load(folder / "tokens.npy", mmap_mode="r")
     return Corpus(tokenizer, tokens, folder / "held_out.jsonl")
 
 

@@ -49,16 +49,22 @@ def sweep(plan: SweepPlan, out: Path, *, progress: bool = False) -> list[str]:
     Raises
     ------
     BayescaleError
-        If the folder is another plan's, the text is missing or too short, or a run diverges.
+        If the extra is missing, the folder is another plan's, the text is missing or too short,
+        a run diverges, or a file cannot be read or written.
     """
+    for module in ("tokenizers", "transformers"):  # before the text is read
+        need(module)
     device = "cuda" if need("torch").cuda.is_available() else "cpu"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with _alone(out):
+        with _alone(out), _threads(plan.threads):
             _begin(plan, out)
             return _run(plan, out, device, progress=progress)
     except OSError as error:
-        raise BayescaleError(f"{out}: cannot be written: {error.strerror or error}") from error
+        raise BayescaleError(
+            f"{error.filename or out}: {error.strerror or error}; mend that, and the same command "
+            "goes on where it was"
+        ) from error
 
 
 def _run(plan: SweepPlan, out: Path, device: str, *, progress: bool) -> list[str]:
@@ -84,7 +90,11 @@ def _run(plan: SweepPlan, out: Path, device: str, *, progress: bool) -> list[str
             )
             causal = _causal(job, plan, corpus, model, device)
             measured = measure_bpc(
-                causal, [corpus.held_out], window=plan.sequence, stride=plan.sequence // 2
+                causal,
+                [corpus.held_out],
+                window=plan.sequence,
+                stride=plan.sequence // 2,
+                batch=plan.batch,
             )
             if plan.keep_models:
                 _keep(causal, out / "models" / job.name)
@@ -147,7 +157,12 @@ def _causal(job: Job, plan: SweepPlan, corpus: Corpus, model: Any, device: str) 
 def _keep(causal: CausalModel, folder: Path) -> None:
     draft = folder.with_name(f".{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
+    transformers = need("transformers")
+    shown = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.disable_progress_bar()  # its own, beside ours
     causal.model.save_pretrained(draft)
+    if shown:
+        transformers.logging.enable_progress_bar()
     causal.tokenizer.save_pretrained(draft)
     shutil.rmtree(folder, ignore_errors=True)  # kept, but killed before its row
     draft.rename(folder)
@@ -188,9 +203,22 @@ def _alone(out: Path) -> Iterator[None]:
 
     handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BayescaleError(f"{out}: another sweep is running here; wait for it") from error
         yield
-    except BlockingIOError as error:
-        raise BayescaleError(f"{out}: another sweep is running here; wait for it") from error
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let torch use so many of the CPU."""
+    torch = need("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bayescale import bundled
 from bayescale.errors import BayescaleError
 from bayescale.numbers import human
+from bayescale.runs import QUANTITIES
 from bayescale.spec import one_line
 
 
@@ -94,8 +95,8 @@ class SweepPlan(_Strict):
     seed : int
         Of weights, the order of text, and which documents are held out.
     text : list of str
-        Files and patterns such as `corpus/**/*.txt`; `{stdlib}` is the folder of the Python
-        standard library's sources.
+        Files and patterns such as `corpus/**/*.txt`, from the folder that one works in; `{stdlib}`
+        is the folder of the Python standard library's sources.
     held_out : float
         Share of the documents that no model trains on.
     held_out_characters : int
@@ -111,6 +112,9 @@ class SweepPlan(_Strict):
     weight_decay : float
     checkpoint_steps : int
         A run that was killed goes on from its last checkpoint.
+    threads : int
+        Of the CPU. More than one pays for wide models on an idle machine; small ones wait for each
+        other's threads, on a busy machine many times as long as they compute.
     keep_models : bool
         Save each trained model with its tokenizer.
     sizes : list of Size
@@ -130,6 +134,7 @@ class SweepPlan(_Strict):
     warmup: float = Field(0.05, ge=0, lt=1)
     weight_decay: float = Field(0.1, ge=0, lt=1)
     checkpoint_steps: int = Field(500, ge=1)
+    threads: int = Field(1, ge=1)
     keep_models: bool = False
     sizes: list[Size] = Field(min_length=1)
     grid: Grid
@@ -179,17 +184,25 @@ class SweepPlan(_Strict):
             f"{self.name}-v{vocabulary}-l{size.layers}-w{size.width}-h{size.heads}-s{steps}"
             f"-e{epochs:g}"
         )
-        if steps * step < 1e5 or params < 1e4:  # what runs.py takes for a slip
-            raise BayescaleError(
-                f"{name}: {human(params)} parameters on {human(steps * step)} tokens; a run needs "
-                "10 000 and 100 000"
-            )
+        trained = steps * step
+        cells = {
+            "params": params,
+            "tokens": trained,
+            "unique_tokens": trained / epochs,
+            "flops": 6 * params * trained,
+        }
+        for column, value in cells.items():  # a table of runs would not take its row
+            if value < QUANTITIES[column].low:
+                raise BayescaleError(
+                    f"{name}: {column}={human(value)}: a run needs {human(QUANTITIES[column].low)} "
+                    f"{QUANTITIES[column].unit} or more"
+                )
         return Job(
             name=name,
             size=size,
             vocabulary=vocabulary,
             params=params,
             steps=steps,
-            tokens=steps * step,
+            tokens=trained,
             epochs=epochs,
         )

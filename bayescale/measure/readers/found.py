@@ -153,10 +153,16 @@ def read_table(path: Path, needed: tuple[str, ...] = ()) -> tuple[list[str], lis
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, restval="")
-            rows = [{k: v for k, v in row.items() if k is not None} for row in reader]
+            rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BayescaleError(f"{path}: not a readable .csv table: {error}") from error
     header = list(reader.fieldnames or [])
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise BayescaleError(f"{path}: two columns are {twice[0]!r}; rename one")
+    for count, row in enumerate(rows, start=1):
+        if None in row:  # where DictReader puts cells that have no header
+            raise BayescaleError(f"{path}: row {count} has more cells than the header; mend it")
     lacking = [name for name in needed if name not in header]
     if lacking:
         has = ", ".join(header[:8]) or "none"

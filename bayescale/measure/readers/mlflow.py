@@ -39,6 +39,9 @@ def read(path: Path, columns: Mapping[str, str]) -> Found:
             loss = names["loss"]
             step = number(cells.get(f"{loss} step"), f"{path}: step of {loss}")
             found.rows.append({"run": name, "step": step, **row})
+            earlier = int(str(cells.get(f"{loss} points", 1))) - 1
+            if earlier:
+                found.left_out["a point before a run's last"] += earlier
     return found
 
 
@@ -59,6 +62,10 @@ def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
             "SELECT run_uuid, key, value, step, is_nan FROM latest_metrics"
         ):
             cells.get(run, {}).update({key: "nan" if is_nan else value, f"{key} step": step})
+        for run, key, points in store.execute(
+            "SELECT run_uuid, key, COUNT(*) FROM metrics GROUP BY run_uuid, key"
+        ):
+            cells.get(run, {})[f"{key} points"] = points
     except sqlite3.Error as error:
         raise BayescaleError(f"{path}: not a tracking store of MLflow: {error}") from error
     finally:
@@ -85,8 +92,13 @@ def _folder(path: Path) -> Iterator[tuple[str, str, dict[str, object]]]:
             key = str(file.relative_to(run / "metrics"))
             lines = [line.split() for line in file.read_text("utf-8").splitlines() if line.strip()]
             if lines:  # time, value, step
-                last = max(lines, key=lambda line: (int(line[2]), int(line[0])))
-                cells |= {key: last[1], f"{key} step": last[2]}
+                try:
+                    last = max(lines, key=lambda line: (int(line[2]), int(line[0])))
+                except (IndexError, ValueError) as error:
+                    raise BayescaleError(
+                        f"{file}: not a metric of MLflow: a line is time, value and step"
+                    ) from error
+                cells |= {key: last[1], f"{key} step": last[2], f"{key} points": len(lines)}
         yield said.get("run_name", run.name).strip("'\""), said.get("status", ""), cells
 
 

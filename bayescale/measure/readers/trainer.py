@@ -36,7 +36,8 @@ def read(path: Path, columns: Mapping[str, str]) -> Found:
         folder = folder.parent
     found = Found()
     found.rows.append({"run": folder.name, **last})
-    if state.get("global_step") == last.get("step"):
+    # Of a model that cannot estimate it the Trainer writes 0.
+    if state.get("global_step") == last.get("step") and state.get("total_flos"):
         found.rows[0] |= pick(state, {"flops": "total_flos"}, str(path))
     if len(scored) > 1:
         found.left_out["an evaluation before the run's last"] = len(scored) - 1

@@ -36,6 +36,23 @@ CREATE TABLE "params" (
 	CONSTRAINT param_pk PRIMARY KEY ("key", run_uuid), 
 	FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid)
 );
+CREATE TABLE "metrics" (
+	"key" VARCHAR(250) NOT NULL, 
+	value FLOAT NOT NULL, 
+	timestamp BIGINT NOT NULL, 
+	run_uuid VARCHAR(32) NOT NULL, 
+	step BIGINT DEFAULT '0' NOT NULL, 
+	is_nan BOOLEAN DEFAULT '0' NOT NULL, 
+	CONSTRAINT metric_pk PRIMARY KEY ("key", timestamp, step, run_uuid, value, is_nan), 
+	FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid), 
+	CHECK (is_nan IN (0, 1))
+);
+INSERT INTO "metrics" VALUES('eval_loss',4.96,1795400780276,'78605c31795348fab2a1351809e3781d',100,0);
+INSERT INTO "metrics" VALUES('eval_loss',4.71,1795400780278,'78605c31795348fab2a1351809e3781d',200,0);
+INSERT INTO "metrics" VALUES('eval_loss',4.21,1795400780280,'78605c31795348fab2a1351809e3781d',400,0);
+INSERT INTO "metrics" VALUES('eval_loss',4.37,1795400780494,'9125858c15ba443e98b2e848cd6cd91f',100,0);
+INSERT INTO "metrics" VALUES('eval_loss',4.12,1795400780496,'9125858c15ba443e98b2e848cd6cd91f',200,0);
+INSERT INTO "metrics" VALUES('eval_loss',3.62,1795400780498,'9125858c15ba443e98b2e848cd6cd91f',400,0);
 INSERT INTO "latest_metrics" VALUES('eval_loss',4.21,1795400780274,400,0,'78605c31795348fab2a1351809e3781d');
 INSERT INTO "latest_metrics" VALUES('num_input_tokens_seen',100000000.0,1795400780298,400,0,'78605c31795348fab2a1351809e3781d');
 INSERT INTO "latest_metrics" VALUES('eval_loss',3.62,1795400780498,400,0,'9125858c15ba443e98b2e848cd6cd91f');
