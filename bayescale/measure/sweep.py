@@ -10,14 +10,13 @@ models/RUN/        trained models, if the plan keeps them
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bayescale.claim import claim
 from bayescale.errors import BayescaleError
 from bayescale.measure.bpc import Bpc, measure_bpc
 from bayescale.measure.causal import CausalModel
@@ -57,7 +56,7 @@ def sweep(plan: SweepPlan, out: Path, *, progress: bool = False) -> list[str]:
     device = "cuda" if need("torch").cuda.is_available() else "cpu"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with _alone(out), _threads(plan.threads):
+        with claim(out), _threads(plan.threads):
             _begin(plan, out)
             return _run(plan, out, device, progress=progress)
     except OSError as error:
@@ -121,7 +120,7 @@ def _begin(plan: SweepPlan, out: Path) -> None:
                 "or name another folder"
             )
         return
-    if any(file.name not in (".lock", ".plan.json") for file in out.iterdir()):
+    if any(file.name != ".plan.json" for file in out.iterdir()):
         raise BayescaleError(f"{out}: not empty and not a sweep; name another folder")
     draft = out / ".plan.json"
     write_json(draft, said)
@@ -191,25 +190,6 @@ def _row(job: Job, plan: SweepPlan, corpus: Corpus, measured: Bpc) -> dict[str, 
         "seed": plan.seed,
         "device": measured.device,
     }
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Refuse a second sweep in the folder, which would train the same runs."""
-    if sys.platform == "win32":  # it has no lock that ends with its process
-        yield
-        return
-    import fcntl
-
-    handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BayescaleError(f"{out}: another sweep is running here; wait for it") from error
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
