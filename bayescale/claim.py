@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bayescale.errors import BayescaleError
+from bayescale.interrupts import ending
 
 _mine: set[Path] = set()
 
@@ -38,10 +39,10 @@ def claim(path: Path) -> Iterator[bool]:
     handle = _locked(lock, path)
     _mine.add(path)
     try:
-        yield left
+        with ending(lambda: lock.unlink(missing_ok=True)):
+            yield left
     finally:
         _mine.discard(path)
-        lock.unlink(missing_ok=True)
         os.close(handle)
 
 

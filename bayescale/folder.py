@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import re
 import shutil
@@ -30,7 +29,7 @@ from xarray.backends import H5NetCDFStore
 from bayescale.claim import claim
 from bayescale.convergence import Convergence
 from bayescale.errors import BayescaleError, FitError
-from bayescale.interrupts import uninterrupted
+from bayescale.interrupts import ending, uninterrupted
 from bayescale.notes import Note
 from bayescale.output import say
 from bayescale.runs import Runs
@@ -82,7 +81,7 @@ class Stored(Mapping[str, xr.Dataset]):
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = h5netcdf.File(path, "r")
+        self._file = h5netcdf.File(path, "r", decode_vlen_strings=True)
         self._read: dict[str, xr.Dataset] = {}
 
     def __getitem__(self, name: str) -> xr.Dataset:
@@ -138,13 +137,20 @@ def reserved(path: Path, *, overwrite: bool = False) -> Iterator[None]:
     """
     path = path.absolute()
     check_destination(path, overwrite=overwrite)
+    new = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with claim(path) as killed:
+    with ending(lambda: _remove_empty(new)), claim(path) as killed:
         check_destination(path, overwrite=overwrite)  # another may have written it since
         if killed:
             _tidy(path)
             say(f"{path}: an earlier command was killed here; this one starts over")
         yield
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for place in folders:
+        if not any(place.iterdir()):
+            place.rmdir()
 
 
 def _tidy(path: Path) -> None:
@@ -174,16 +180,15 @@ def draft(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
                 path.rename(Path(name) / "replaced")
             place.rename(path)
     except OSError as error:
-        # HDF5 puts a page of its own into the error's text.
-        said = os.strerror(error.errno) if error.errno else str(error)
-        raise FitError(f"{path}: cannot be written: {said}") from error
+        raise FitError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def write(path: Path, content: Content, *, overwrite: bool = False) -> Path:
     """Write a fit beside its place and move it there; errors as for `check_destination`."""
     with draft(path, overwrite=overwrite) as place:
         data = xr.DataTree.from_dict(dict(content.groups))
-        data.to_netcdf(place / "posterior.nc", engine="h5netcdf")
+        # By way of memory: on a full disk HDF5 fails untidily, and may end the process.
+        (place / "posterior.nc").write_bytes(data.to_netcdf(engine="h5netcdf"))
         (place / "spec.toml").write_text(content.spec.to_toml(), "utf-8")
         (place / "runs.jsonl").write_text(content.runs.to_jsonl(), "utf-8")
         record = replace(

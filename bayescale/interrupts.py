@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 INTERRUPTED = 130
+
+_endings: list[Callable[[], None]] = []
 
 
 @contextmanager
@@ -35,6 +37,17 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
+def ending(act: Callable[[], None]) -> Iterator[None]:
+    """Do something when the block ends, and before Ctrl-C ends the process in it."""
+    _endings.append(act)
+    try:
+        yield
+    finally:
+        _endings.remove(act)
+        act()
+
+
+@contextmanager
 def _handler(act: signal._HANDLER) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only it gets signals
         yield
@@ -47,6 +60,9 @@ def _handler(act: signal._HANDLER) -> Iterator[None]:
 
 
 def _leave(*_: object) -> NoReturn:
+    for act in reversed(_endings):
+        with suppress(OSError):
+            act()
     cursor = "\r\x1b[2K\x1b[?25h" if sys.stderr.isatty() else ""  # a live bar hides it
     sys.stderr.write(f"{cursor}bayescale: interrupted; no fit was left half-written\n")
     sys.stderr.flush()
