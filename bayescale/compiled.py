@@ -46,7 +46,7 @@ type Labels = Mapping[str, Any]
 _PACKAGES = ("numba", "llvmlite", "nutpie", "numpy", "pymc", "pytensor", "scipy")
 _UNCONSTRAINED = "unconstrained_parameter"
 
-# Compiled samplers kept on disk, about 1 to 4 MB each; the least recently used go.
+# Compiled samplers kept on disk, 1 to 10 MB each; the least recently used go.
 _FILES_MOST = 200
 
 
@@ -106,8 +106,8 @@ def digest(structure: Sequence[Any]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def sampler(name: str, build: Callable[[], pm.Model], labels: Labels) -> CompiledPyMCModel:
-    """A compiled sampler, from disk if it is there.
+def sampler(name: str, build: Callable[[], pm.Model]) -> CompiledPyMCModel:
+    """A compiled sampler, from disk if it is there; `relabelled` gives it labels.
 
     Parameters
     ----------
@@ -115,14 +115,12 @@ def sampler(name: str, build: Callable[[], pm.Model], labels: Labels) -> Compile
         Digest of the structure.
     build : callable
         Makes the model, if it must be compiled.
-    labels : mapping
-        Along each dim of what is sampled.
     """
     kept = _read(name)
     if kept is None:
         kept = _compile(build())
         _write(name, kept)
-    return _assembled(kept, labels)
+    return _assembled(kept)
 
 
 def _compile(model: pm.Model) -> _Kept:
@@ -182,7 +180,7 @@ def _loaded(code: _Code) -> _Native:
     return _Native(library.get_pointer_to_function(code.symbol), (library, environments))
 
 
-def _assembled(kept: _Kept, labels: Labels) -> CompiledPyMCModel:
+def _assembled(kept: _Kept) -> CompiledPyMCModel:
     """nutpie's model, with empty arrays for the data to come."""
     names, slices, shapes = kept.shape_info
     keys = {shared: f"shared_{number}" for number, shared in enumerate(kept.shared)}
@@ -202,17 +200,14 @@ def _assembled(kept: _Kept, labels: Labels) -> CompiledPyMCModel:
         expand_func=None,
         _n_dim=len(kept.start),
         _shapes={name: tuple(shape) for name, shape in zip(names, shapes, strict=True)},
-        _coords=_coords(labels) | _coords({_UNCONSTRAINED: kept.unconstrained}),
+        _coords={_UNCONSTRAINED: pd.Index(kept.unconstrained)},
     )
 
 
 def relabelled(made: CompiledPyMCModel, labels: Labels) -> CompiledPyMCModel:
-    """The same sampler for groups and runs of other names."""
-    return replace(made, _coords=made.coords | _coords(labels))
-
-
-def _coords(labels: Labels) -> dict[str, pd.Index]:
-    return {dim: pd.Index(names) for dim, names in labels.items()}
+    """The same sampler for groups and runs of these names."""
+    coords = {dim: pd.Index(names) for dim, names in labels.items()}
+    return replace(made, _coords=made.coords | coords)
 
 
 @cache
@@ -252,7 +247,8 @@ def _read(name: str) -> _Kept | None:
     if hashlib.sha256(content).digest() != mark:
         say(f"{path}: damaged; the sampler is made again")
         return None
-    os.utime(path)
+    with suppress(OSError):  # gone meanwhile, or where nothing can be written
+        os.utime(path)
     kept: _Kept = pickle.loads(content)
     return kept
 

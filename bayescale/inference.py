@@ -183,7 +183,7 @@ class Sampler:
         if name not in _COMPILED:
             if len(_COMPILED) == _COMPILED_MOST:
                 _COMPILED.pop(next(iter(_COMPILED)))
-            _COMPILED[name] = compiled.sampler(name, lambda: self.model, labels)
+            _COMPILED[name] = compiled.sampler(name, lambda: self.model)
         return compiled.relabelled(_COMPILED[name], labels)
 
     def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:

@@ -115,7 +115,7 @@ def test_what_cannot_be_trusted_is_made_again(
     else:
         mine.parent.chmod(0o777)
     with pytest.raises(AskedToCompileError):
-        compiled.sampler(file.name, build, {})
+        compiled.sampler(file.name, build)
     (line,) = capsys.readouterr().err.splitlines()
     assert HARMS[harm] in line
     assert "the sampler is made again" in line
