@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 TORCH := .venv/.measure
 
-.PHONY: report chromium test lint fast long bench-refits bench-skill lock clean
+.PHONY: report chromium test lint fast long bench-refits bench-rows bench-skill lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -27,6 +27,9 @@ long: $(ENV)
 
 bench-refits: $(ENV)
 	.venv/bin/python tests/benchmarks/refits.py
+
+bench-rows: $(ENV)
+	.venv/bin/python tests/benchmarks/rows.py
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
