@@ -23,8 +23,8 @@ from bayescale.spec import Spec
 
 _PRIOR_DRAWS = 2000
 
-# Replicates that a fit keeps, over draws, runs and corpora, given the posterior and given the prior:
-# 80 MB each. Making and reading them takes some ten copies.
+# Replicates that a fit keeps, over draws, runs and corpora: 80 MB, given the posterior and given
+# the prior. Making and reading them takes some ten copies.
 _REPLICATES_MOST = 10_000_000
 
 
