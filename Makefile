@@ -8,7 +8,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 TORCH := .venv/.measure
 
-.PHONY: report chromium test lint fast long bench-start bench-refits bench-skill full-circle lock clean
+.PHONY: report chromium test lint fast long bench-refits bench-rows bench-skill bench-start \
+	full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -30,6 +31,9 @@ bench-refits: $(ENV)
 
 bench-start: $(ENV)
 	.venv/bin/python tests/benchmarks/start.py
+
+bench-rows: $(ENV)
+	.venv/bin/python tests/benchmarks/rows.py
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py

@@ -67,23 +67,12 @@ def density_of_response(
     return density - np.log(unit(spec, values))
 
 
-def prior_of(
-    values: xr.Dataset, x: Arrays, like: xr.DataArray, rng: np.random.Generator
-) -> xr.Dataset:
-    """The discrepancy at runs before any is seen: a joint draw as `mean`, and no `sd`."""
-    theta = {
-        name: values[discrepancy.PREFIX + name].transpose(*SAMPLE_DIMS).values.reshape(-1, 1, 1)
-        for name in discrepancy.PARAMETERS
-    }
-    params, tokens = (discrepancy.flat_points(x[name], like) for name in ("params", "tokens"))
-    frontier = discrepancy.places(params, tokens, 0.0, np)["s"].max()
-    where = discrepancy.places(params, tokens, frontier, np)
-    drawn = np.empty(params.shape)
-    for i in range(len(params)):  # one draw at a time: n by n each
-        one = {name: value[i : i + 1] for name, value in theta.items()}
-        here = {axis: places[i : i + 1] for axis, places in where.items()}
-        joint = discrepancy.covariance(one, here, here, np)[0]
-        joint[np.diag_indices_from(joint)] *= 1 + 1e-8
-        drawn[i] = np.linalg.cholesky(joint) @ rng.standard_normal(len(joint))
-    draw = like.copy(data=drawn.reshape(like.shape))
-    return xr.Dataset({"mean": draw, "sd": xr.zeros_like(draw)})
+def prior_of(values: xr.Dataset, data: xr.Dataset, rng: np.random.Generator) -> Conditioned:
+    """The processes as the model has them before any of a design's runs is seen.
+
+    Their weights are drawn here; arguments else as for `conditioned`.
+    """
+    dims = (*SAMPLE_DIMS, "inducing")
+    shape = [{**values.sizes, **data.sizes}[dim] for dim in dims]
+    weights = {discrepancy.WEIGHTS: (dims, rng.standard_normal(shape))}
+    return conditioned(values.assign(weights), data)

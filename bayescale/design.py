@@ -92,11 +92,12 @@ def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
     params = np.log(runs.seen_params(spec.params))
     known = runs.known_tokens
     tokens = np.log(table["tokens"])
-    spread = np.zeros((len(table), 0))
-    if not known.all():
+    hidden = np.flatnonzero(~known)
+    spread = np.zeros((len(table), len(hidden)))
+    if hidden.size:
         low, high = np.log(table["tokens_low"]), np.log(table["tokens_high"])
         tokens = tokens.fillna((low + high) / 2)
-        spread = np.diag(((high - low) / _RANGE_IN_SD).where(~known, 0.0))[:, ~known]
+        spread[hidden, np.arange(hidden.size)] = ((high - low) / _RANGE_IN_SD)[~known]
     names = table["run"].to_numpy(object)
     inputs = {"params": params, "tokens": tokens}
     if "unique_tokens" in spec.law.inputs:
@@ -105,7 +106,7 @@ def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
     return xr.Dataset(
         {name: ("run", values.to_numpy()) for name, values in inputs.items()}
         | {"tokens_sd": (("run", "hidden"), spread)},
-        coords={"run": names, "hidden": names[~known.to_numpy()]},
+        coords={"run": names, "hidden": names[hidden]},
     )
 
 

@@ -48,8 +48,8 @@ _JITTER = 1e-8
 # e-folds between places that know of nothing.
 _NOWHERE = 1000.0
 _ROOT2 = np.sqrt(2.0)
-# Draws that are conditioned at once, to bound memory.
-_CHUNK = 100
+# Draws that are conditioned at once, and how many places over them, to bound memory.
+_CHUNK, _PLACES_MOST = 100, 50_000
 
 
 def places(params: Any, tokens: Any, frontier: Any, xp: Any) -> dict[str, Any]:
@@ -288,8 +288,10 @@ class Conditioned:
     def _chunks(
         self, where: dict[str, np.ndarray]
     ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
-        for start in range(0, len(where["s"]), _CHUNK):
-            some = slice(start, start + _CHUNK)
+        total, count = where["s"].shape
+        step = min(_CHUNK, max(1, _PLACES_MOST // count))
+        for start in range(0, total, step):
+            some = slice(start, start + step)
             yield some, {axis: values[some] for axis, values in where.items()}
 
     def _some(self, some: slice) -> dict[str, np.ndarray]:

@@ -31,7 +31,8 @@ class Note:
         `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
         `data-decide`, `infeasible-size`, `law-alone`,
         `printed-allocation`, `no-isoflops`, `budgets-left-out`,
-        `undecided`, `sampled-again`, `overconfident-here`, `missing-glyphs`.
+        `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
+        `missing-glyphs`.
     level : {"failure", "warning", "info"}
     text, mend : str
         What was found, and what to do.
@@ -143,6 +144,22 @@ def conflict_notes(expected: xr.DataArray, observed: xr.DataArray) -> list[Note]
             f"most responses (median {float(observed.median()):.3g}) lie outside the 99 % that "
             f"the prior expects ({lower:.3g} to {upper:.3g})",
             "copy the spec and write priors for this response",
+        )
+    ]
+
+
+def thinned_note(replicated: xr.Dataset, posterior: xr.Dataset) -> list[Note]:
+    """That a fit's replicates are of some of its draws, where they are."""
+    kept, drawn = (d.sizes["chain"] * d.sizes["draw"] for d in (replicated, posterior))
+    if kept == drawn:
+        return []
+    return [
+        Note(
+            "thinned-replicates",
+            "info",
+            f"replicates of the {replicated.sizes['run']} runs are kept for {kept} of {drawn} "
+            "draws, evenly spaced, to bound memory; the posterior is whole",
+            "nothing to do; intervals of single runs in checks are a little coarser",
         )
     ]
 

@@ -179,7 +179,8 @@ def simulated(spec: Spec, data: xr.Dataset, draws: xr.Dataset, seed: int) -> xr.
     missed = None
     if spec.discrepancy:
         like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
-        missed = prior_of(draws, x, like, random(seed, "simulated"))
+        processes = prior_of(draws, data, random(seed, "simulated"))
+        missed = processes.at(x["params"], x["tokens"], like)
     return replicate(spec, draws, x, seed, missed)
 
 

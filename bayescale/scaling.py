@@ -14,7 +14,7 @@ from bayescale.design import Design, design
 from bayescale.fit import Fit
 from bayescale.inference import Sampler, longer
 from bayescale.intervals import SAMPLE_DIMS
-from bayescale.notes import Note, conflict_notes, group_notes, prior_notes
+from bayescale.notes import Note, conflict_notes, group_notes, prior_notes, thinned_note
 from bayescale.predict import replicate, simulated
 from bayescale.predictor import centred_tokens, curve
 from bayescale.runs import Runs
@@ -22,6 +22,10 @@ from bayescale.settings import Settings
 from bayescale.spec import Spec
 
 _PRIOR_DRAWS = 2000
+
+# Replicates that a fit keeps, over draws, runs and corpora: 80 MB, given the posterior and given
+# the prior. Making and reading them takes some ten copies.
+_REPLICATES_MOST = 10_000_000
 
 
 class ScalingModel:
@@ -83,16 +87,18 @@ def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress:
         posterior, stats = sampler.sample(settings, show_progress=show_progress)
         convergence = judge(posterior, stats)
     expected = _replicated(spec, arrays, prior, settings.seed)
+    replicated = _replicated(spec, arrays, posterior, settings.seed, given=True)
     notes = [
         *convergence.notes(),
         *again,
+        *thinned_note(replicated, posterior),
         *conflict_notes(expected["response"], arrays.data["response"]),
         *group_notes(spec, arrays),
         *prior_notes(spec, prior, posterior),
     ]
     groups = {
         "posterior": _finished(spec, arrays, posterior),
-        "posterior_predictive": _replicated(spec, arrays, posterior, settings.seed, given=True),
+        "posterior_predictive": replicated,
         "sample_stats": stats,
         "prior": _finished(spec, arrays, prior),
         "prior_predictive": expected,
@@ -116,8 +122,9 @@ def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
     """The draws with published constants and hidden token counts, without standardised values."""
     finished = draws.assign(spec.law.published(draws, arrays.centre))
     if "tokens_z" in draws:
-        log_tokens = centred_tokens(draws, arrays.data) + np.log(arrays.centre["tokens"])
-        hidden = log_tokens.sel(run=draws["hidden"].values).rename(run="hidden")
+        runs = arrays.data.sel(run=draws["hidden"].values)
+        log_tokens = centred_tokens(draws, runs) + np.log(arrays.centre["tokens"])
+        hidden = log_tokens.rename(run="hidden")
         finished["tokens"] = np.exp(hidden).transpose("chain", "draw", "hidden")
     standardised = [name for name in draws.data_vars if str(name).endswith("_z")]
     return finished.drop_vars(standardised)
@@ -126,7 +133,12 @@ def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
 def _replicated(
     spec: Spec, arrays: Design, draws: xr.Dataset, seed: int, *, given: bool = False
 ) -> xr.Dataset:
-    """New responses at the fit's own runs, given draws of everything, and the runs themselves."""
+    """New responses at the fit's own runs, given draws of everything, and the runs themselves.
+
+    Of evenly spaced draws, where all would be more than `_REPLICATES_MOST` numbers.
+    """
+    total = draws.sizes["chain"] * draws.sizes["draw"] * arrays.data["response"].size
+    draws = draws.isel(draw=slice(None, None, -(-total // _REPLICATES_MOST)))
     if not (spec.discrepancy and given):
         return xr.Dataset({"response": simulated(spec, arrays.data, draws, seed)})
     x = inputs_at(arrays.data, draws)

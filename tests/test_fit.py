@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescale import Fit, Runs, ScalingModel, Settings, Spec
+from bayescale import Fit, Runs, ScalingModel, Settings, Spec, plots
 from bayescale.errors import BayescaleError, FitError, RunsError
+from bayescale.intervals import holds, interval
 from bayescale.reference import least_squares, reference_runs
 
 SHORT = Settings(draws=200, tune=200, chains=2)
@@ -104,6 +105,21 @@ def test_short_chains_are_marked(table: Runs) -> None:
     fit = ScalingModel("compute-only").fit(table, Settings(draws=100, tune=100, chains=2))
     assert not fit.convergence.passed
     assert "unconverged" in codes(fit)
+
+
+def test_replicates_of_many_runs_are_thinned_and_the_posterior_is_not(
+    fitted: Fit, table: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bayescale.scaling._REPLICATES_MOST", 100 * len(table))
+    fit = ScalingModel("compute-only").fit(table, SHORT)
+    assert fit.posterior.sizes["draw"] == SHORT.draws
+    assert dict(fit.replicates().sizes) == {"chain": 2, "draw": 50, "run": len(table)}
+    assert dict(fit.replicates("prior").sizes) == {"chain": 1, "draw": 100, "run": len(table)}
+    assert "thinned-replicates" in codes(fit) - codes(fitted)
+    inside = holds(interval(fit.replicates()), fit.observed).mean()
+    assert abs(inside - holds(interval(fitted.replicates()), fitted.observed).mean()) < 0.15
+    assert plots.check(fit).axes
+    xr.testing.assert_equal(Fit.load(fit.save(tmp_path / "fit")).replicates(), fit.replicates())
 
 
 def test_a_group_of_one_level_is_said(table: Runs) -> None:
