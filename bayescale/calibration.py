@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayescale import priors
 from bayescale.design import design
 from bayescale.inference import Sampler
 from bayescale.intervals import SAMPLE_DIMS
@@ -49,7 +50,7 @@ def simulated_ranks(
     """
     sampler = Sampler(spec, design(spec, runs))
     total = first + simulations
-    truth = sampler.prior(total, settings.seed)
+    truth = priors.draws(spec, sampler.design, total, settings.seed)
     responses = simulated(spec, sampler.design.data, truth, settings.seed).isel(chain=0)
     rows = {}
     for i in range(first, total):

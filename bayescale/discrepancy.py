@@ -44,12 +44,13 @@ _TYPICAL = {
     "local_length_split": 1.5,
     "local_growth": 0.45,
 }
-_JITTER = 1e-8
+JITTER = 1e-8
 # e-folds between places that know of nothing.
 _NOWHERE = 1000.0
 _ROOT2 = np.sqrt(2.0)
-# Draws that are conditioned at once, and how many places over them, to bound memory.
-_CHUNK, _PLACES_MOST = 100, 50_000
+# Draws that are conditioned at once, and places over all of them: few, so that the arrays between
+# steps stay in the processor's cache.
+_CHUNK, _PLACES_MOST = 100, 1_000
 
 
 def places(params: Any, tokens: Any, frontier: Any, xp: Any) -> dict[str, Any]:
@@ -60,28 +61,30 @@ def places(params: Any, tokens: Any, frontier: Any, xp: Any) -> dict[str, Any]:
 
 
 def covariance(theta: Mapping[str, Any], one: Any, other: Any, xp: Any) -> Any:
-    """Prior covariance between two sets of places: (..., one, other)."""
+    """Prior covariance between two sets of places: (..., one, other).
+
+    `theta` holds scalars, or draws as (..., 1), here and below.
+    """
     apart = {axis: one[axis][..., :, None] - other[axis][..., None, :] for axis in ("s", "r")}
-    long = _matern(theta, "", apart, xp) * theta["amplitude"] ** 2
-    grown = [theta["local_amplitude"] * xp.exp(theta["local_growth"] * x["depth"][..., :, None])
-             for x in (one, other)]  # fmt: skip
-    return long + grown[0] * _across(grown[1]) * _matern(theta, "local_", apart, xp)
+    here, there = (local_deviation(theta, where, xp) for where in (one, other))
+    long = theta["amplitude"][..., None] ** 2 * _matern(theta, "", apart, xp)
+    return long + here[..., :, None] * there[..., None, :] * _matern(theta, "local_", apart, xp)
+
+
+def local_deviation(theta: Mapping[str, Any], where: Any, xp: Any) -> Any:
+    """Prior standard deviation of the local process at places: (..., places)."""
+    return theta["local_amplitude"] * xp.exp(theta["local_growth"] * where["depth"])
 
 
 def variance(theta: Mapping[str, Any], where: Any, xp: Any) -> Any:
     """Prior variance at places: (..., places)."""
-    grown = theta["local_amplitude"] * xp.exp(theta["local_growth"] * where["depth"][..., :, None])
-    return theta["amplitude"][..., 0] ** 2 + grown[..., 0] ** 2
-
-
-def _across(column: Any) -> Any:
-    return column.swapaxes(-1, -2) if isinstance(column, np.ndarray) else column.T
+    return theta["amplitude"] ** 2 + local_deviation(theta, where, xp) ** 2
 
 
 def _matern(theta: Mapping[str, Any], kind: str, apart: Mapping[str, Any], xp: Any) -> Any:
-    scaled = apart["s"] ** 2 * (5 / theta[f"{kind}length_compute"] ** 2)
-    scaled = scaled + apart["r"] ** 2 * (5 / theta[f"{kind}length_split"] ** 2)
-    t = xp.sqrt(scaled + 1e-12)  # off zero, where the root has no gradient
+    lengths = (theta[f"{kind}length_{axis}"][..., None] for axis in ("compute", "split"))
+    s, r = (5 / length**2 for length in lengths)
+    t = xp.sqrt(apart["s"] ** 2 * s + apart["r"] ** 2 * r + 1e-12)  # off 0: the root has a slope
     return (1 + t + t * t / 3) * xp.exp(-t)
 
 
@@ -104,7 +107,7 @@ def inducing(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     if len(params) <= INDUCING:
         return np.arange(len(params))
     where = places(params, tokens, ((params + tokens) / _ROOT2).max(), np)
-    theta = {name: np.full((1, 1), value) for name, value in _TYPICAL.items()}
+    theta = {name: np.float64(value) for name, value in _TYPICAL.items()}
     left = variance(theta, where, np).copy()
     factor = np.zeros((INDUCING, len(params)))
     chosen: list[int] = []
@@ -121,88 +124,6 @@ def inducing(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return np.sort(chosen)
 
 
-@dataclass(frozen=True)
-class Sampled:
-    """The processes at the runs for one point of the sampler, as PyTensor graphs.
-
-    Attributes
-    ----------
-    weights : tensor (inducing)
-        Values at the stand-ins, whitened: standard Normal before the runs are seen.
-    missed : tensor (run)
-        Value at each run, given the weights.
-    own : tensor (run)
-        Variance of it that the stand-ins leave.
-    correction : tensor ()
-        What to add to the log density, as the sampler moves in `standard` and not in the weights.
-    """
-
-    weights: Any
-    missed: Any
-    own: Any
-    correction: Any
-
-
-def sampled(
-    theta: Mapping[str, Any],
-    *,
-    runs: Any,
-    stand_in: Any,
-    residual: Any,
-    noise: Any,
-    tails: Any,
-    standard: Any,
-    pt: Any,
-) -> Sampled:
-    """The processes where the sampler's standard coordinates put them.
-
-    The coordinates are centred and scaled by what the runs would say if the noise were Normal,
-    each run's variance widened by how far off it lies (one step of reweighting). Normal noise
-    leaves them standard Normal, heavier tails nearly so; the density is exact either way.
-
-    Parameters
-    ----------
-    theta : mapping
-        The processes' parameters, scalars as (1, 1).
-    runs, stand_in : mapping
-        Places of the runs and of those that stand in for all.
-    residual : tensor (run)
-        Response minus law, in units in which the amplitude is a share.
-    noise : tensor ()
-        Squared scale of single runs.
-    tails : tensor () or None
-        Degrees of freedom of the noise; None if it is Normal.
-    standard : tensor (inducing)
-    pt : module
-        `pytensor.tensor`.
-    """
-    count = stand_in["s"].shape[0]
-    among = covariance(theta, stand_in, stand_in, pt)
-    size = theta["amplitude"][0, 0] ** 2
-    root = pt.linalg.cholesky(among + pt.eye(count) * size * _JITTER)
-    # Inverting the small root and multiplying is half as dear as solving for every run.
-    inverse = pt.linalg.solve_triangular(root, pt.eye(count), lower=True)
-    low = inverse @ covariance(theta, stand_in, runs, pt)
-    own = pt.maximum(variance(theta, runs, pt) - (low**2).sum(0), 0)
-
-    def known(each: Any) -> tuple[Any, Any]:
-        """Root of the weights' precision, and that root times their mean."""
-        weighted = low / each
-        inner = pt.linalg.cholesky(pt.eye(count) + weighted @ low.T)
-        return inner, pt.linalg.solve_triangular(inner, weighted @ residual, lower=True)
-
-    each = own + noise
-    inner, pulled = known(each)
-    if tails is not None:
-        middle = pt.linalg.solve_triangular(inner.T, pulled, lower=False)
-        off = (residual - middle @ low) ** 2 / each
-        inner, pulled = known(each * (tails + off) / (tails + 1))
-    weights = pt.linalg.solve_triangular(inner.T, pulled + standard, lower=False)
-    volume = pt.log(pt.diagonal(inner)).sum()
-    correction = ((standard**2).sum() - (weights**2).sum()) / 2 - volume
-    return Sampled(weights, weights @ low, own, correction)
-
-
 @dataclass(frozen=True, eq=False)
 class Conditioned:
     """The processes for every draw of their weights; places are looked up as needed.
@@ -210,12 +131,12 @@ class Conditioned:
     Attributes
     ----------
     theta : dict
-        Parameters, each (sample, 1, 1).
+        Parameters, each (sample, 1).
     stand_in : dict
         Places (inducing).
     frontier : float
-    root : ndarray (sample, inducing, inducing)
-        Cholesky factor of the covariance among the stand-ins.
+    inverse : ndarray (sample, inducing, inducing)
+        Of the Cholesky factor of the covariance among the stand-ins.
     weights : ndarray (sample, inducing)
         Values at the stand-ins in that factor's coordinates.
     """
@@ -223,7 +144,7 @@ class Conditioned:
     theta: dict[str, np.ndarray]
     stand_in: dict[str, np.ndarray]
     frontier: float
-    root: np.ndarray
+    inverse: np.ndarray
     weights: np.ndarray
 
     def at(self, params: xr.DataArray, tokens: xr.DataArray, like: xr.DataArray) -> xr.Dataset:
@@ -300,7 +221,7 @@ class Conditioned:
     def _coordinates(self, some: slice, here: dict[str, np.ndarray]) -> np.ndarray:
         """Points in the stand-ins' coordinates: (sample, inducing, run)."""
         across = covariance(self._some(some), self.stand_in, here, np)
-        return np.linalg.solve(self.root[some], across)
+        return self.inverse[some] @ across
 
 
 def flat_points(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
@@ -324,18 +245,18 @@ def condition(
         Largest s of the runs that were seen.
     """
     theta = {
-        name: draws[PREFIX + name].transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1, 1)
+        name: draws[PREFIX + name].transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1)
         for name in PARAMETERS
     }
     middle = places(stand_in["params"], stand_in["tokens"], frontier, np)
     weights = draws[WEIGHTS].transpose(*SAMPLE_DIMS, "inducing").to_numpy()
     weights = weights.reshape(-1, weights.shape[-1])
     total, count = weights.shape
-    root = np.empty((total, count, count))
+    inverse = np.empty((total, count, count))
     for start in range(0, total, _CHUNK):
         some = slice(start, start + _CHUNK)
         one = {name: value[some] for name, value in theta.items()}
         among = covariance(one, middle, middle, np)
-        jitter = one["amplitude"] ** 2 * _JITTER
-        root[some] = np.linalg.cholesky(among + np.eye(count) * jitter)
-    return Conditioned(theta, middle, frontier, root, weights)
+        jitter = one["amplitude"][..., None] ** 2 * JITTER
+        inverse[some] = np.linalg.inv(np.linalg.cholesky(among + np.eye(count) * jitter))
+    return Conditioned(theta, middle, frontier, inverse, weights)

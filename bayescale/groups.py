@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from bayescale.design import Centre
 from bayescale.discrepancy import Conditioned
 from bayescale.notes import Note, listed
 from bayescale.runs import Runs
+from bayescale.seeds import random
 from bayescale.spec import Spec
 
 # The label under which a group that was not named is drawn.
@@ -52,11 +52,6 @@ class Fitted(Protocol):
     def seed(self) -> int:
         """Of the draws for new groups and runs."""
         ...
-
-
-def random(seed: int, *names: str) -> np.random.Generator:
-    """Random numbers that depend on what they are for, not on what was drawn before."""
-    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:

@@ -16,7 +16,7 @@ import nutpie
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from bayescale import compiled, discrepancy
+from bayescale import compiled
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design
 from bayescale.progress import RefitProgress, SamplingProgress
@@ -66,22 +66,10 @@ class Sampler:
 
     @cached_property
     def model(self) -> pm.Model:
-        """PyMC's model, which only priors, PyMC's sampler and a compiler need."""
+        """PyMC's model, which only PyMC's sampler and a compiler need."""
         from bayescale.model import build  # a second or two to load
 
         return build(self.spec, self.design)
-
-    def prior(self, draws: int, seed: int) -> xr.Dataset:
-        """Draws from the prior of everything in the posterior."""
-        import pymc as pm
-
-        names = [v.name for v in (*self.model.free_RVs, *self.model.deterministics)]
-        names = [name for name in names if name != discrepancy.WEIGHTS]  # given the runs, all of it
-        with _quiet():
-            tree = pm.sample_prior_predictive(
-                draws, model=self.model, var_names=names, random_seed=seed
-            )
-        return tree["prior"].to_dataset()
 
     def sample(
         self,

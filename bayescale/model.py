@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 
 from bayescale import discrepancy
 from bayescale.design import Design
+from bayescale.discrepancy_graph import sampled
 from bayescale.laws.base import Values
 from bayescale.noise import deviation, unit
 from bayescale.predictor import centred_tokens, curve
@@ -60,12 +61,12 @@ def _missed(spec: Spec, values: Values, x: Values) -> None:
     def processes(observed: Any, *inputs: Any) -> tuple[Any, Any, Any]:
         """The processes, what they leave of the residuals, and the squared scale of the noise."""
         deviation, scale, standard, *rest = inputs
-        theta = {name: value[None, None] for name, value in zip(names, rest, strict=False)}
+        theta = dict(zip(names, rest, strict=False))
         mean, params, tokens, stated, few_params, few_tokens, *tails = rest[len(names) :]
         # A hidden count lies where its latent value puts it, but does not move the frontier.
         frontier = discrepancy.places(params, stated, 0.0, pt)["s"].max()
         residual, noise = (observed - mean) / scale, (deviation / scale) ** 2
-        drawn = discrepancy.sampled(
+        drawn = sampled(
             theta,
             runs=discrepancy.places(params, tokens, frontier, pt),
             stand_in=discrepancy.places(few_params, few_tokens, frontier, pt),
@@ -73,7 +74,6 @@ def _missed(spec: Spec, values: Values, x: Values) -> None:
             noise=noise,
             tails=tails[0] if tails else None,
             standard=standard,
-            pt=pt,
         )
         return drawn, residual - drawn.missed, pt.sqrt(drawn.own + noise)
 

@@ -18,12 +18,12 @@ from bayescale.errors import BayescaleError
 from bayescale.extrapolation import distance
 from bayescale.fit import Fit
 from bayescale.folds import training_flops
-from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS, flat, interval, one_chain
 from bayescale.laws.base import Values
 from bayescale.noise import around, scatter
 from bayescale.predictor import curve
 from bayescale.runs import Runs
+from bayescale.seeds import random
 from bayescale.settings import PROB
 
 # Tokens per parameter: from a tenth of the fewest anybody trains with to ten times the most.

@@ -16,13 +16,14 @@ from bayescale.conditioning import inputs_at, prior_of
 from bayescale.design import centred, log_inputs
 from bayescale.errors import BayescaleError, Problem, RunsError
 from bayescale.extrapolation import distance, extrapolation_note
-from bayescale.groups import Fitted, effects_at, random, resolve
+from bayescale.groups import Fitted, effects_at, resolve
 from bayescale.intervals import SAMPLE_DIMS, interval
 from bayescale.laws.base import Values
 from bayescale.noise import around, scatter, unit
 from bayescale.notes import Note
 from bayescale.predictor import curve
 from bayescale.runs import Runs
+from bayescale.seeds import random
 from bayescale.settings import PROB
 from bayescale.spec import Spec
 

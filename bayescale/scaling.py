@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from bayescale import priors
 from bayescale.conditioning import conditioned, inputs_at
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design, design
@@ -77,7 +78,7 @@ class ScalingModel:
 def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress: bool) -> Fit:
     """Fit through a sampler that may have been compiled before; `runs` made its design."""
     spec, arrays = sampler.spec, sampler.design
-    prior = sampler.prior(_PRIOR_DRAWS, settings.seed)
+    prior = priors.draws(spec, arrays, _PRIOR_DRAWS, settings.seed)
     posterior, stats = sampler.sample(settings, show_progress=show_progress)
     convergence, again = judge(posterior, stats), []
     usual = replace(settings, seed=spec.settings.seed) == spec.settings

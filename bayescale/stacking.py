@@ -14,12 +14,12 @@ import xarray as xr
 from bayescale import folder
 from bayescale.errors import BayescaleError, FitError
 from bayescale.fit import Fit, Points, as_points
-from bayescale.groups import random
 from bayescale.intervals import flat, one_chain
 from bayescale.invert import Inverse, answer
 from bayescale.notes import Note
 from bayescale.predict import Kind, Prediction
 from bayescale.runs import Runs
+from bayescale.seeds import random
 from bayescale.spec import Spec
 
 _FORMAT = 1

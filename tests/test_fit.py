@@ -53,8 +53,8 @@ def test_what_a_fit_holds_has_names(fitted: Fit) -> None:
     assert fitted.convergence.passed
 
 
-def test_replicates_are_pymcs_posterior_predictive(table: Runs) -> None:
-    """Our own scatter around our own curve against `pm.sample_posterior_predictive`."""
+def test_replicates_are_pymcs_prior_predictive(table: Runs) -> None:
+    """Our own scatter around our own curve against `pm.sample_prior_predictive`, draw by draw."""
     import pymc as pm
 
     from bayescale.design import design
@@ -65,19 +65,41 @@ def test_replicates_are_pymcs_posterior_predictive(table: Runs) -> None:
     for name in ("chinchilla", "compute-only-corpora"):
         spec = Spec.load(name)
         sampler = Sampler(spec, design(spec, table))
-        draws = sampler.prior(4000, seed=1).isel(draw=slice(0, 400))
+        tree = pm.sample_prior_predictive(400, model=sampler.model, random_seed=3)
+        draws, theirs = tree["prior"].to_dataset(), tree["prior_predictive"]["observed"]
         x = {str(k): sampler.design.data[k] for k in sampler.design.data.data_vars}
         x["tokens"] = centred_tokens(draws, x)
         ours = replicate(spec, draws, x, seed=2)
-        tree = xr.DataTree.from_dict({"posterior": draws})
-        theirs = pm.sample_posterior_predictive(
-            tree, model=sampler.model, random_seed=3, progressbar=False
-        )["posterior_predictive"]["observed"]
         ours = np.log(ours) if spec.noise.on == "log" else ours
-        sigma = draws["sigma"]
-        gap = ((ours - theirs) / sigma).values.ravel()  # difference of two noises of unit scale
+        gap = ((ours - theirs) / draws["sigma"]).values.ravel()  # of two noises of unit scale
         assert abs(np.median(gap)) < 0.05
         assert 0.8 < np.subtract(*np.percentile(gap, [75, 25])) / (1.349 * np.sqrt(2)) < 1.25
+
+
+def test_our_prior_is_that_of_the_model(table: Runs) -> None:
+    """Draws without PyMC against `pm.sample_prior_predictive`: names, dims, spread."""
+    import pymc as pm
+    from scipy.stats import ks_2samp
+
+    from bayescale import priors
+    from bayescale.design import design
+    from bayescale.inference import Sampler
+
+    for name in ("compute-only", "compute-only-corpora", "forecast"):
+        spec = Spec.load(name)
+        sampler = Sampler(spec, design(spec, table))
+        ours = priors.draws(spec, sampler.design, 4000, seed=1)
+        names = [str(v) for v in ours]
+        theirs = pm.sample_prior_predictive(
+            4000, model=sampler.model, var_names=names, random_seed=2
+        )["prior"].to_dataset()
+        for variable in names:
+            assert set(ours[variable].dims) == set(theirs[variable].dims)
+            first = {dim: 0 for dim in ours[variable].dims[2:]}
+            one, other = (draws[variable].isel(first).values.ravel() for draws in (ours, theirs))
+            assert ks_2samp(one, other).pvalue > 1e-4, variable
+        left = {v.name for v in sampler.model.free_RVs} - {*names, "discrepancy_z"}
+        assert all(variable.endswith("_z") for variable in left)
 
 
 def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(

@@ -14,11 +14,21 @@ from scipy import stats
 from scipy.special import logsumexp
 from test_recovery import TRUTH, ladder, simulate
 
-from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec, discrepancy
+from bayescale import (
+    BayescaleError,
+    Fit,
+    Runs,
+    ScalingModel,
+    Settings,
+    Spec,
+    discrepancy,
+    discrepancy_ops,
+)
 from bayescale.backtest import backtest, calibrate, read_suite, rolling, split, summary
 from bayescale.comparison import compare
 from bayescale.design import design
 from bayescale.discrepancy import condition, covariance, inducing, places
+from bayescale.discrepancy_graph import sampled
 from bayescale.unseen import OneByOne
 
 RNG = np.random.default_rng(0)
@@ -53,7 +63,7 @@ def case() -> tuple[dict, list[np.ndarray], xr.DataArray]:
     frontier = ((params + tokens)[:count] / np.sqrt(2)).max()
     dense = []
     for i in range(3):
-        theta = {n: np.full((1, 1), float(draws[discrepancy.PREFIX + n][0, i]))
+        theta = {n: np.float64(draws[discrepancy.PREFIX + n][0, i])
                  for n in discrepancy.PARAMETERS}  # fmt: skip
         where = places(params, tokens, frontier, np)
         dense.append(covariance(theta, where, where, np) + np.eye(count + points) * NOISE)
@@ -66,10 +76,10 @@ def drawn(asked: dict, share: np.ndarray, draw: int, standard: Any, tails: Any =
     """The sampler's graph of the processes given the first 12 runs."""
     values = {n: float(asked["draws"][discrepancy.PREFIX + n][0, draw])
               for n in discrepancy.PARAMETERS}  # fmt: skip
-    theta = {name: pt.as_tensor(np.full((1, 1), value)) for name, value in values.items()}
+    theta = {name: pt.as_tensor(value) for name, value in values.items()}
     where = places(asked["params"][:12], asked["tokens"][:12], asked["frontier"], np)
     where = {axis: pt.as_tensor(value) for axis, value in where.items()}
-    return discrepancy.sampled(
+    return sampled(
         theta,
         runs=where,
         stand_in=where,
@@ -77,8 +87,27 @@ def drawn(asked: dict, share: np.ndarray, draw: int, standard: Any, tails: Any =
         noise=pt.as_tensor(NOISE),
         tails=tails,
         standard=standard,
-        pt=pt,
     )
+
+
+def test_the_samplers_covariance_has_the_formulas_values_and_slopes() -> None:
+    """In one pass over the pairs, against the formula step by step and its gradient."""
+    theta = {name: pt.as_tensor(RNG.lognormal(0, 0.5)) for name in discrepancy.PARAMETERS}
+    where = [
+        places(pt.as_tensor(RNG.normal(size=count)), pt.as_tensor(RNG.normal(size=count)), 1, pt)
+        for count in (5, 9)
+    ]
+    pull = RNG.normal(size=(5, 9))
+    columns = {name: value[None] for name, value in theta.items()}
+    inputs = [*theta.values(), *where[0].values(), *where[1].values()]
+    both = [discrepancy_ops.covariance(theta, *where), covariance(columns, *where, pt)]
+    for mode in ("FAST_COMPILE", "NUMBA"):
+        ours, formula = (
+            pytensor.function([], [one, *pytensor.grad((one * pull).sum(), inputs)], mode=mode)()
+            for one in both
+        )
+        for got, expected in zip(ours, formula, strict=True):
+            assert got == pytest.approx(expected, rel=1e-9, abs=1e-11)
 
 
 def test_the_samplers_density_is_that_of_a_dense_gaussian(case) -> None:

@@ -6,12 +6,12 @@ import xarray as xr
 
 from bayescale.bundled import published_laws
 from bayescale.errors import BayescaleError
-from bayescale.groups import random
 from bayescale.plan.allocation import optimal_tokens, optimum, power, printed_allocation
 from bayescale.plan.curve import Curve
 from bayescale.plan.isoflop import power_law
 from bayescale.plan.overhead import overhead
 from bayescale.plan.serving import Prices, Serving, cost_by_size, serve
+from bayescale.seeds import random
 
 GOPHER = 5.76e23
 CHINCHILLA_LAWS = ("hoffmann-2022", "devries-2023", "besiroglu-2024", "muennighoff-2023")

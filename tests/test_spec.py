@@ -2,10 +2,11 @@ import numpy as np
 import pymc as pm
 import pytest
 import xarray as xr
+from scipy.stats import ks_2samp
 
-from bayescale import Spec, bundled
+from bayescale import Runs, Spec, bundled, priors
+from bayescale.design import design
 from bayescale.errors import BayescaleError, SpecError
-from bayescale.priors import log_density
 from bayescale.spec import DISTRIBUTIONS, Prior
 
 TEXT = bundled.specs()["chinchilla"].read_text("utf-8")
@@ -69,9 +70,20 @@ def test_another_response_and_no_groups() -> None:
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_draws_of_a_prior_are_spread_as_pymcs(name: str) -> None:
+    given = dict(zip(DISTRIBUTIONS[name][0], (0.7, 1.8, 0.6), strict=False))
+    spec = Spec.load("kaplan").replace(groups=False)
+    spec = spec.model_copy(update={"priors": {"level": Prior(dist=name, **given)}})
+    runs = Runs.read("open-llm-bpc")
+    ours = priors.draws(spec, design(spec, runs), 20_000, seed=1)["level"].to_numpy().ravel()
+    theirs = pm.draw(getattr(pm, name).dist(**given), 20_000, random_seed=2)
+    assert ks_2samp(ours, theirs).statistic < 0.02  # exceeded once in 700 times by chance
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_the_density_of_a_prior_is_pymcs(name: str) -> None:
     given = dict(zip(DISTRIBUTIONS[name][0], (0.7, 1.8, 0.6), strict=False))
     values = np.array([-0.4, 0.01, 0.3, 0.9, 2.5, 40.0])
     theirs = pm.logp(getattr(pm, name).dist(**given), values).eval(mode="FAST_COMPILE")
-    ours = log_density(Prior(dist=name, **given), xr.DataArray(values, dims="draw"))
+    ours = priors.log_density(Prior(dist=name, **given), xr.DataArray(values, dims="draw"))
     assert ours.to_numpy() == pytest.approx(theirs, rel=1e-8)

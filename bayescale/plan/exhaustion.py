@@ -16,7 +16,6 @@ import numpy as np
 import xarray as xr
 
 from bayescale.fit import Fit
-from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.laws import LAWS
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, best_split
@@ -24,6 +23,7 @@ from bayescale.plan.curve import Curve
 from bayescale.plan.mixture import Mixture, as_curve
 from bayescale.plan.scenario import Scenario
 from bayescale.plan.solve import Given, exp, log, root
+from bayescale.seeds import random
 from bayescale.stacking import Stack
 
 # Draws on which laws are evaluated; the dates use all of the scenario's.

@@ -13,12 +13,12 @@ import numpy as np
 import xarray as xr
 
 from bayescale.design import log_inputs
-from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import Note, listed
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.regression import regression_draws
 from bayescale.runs import Runs
+from bayescale.seeds import random
 from bayescale.spec import Spec
 
 _DRAWS = 4000

@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 
 from bayescale.fit import Fit
-from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.laws import Law
 from bayescale.laws.base import Values
 from bayescale.plan.curve import Curve
 from bayescale.points import check_groups
+from bayescale.seeds import random
 from bayescale.stacking import Stack
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import BayescaleError
-from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.runs import Runs
+from bayescale.seeds import random
 
 _RECORDS = 4
 

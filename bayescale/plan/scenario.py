@@ -22,9 +22,9 @@ from scipy import stats
 
 from bayescale import bundled
 from bayescale.errors import BayescaleError
-from bayescale.groups import random
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.plan.regression import trend
+from bayescale.seeds import random
 from bayescale.spec import one_line
 
 # Longest answer; what grows for longer leaves every range.

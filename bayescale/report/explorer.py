@@ -12,7 +12,7 @@ import shapely
 
 from bayescale.design import centred, log_inputs
 from bayescale.fit import Fit
-from bayescale.groups import NEW, effects_at, random
+from bayescale.groups import NEW, effects_at
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.noise import scatter
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
@@ -21,6 +21,7 @@ from bayescale.plots import training_compute
 from bayescale.report.browser import packed
 from bayescale.report.sentences import say
 from bayescale.runs import QUANTITIES
+from bayescale.seeds import random
 from bayescale.settings import PROB
 
 # Numbers in the page, of 4 bytes each, a third more as text: 1.7 MB of the 3 that a page may have.
