@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import signal
 import threading
@@ -215,13 +216,27 @@ def _crew(workers: Workers, jobs: int) -> Iterator[_Crew]:
         finally:
             threads.shutdown(cancel_futures=True)
         return
-    processes = loky.ProcessPoolExecutor(number, initializer=_follow, initargs=(os.getpid(),))
+    with _silent_tracker():
+        processes = loky.ProcessPoolExecutor(number, initializer=_follow, initargs=(os.getpid(),))
     try:
         yield _Crew(processes, cores)
     except BaseException:
         processes.shutdown(kill_workers=True)
         raise
     processes.shutdown()
+
+
+@contextmanager
+def _silent_tracker() -> Iterator[None]:
+    """Have loky's tracker of semaphores clear up what Ctrl-C leaves to it without a warning."""
+    said = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [said, "ignore:resource_tracker"]))
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONWARNINGS")
+        if said is not None:
+            os.environ["PYTHONWARNINGS"] = said
 
 
 def _follow(leader: int) -> None:
@@ -266,12 +281,17 @@ def _cluster(address: str, jobs: int) -> Iterator[_Crew]:
                 raise BayescaleError(f"{address}: worker {worker} has {other}")
         slots = sum(client.nthreads().values())
         cores = max(1, slots // jobs)
+        log = logging.getLogger("distributed.client")
+        level = log.level
+        log.setLevel(logging.CRITICAL)  # what it would log ends in the error below
         try:
             yield _Crew(client.get_executor(pure=False), cores, (KilledWorker,))
         except CancelledError as error:
             raise BayescaleError(
                 f"{address}: the cluster went away; finished fits are kept: run this again"
             ) from error
+        finally:
+            log.setLevel(level)
 
 
 @cache
