@@ -268,7 +268,7 @@ def _cluster(address: str, jobs: int) -> Iterator[_Crew]:
             f"{address}: no Dask scheduler answers within {_ANSWER_WITHIN} s; start one with "
             "`dask scheduler`, or mend the address"
         ) from error
-    with client:
+    with _silent_client(), client:
         try:
             client.wait_for_workers(1, timeout=_WORKER_WITHIN)
         except TimeoutError as error:
@@ -281,17 +281,24 @@ def _cluster(address: str, jobs: int) -> Iterator[_Crew]:
                 raise BayescaleError(f"{address}: worker {worker} has {other}")
         slots = sum(client.nthreads().values())
         cores = max(1, slots // jobs)
-        log = logging.getLogger("distributed.client")
-        level = log.level
-        log.setLevel(logging.CRITICAL)  # what it would log ends in the error below
         try:
             yield _Crew(client.get_executor(pure=False), cores, (KilledWorker,))
         except CancelledError as error:
             raise BayescaleError(
                 f"{address}: the cluster went away; finished fits are kept: run this again"
             ) from error
-        finally:
-            log.setLevel(level)
+
+
+@contextmanager
+def _silent_client() -> Iterator[None]:
+    """Without what Dask's client logs of a scheduler that is gone; an error of ours says it."""
+    log = logging.getLogger("distributed.client")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 @cache
