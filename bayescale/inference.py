@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _COMPILED: dict[str, Any] = {}
 _COMPILED_MOST = 16
 
-# PyMC and PyTensor build and compile for one thread at a time.
+# PyMC and PyTensor build and compile for one thread at a time: of a model built beside another,
+# the order of some sums differed, and with it the draws.
 _BUILDING = threading.RLock()
 
 # A refit is judged on about this many of its draws. Neighbours tell little that is new, and judging
@@ -71,7 +72,8 @@ class Sampler:
         """PyMC's model, which only priors, PyMC's sampler and a compiler need."""
         from bayescale.model import build  # a second or two to load
 
-        return build(self.spec, self.design)
+        with _BUILDING:
+            return build(self.spec, self.design)
 
     def prior(self, draws: int, seed: int) -> xr.Dataset:
         """Draws from the prior of everything in the posterior."""
