@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayescale.errors import BayescaleError as BayescaleError
     from bayescale.fit import Fit as Fit
     from bayescale.laws import LAWS as LAWS
+    from bayescale.many import Workers as Workers
     from bayescale.predict import Prediction as Prediction
     from bayescale.runs import Runs as Runs
     from bayescale.scaling import ScalingModel as ScalingModel
@@ -32,6 +33,7 @@ _HOMES = {
     "ScalingModel": "scaling",
     "Settings": "settings",
     "Spec": "spec",
+    "Workers": "many",
     "compare": "comparison",
     "load": "stacking",
     "stack": "stacking",
@@ -47,6 +49,7 @@ __all__ = [
     "ScalingModel",
     "Settings",
     "Spec",
+    "Workers",
     "compare",
     "load",
     "stack",

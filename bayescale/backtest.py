@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,15 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.convergence import Convergence
-from bayescale.design import design
+from bayescale.design import Design, design
 from bayescale.errors import BayescaleError
 from bayescale.inference import Sampler
+from bayescale.many import Workers, perform
 from bayescale.notes import Note
 from bayescale.runs import Runs
-from bayescale.scaling import ScalingModel
+from bayescale.scaling import fit_with
 from bayescale.scores import averaged, scores
-from bayescale.settings import PROB
+from bayescale.settings import PROB, Settings
 from bayescale.spec import Spec
 from bayescale.unseen import Unseen
 
@@ -63,7 +64,8 @@ class Backtest:
         for ln(response).
     convergence : Convergence
     seconds : float
-        To compile (once a process), fit and predict.
+        To compile (once a worker), fit and predict, on the worker's share of the cores; of a fit
+        that was finished before, those that it took then.
     """
 
     split: Split
@@ -181,22 +183,124 @@ def find_splits(runs: Runs | None, train: str | None, suite: Path | None) -> lis
     return splits
 
 
-def backtest(spec: Spec, one: Split, *, seed: int = 0, show_progress: bool = True) -> Backtest:
+def backtest(
+    spec: Spec,
+    one: Split,
+    *,
+    seed: int = 0,
+    cores: int | None = None,
+    show_progress: bool = True,
+) -> Backtest:
     """Fit the training runs of a split, and score predictions of its test runs as new runs.
+
+    Parameters
+    ----------
+    spec : Spec
+    one : Split
+    seed : int
+    cores : int, optional
+        How many chains are sampled at a time; by default as many as there are cores.
+    show_progress : bool
 
     Raises
     ------
     BayescaleError
         If the runs lack what the spec needs, or the spec has several corpora.
     """
-    if spec.corpora:
-        raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
+    _check_one_response(spec)
     start = time.perf_counter()
+    sampler = Sampler(spec, design(spec, one.train))
     settings = replace(spec.settings, seed=seed)
-    fit = ScalingModel(spec).fit(one.train, settings, show_progress=show_progress)
+    fit = fit_with(sampler, one.train, settings, show_progress=show_progress, cores=cores)
     logs = _logs(spec, one, fit.predict(one.test, "run").draws)
     points = scored(one, spec.response, logs)
     return Backtest(one, spec, points, fit.convergence, time.perf_counter() - start)
+
+
+def backtests(
+    specs: Sequence[Spec],
+    splits: Sequence[Split],
+    *,
+    seed: int = 0,
+    workers: Workers | None = None,
+    show_progress: bool = True,
+) -> dict[str, list[Backtest]]:
+    """A backtest of each spec on each split, by the spec's name.
+
+    Parameters
+    ----------
+    specs : sequence of Spec
+    splits : sequence of Split
+    seed : int
+        Of every fit.
+    workers : Workers, optional
+        Who does the fits; by default threads, as many as there are cores.
+    show_progress : bool
+
+    Raises
+    ------
+    BayescaleError
+        As for `backtest`.
+    """
+    for spec in specs:
+        _check_one_response(spec)
+    jobs = [_Fitted(spec, one, seed) for spec in specs for one in splits]
+    done = iter(perform(jobs, workers, show_progress=show_progress))
+    return {spec.name: [_read(spec, one, next(done)) for one in splits] for spec in specs}
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A fit below a frontier, with a design of its own; a job of `bayescale.many`."""
+
+    spec: Spec
+    split: Split
+    seed: int
+
+    def do(self, cores: int) -> dict[str, Any]:
+        done = backtest(self.spec, self.split, seed=self.seed, cores=cores, show_progress=False)
+        return _plain(done)
+
+
+@dataclass(frozen=True, eq=False)
+class _Refitted:
+    """A refit below a frontier, of a design of all runs; a job of `bayescale.many`."""
+
+    spec: Spec
+    split: Split
+    arrays: Design
+    below: np.ndarray
+    above: np.ndarray
+    settings: Settings
+    seed: int  # of the predictive draws
+
+    def do(self, cores: int) -> dict[str, Any]:
+        start = time.perf_counter()
+        refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
+        unseen = Unseen(self.spec, refit.posterior, self.arrays.data, self.above, self.below)
+        logs = _logs(self.spec, self.split, unseen.draws(self.seed))
+        points = scored(self.split, self.spec.response, logs)
+        seconds = time.perf_counter() - start
+        return _plain(Backtest(self.split, self.spec, points, refit.convergence, seconds))
+
+
+def _plain(done: Backtest) -> dict[str, Any]:
+    """What a worker says of a backtest."""
+    return {
+        "points": done.points.to_dict(orient="records"),
+        "convergence": asdict(done.convergence),
+        "seconds": done.seconds,
+    }
+
+
+def _read(spec: Spec, one: Split, said: Mapping[str, Any]) -> Backtest:
+    points, convergence = pd.DataFrame(said["points"]), Convergence(**said["convergence"])
+    return Backtest(one, spec, points, convergence, said["seconds"])
+
+
+def _check_one_response(spec: Spec) -> None:
+    if spec.corpora:
+        raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
 
 
 def _logs(spec: Spec, one: Split, predicted: xr.DataArray) -> xr.DataArray:
@@ -271,12 +375,17 @@ def summary(results: Sequence[Backtest]) -> dict[str, Any]:
 
 
 def calibrate(
-    spec: Spec, runs: Runs, *, seed: int = 0, show_progress: bool = True
+    spec: Spec,
+    runs: Runs,
+    *,
+    seed: int = 0,
+    workers: Workers | None = None,
+    show_progress: bool = True,
 ) -> tuple[list[Backtest], list[Note]]:
     """Whether the spec's intervals held on the user's own runs, over a rolling frontier.
 
-    Compiles once: each frontier is a refit of the same sampler. Groups that have all their runs
-    above it are drawn as new ones.
+    Each frontier is a refit of one sampler, by `workers` as for `backtests`. Groups that have all
+    their runs above it are drawn as new ones.
 
     Returns
     -------
@@ -293,20 +402,21 @@ def calibrate(
     frontiers = _frontiers(runs)
     if not frontiers:
         return [], []
-    if spec.corpora:
-        raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
+    _check_one_response(spec)
     arrays = design(spec, runs)
     settings = replace(spec.refit_settings, seed=seed)
-    kept = [masks["below"].to_numpy() for _, masks in frontiers]
-    start = time.perf_counter()
-    refits = Sampler(spec, arrays).refits(kept, settings, show_progress=show_progress)
-    seconds = (time.perf_counter() - start) / len(refits)
-    results = []
-    for (one, masks), refit in zip(frontiers, refits, strict=True):
-        below, above = (masks[side].to_numpy() for side in ("below", "above"))
-        unseen = Unseen(spec, refit.posterior, arrays.data, above, below)
-        points = scored(one, spec.response, _logs(spec, one, unseen.draws(seed)))
-        results.append(Backtest(one, spec, points, refit.convergence, seconds))
+    jobs = [
+        _Refitted(
+            *(spec, one, arrays),
+            below=masks["below"].to_numpy(),
+            above=masks["above"].to_numpy(),
+            settings=replace(settings, seed=seed + i),
+            seed=seed,
+        )
+        for i, (one, masks) in enumerate(frontiers)
+    ]
+    done = perform(jobs, workers, show_progress=show_progress)
+    results = [_read(spec, one, said) for (one, _), said in zip(frontiers, done, strict=True)]
     every = pd.concat([result.points for result in results])
     held = averaged(every, PROBS)[f"coverage_{PROB * 100:.0f}"]
     # The same run is predicted from several frontiers, so the misses are not independent.

@@ -2,12 +2,13 @@
 
 Draw parameters from the prior, responses from the parameters, fit, and rank the true value among
 the posterior's draws. If model and sampler are right, the ranks are uniform (Talts et al. 2018,
-arXiv 1804.06788). One compiled sampler serves all simulations.
+arXiv 1804.06788). One compiled sampler serves all simulations, each a job of `bayescale.many`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,10 @@ import xarray as xr
 from scipy import stats
 
 from bayescale import priors
-from bayescale.design import design
+from bayescale.design import Design, design
 from bayescale.inference import Sampler
 from bayescale.intervals import SAMPLE_DIMS
+from bayescale.many import Workers, perform
 from bayescale.predict import simulated
 from bayescale.runs import Runs
 from bayescale.settings import Settings
@@ -28,7 +30,13 @@ _KEPT = 99
 
 
 def simulated_ranks(
-    spec: Spec, runs: Runs, simulations: int, settings: Settings, *, first: int = 0
+    spec: Spec,
+    runs: Runs,
+    simulations: int,
+    settings: Settings,
+    *,
+    workers: Workers | None = None,
+    show_progress: bool = False,
 ) -> pd.DataFrame:
     """Ranks of true values among 99 posterior draws, for runs with the inputs of `runs`.
 
@@ -39,27 +47,44 @@ def simulated_ranks(
         Parameters, tokens and groups; responses are simulated.
     simulations : int
     settings : Settings
-        Of each refit; its seed starts the simulations too.
-    first : int
-        Number of the first simulation, so that several processes can share the work.
+        Of each fit; its seed starts the simulations too.
+    workers : Workers, optional
+        Who does the fits; by default threads, as many as there are cores.
+    show_progress : bool
 
     Returns
     -------
     DataFrame
         A row a simulation, a column a scalar parameter; 0 to 99, uniform if calibrated.
     """
-    sampler = Sampler(spec, design(spec, runs))
-    total = first + simulations
-    truth = priors.draws(spec, sampler.design, total, settings.seed)
-    responses = simulated(spec, sampler.design.data, truth, settings.seed).isel(chain=0)
-    rows = {}
-    for i in range(first, total):
-        posterior, _ = sampler.sample(
+    arrays = design(spec, runs)
+    truth = priors.draws(spec, arrays, simulations, settings.seed)
+    responses = simulated(spec, arrays.data, truth, settings.seed).isel(chain=0)
+    jobs = [
+        _Simulated(
+            *(spec, arrays, responses.isel(draw=i).to_numpy(), truth.isel(chain=0, draw=i)),
             replace(settings, seed=settings.seed + i),
-            data={"response": responses.isel(draw=i).values},
         )
-        rows[i] = _ranks(spec, truth.isel(chain=0, draw=i), posterior)
-    return pd.DataFrame.from_dict(rows, orient="index")
+        for i in range(simulations)
+    ]
+    return pd.DataFrame(perform(jobs, workers, show_progress=show_progress))
+
+
+@dataclass(frozen=True, eq=False)
+class _Simulated:
+    """A fit of simulated responses, and where the truth lies in it; a job of `bayescale.many`."""
+
+    spec: Spec
+    arrays: Design
+    response: np.ndarray
+    truth: xr.Dataset
+    settings: Settings
+
+    def do(self, cores: int) -> dict[str, Any]:
+        posterior, _ = Sampler(self.spec, self.arrays).sample(
+            self.settings, data={"response": self.response}, cores=cores
+        )
+        return _ranks(self.spec, self.truth, posterior)
 
 
 def _ranks(spec: Spec, truth: xr.Dataset, posterior: xr.Dataset) -> dict[str, int]:

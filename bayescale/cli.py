@@ -46,6 +46,14 @@ Where = Annotated[
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A fit's folder.")]
 Kind = Annotated[str, typer.Option("--kind", help="mean: the curve; run: one new run.")]
+Processes = Annotated[
+    int | None,
+    typer.Option("--workers", help="So many processes do the fits; by default threads of one."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", help="A Dask cluster does the fits, as tcp://HOST:8786."),
+]
 Prob = Annotated[float, typer.Option("--prob", help="Probability, such as 0.9.")]
 
 
@@ -418,6 +426,8 @@ def compare(
         bool, typer.Option("--no-groups", help="Leave out the specs' group effects.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Refit i has this plus i.")] = Settings.seed,
+    workers: Processes = None,
+    cluster: Cluster = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the JSON here, for a report.")
     ] = None,
@@ -429,7 +439,8 @@ def compare(
 ) -> None:
     """Leave runs out, predict them with each model, and compare the predictions.
 
-    Exit code 3 if a refit did not converge.
+    Interrupted, the same command goes on with the refits that are not finished. Exit code 3 if a
+    refit did not converge.
     """
     from bayescale.folder import check_destination
 
@@ -446,7 +457,15 @@ def compare(
     from bayescale.output import print_json, print_notes, print_table, say, write_json
 
     limit = None if above is None else parse_number(above, "above")
-    result = compared(chosen, runs, by=by, share=share, above=limit, seed=seed)  # type: ignore[arg-type]
+    result = compared(
+        chosen,
+        runs,
+        by=by,  # type: ignore[arg-type]
+        share=share,
+        above=limit,
+        seed=seed,
+        workers=_workers(workers, cluster),
+    )
     said = result.to_dict()
     if out is not None:
         write_json(out, said)
@@ -557,6 +576,8 @@ def backtest(
         bool, typer.Option("--no-groups", help="Leave out the specs' group effects.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed")] = Settings.seed,
+    workers: Processes = None,
+    cluster: Cluster = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the figure here: .svg, .png or .pdf.")
     ] = None,
@@ -565,7 +586,8 @@ def backtest(
     """Fit cheap runs, predict expensive ones, and see whether the intervals hold.
 
     Without --train or --suite: the runs' own history, below 1/2, 1/4 and 1/8 of the most compute.
-    Scores are of the response's logarithm. Exit code 3 if a fit did not converge.
+    Scores are of the response's logarithm. Interrupted, the same command goes on with the fits
+    that are not finished. Exit code 3 if a fit did not converge.
     """
     from bayescale.spec import Spec
 
@@ -577,9 +599,7 @@ def backtest(
     from bayescale.output import print_json, print_notes, print_table, say
 
     splits = tests.find_splits(runs, train, suite)
-    results = {
-        spec.name: [tests.backtest(spec, one, seed=seed) for one in splits] for spec in specs
-    }
+    results = tests.backtests(specs, splits, seed=seed, workers=_workers(workers, cluster))
     said = [
         {"spec": name, "splits": [r.to_dict() for r in done], "mean": tests.summary(done)}
         for name, done in results.items()
@@ -611,6 +631,19 @@ def _backtest_rows(scored: dict[str, Any]) -> list[dict[str, str]]:
         | {"R-hat": f"{row['rhat']:.3f}", "s": f"{row['seconds']:.0f}"}
         for row in rows
     ]
+
+
+def _workers(processes: int | None, cluster: str | None) -> Any:
+    """Who does the fits, as asked."""
+    from bayescale.many import Workers
+
+    if processes is not None and cluster is not None:
+        raise BayescaleError(
+            f"--workers {processes} --cluster {cluster}: processes here, or a cluster; name one"
+        )
+    if cluster is not None:
+        return Workers(cluster=cluster)
+    return None if processes is None else Workers(processes, "processes")
 
 
 def _models_and_runs(arguments: list[str]) -> tuple[list[str], str | None]:

@@ -1,7 +1,8 @@
 """Compare: which law predicts what it has not seen, by run, by group or beyond the frontier.
 
-Every model is compiled once; each fold is a refit of the same sampler on fewer runs. A group
-that is left out whole is predicted as an unseen one: its effect is drawn from its distribution.
+Each fold is a refit of its model's sampler on fewer runs, and all of them are jobs of
+`bayescale.many`. A group that is left out whole is predicted as an unseen one: its effect is drawn
+from its distribution.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import xarray as xr
 from arviz_stats import ELPDData, SamplingWrapper
 from scipy.special import logsumexp
 
-from bayescale.design import design
+from bayescale.design import Design, design
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
 from bayescale.folds import By, Fold, folds
 from bayescale.inference import Refit, Sampler
 from bayescale.intervals import SAMPLE_DIMS
+from bayescale.many import Workers, check, perform
 from bayescale.notes import Note, listed
 from bayescale.numbers import plural
 from bayescale.runs import Runs
@@ -120,6 +122,7 @@ def compare(
     above: float | None = None,
     settings: Settings | None = None,
     seed: int = 0,
+    workers: Workers | None = None,
     show_progress: bool = True,
 ) -> Comparison:
     """Leave runs out, predict them, and score the predictions of each model.
@@ -140,7 +143,9 @@ def compare(
     settings : Settings, optional
         Of every refit; by default what the spec needs.
     seed : int
-        Refit i has this plus i.
+        Refit i of a model has this plus i, whoever does it.
+    workers : Workers, optional
+        Who does the refits; by default threads, as many as there are cores.
     show_progress : bool
 
     Raises
@@ -152,13 +157,18 @@ def compare(
     specs = _specs(models)
     table = _one_table(models, runs)
     left_out = folds(table, by, share, above)
+    check(workers)
     designs = {name: design(spec, table) for name, spec in specs.items()}
-    unseen = {}
+    plans: dict[str, _ByRun | _ByFold] = {}
     for name, spec in specs.items():
-        sampler = Sampler(spec, designs[name])
-        predict_unseen = _by_run if by == "run" else _by_fold
         chosen = replace(settings or spec.refit_settings, seed=seed)
-        unseen[name] = predict_unseen(sampler, left_out, by, chosen, show_progress)
+        if by == "run":
+            plans[name] = _ByRun(spec, designs[name], left_out, chosen)
+        else:
+            plans[name] = _ByFold(spec, designs[name], left_out, chosen, by)
+    jobs = [job for plan in plans.values() for job in plan.jobs]
+    done = iter(perform(jobs, workers, show_progress=show_progress))
+    unseen = {name: plan.scored([next(done) for _ in plan.jobs]) for name, plan in plans.items()}
     ranked = _rank({name: one.elpd for name, one in unseen.items()})
     scored = {name: averaged(one.predictions) for name, one in unseen.items()}
     ranked = ranked.join(pd.DataFrame.from_dict(scored, orient="index"))
@@ -221,47 +231,84 @@ def _log_mean(density: xr.DataArray) -> np.ndarray:
     return np.asarray(logsumexp(values, axis=-1) - np.log(values.shape[-1]))
 
 
-def _by_fold(
-    sampler: Sampler, left_out: Sequence[Fold], by: By, settings: Settings, show_progress: bool
-) -> _Scored:
-    spec, arrays = sampler.spec, sampler.design
-    refits = sampler.refits([~fold.out for fold in left_out], settings, show_progress=show_progress)
-    elpd: dict[str, float] = {}
-    predictions = []
-    for fold, refit in zip(left_out, refits, strict=True):
-        unseen = Unseen(spec, refit.posterior, arrays.data, fold.out)
-        if by == "frontier":
-            density = unseen.log_density()
-            elpd |= dict(zip(density["run"].values, _log_mean(density), strict=True))
-        else:
-            elpd[fold.name] = float(_log_mean(unseen.joint_log_density()))
-        draws = unseen.draws(settings.seed)
-        predictions.append(scores(draws, unseen.response).assign(fold=fold.name))
-    unit = "run" if by == "frontier" else by
-    pointwise = xr.DataArray(list(elpd.values()), dims=unit, coords={unit: list(elpd)})
-    return _Scored(
-        elpd=ELPDData(
-            elpd=float(pointwise.sum()),
-            se=float(np.sqrt(pointwise.size * pointwise.var())),
-            p=float("nan"),  # counted by importance sampling alone
-            n_samples=settings.draws * settings.chains,
-            n_data_points=pointwise.size,
-            scale="log",
-            warning=False,
-            good_k=None,
-            elpd_i=pointwise,
-        ),
-        predictions=pd.concat(predictions, ignore_index=True),
-        refits=_refit_table([fold.name for fold in left_out], refits),
-    )
+@dataclass(frozen=True, eq=False)
+class _LeftOut:
+    """A refit without some runs, and how well it predicts them; a job of `bayescale.many`."""
+
+    spec: Spec
+    arrays: Design
+    out: np.ndarray
+    settings: Settings
+    seed: int  # of the predictive draws
+    together: bool  # the density of all of them, or of each by itself
+
+    def do(self, cores: int) -> dict[str, Any]:
+        refit = Sampler(self.spec, self.arrays).refit(~self.out, self.settings)
+        unseen = Unseen(self.spec, refit.posterior, self.arrays.data, self.out)
+        density = unseen.joint_log_density() if self.together else unseen.log_density()
+        predicted = scores(unseen.draws(self.seed), unseen.response)
+        return {
+            "elpd": np.atleast_1d(_log_mean(density)).tolist(),
+            "predictions": predicted.to_dict(orient="records"),
+            "refit": _verdict(refit),
+        }
+
+
+class _ByFold:
+    """A model, with a refit for each group or for what lies beyond the frontier."""
+
+    def __init__(
+        self, spec: Spec, arrays: Design, left_out: Sequence[Fold], settings: Settings, by: By
+    ) -> None:
+        self._left_out, self._settings, self._by = left_out, settings, by
+        self._runs = arrays.data["run"].to_numpy()
+        self.jobs = [
+            _LeftOut(
+                *(spec, arrays, fold.out),
+                replace(settings, seed=settings.seed + i),
+                settings.seed,
+                together=by != "frontier",
+            )
+            for i, fold in enumerate(left_out)
+        ]
+
+    def scored(self, done: Sequence[Mapping[str, Any]]) -> _Scored:
+        elpd: dict[str, float] = {}
+        for fold, said in zip(self._left_out, done, strict=True):
+            names = self._runs[fold.out] if self._by == "frontier" else [fold.name]
+            elpd |= dict(zip(names, said["elpd"], strict=True))
+        unit = "run" if self._by == "frontier" else self._by
+        pointwise = xr.DataArray(list(elpd.values()), dims=unit, coords={unit: list(elpd)})
+        names = [fold.name for fold in self._left_out]
+        return _Scored(
+            elpd=ELPDData(
+                elpd=float(pointwise.sum()),
+                se=float(np.sqrt(pointwise.size * pointwise.var())),
+                p=float("nan"),  # counted by importance sampling alone
+                n_samples=self._settings.draws * self._settings.chains,
+                n_data_points=pointwise.size,
+                scale="log",
+                warning=False,
+                good_k=None,
+                elpd_i=pointwise,
+            ),
+            predictions=pd.concat(
+                [
+                    pd.DataFrame(said["predictions"]).assign(fold=name)
+                    for name, said in zip(names, done, strict=True)
+                ],
+                ignore_index=True,
+            ),
+            refits=_refit_table(names, [said["refit"] for said in done]),
+        )
 
 
 class _Refitted(SamplingWrapper):  # type: ignore[misc]
     """ArviZ's way to ask for the density of a run under a fit without it, done beforehand."""
 
-    def __init__(self, idata: xr.DataTree, densities: Mapping[int, xr.DataArray]) -> None:
+    def __init__(self, idata: xr.DataTree, elpd: Mapping[int, float]) -> None:
         super().__init__(model=None, idata_orig=idata)
-        self._densities = densities
+        self._elpd = elpd
 
     def sel_observations(self, idx: Any) -> tuple[int, int]:
         return int(idx), int(idx)
@@ -273,49 +320,59 @@ class _Refitted(SamplingWrapper):  # type: ignore[misc]
         return fitted_model
 
     def log_likelihood__i(self, excluded_obs: int, idata__i: int) -> xr.DataArray:
-        return self._densities[excluded_obs]
+        return xr.DataArray([[self._elpd[excluded_obs]]], dims=SAMPLE_DIMS)
 
 
-def _by_run(
-    sampler: Sampler, left_out: Sequence[Fold], by: By, settings: Settings, show_progress: bool
-) -> _Scored:
-    spec, arrays = sampler.spec, sampler.design
-    everything = np.ones(arrays.data.sizes["run"], bool)
-    (whole,) = sampler.refits([everything], settings)
-    posterior = whole.posterior
-    inside = OneByOne(spec, posterior, arrays.data)
-    density = inside.log_density()
-    tree = xr.DataTree.from_dict(
-        {"posterior": posterior, "log_likelihood": density.to_dataset(name="response")}
-    )
-    with catch_warnings():  # a high k is refitted below
-        filterwarnings("ignore", message="Estimated shape parameter of Pareto distribution")
-        smoothed = arviz_stats.loo(tree, pointwise=True)
-    bad = [int(i) for i in np.flatnonzero(smoothed.pareto_k.values > _K_MOST)]
-    exact = sampler.refits(
-        [~left_out[i].out for i in bad],
-        replace(settings, seed=settings.seed + 1),
-        show_progress=show_progress,
-    )
-    draws = _reweighted(inside.draws(settings.seed), smoothed, settings.seed)
-    predictions = scores(draws, inside.response)
-    densities = {}
-    for i, refit in zip(bad, exact, strict=True):
-        unseen = Unseen(spec, refit.posterior, arrays.data, left_out[i].out)
-        densities[i] = unseen.log_density()
-        rows = predictions["run"] == left_out[i].name
-        predictions.loc[rows] = scores(unseen.draws(settings.seed), unseen.response).to_numpy()
-    elpd = arviz_stats.reloo(
-        _Refitted(tree, densities), loo_orig=smoothed, k_threshold=_K_MOST, pointwise=True
-    )
-    names = ["(none)", *(left_out[i].name for i in bad)]
-    return _Scored(
-        elpd=elpd,
-        predictions=predictions.assign(fold=predictions["run"]),
-        refits=_refit_table(names, [whole, *exact]).assign(
-            pareto_k=[np.nan, *smoothed.pareto_k.values[bad]]
-        ),
-    )
+class _ByRun:
+    """A model fitted to all runs, with a refit for each whose importance weights fail."""
+
+    def __init__(
+        self, spec: Spec, arrays: Design, left_out: Sequence[Fold], settings: Settings
+    ) -> None:
+        everything = np.ones(arrays.data.sizes["run"], bool)
+        self._whole = Sampler(spec, arrays).refit(everything, settings)
+        inside = OneByOne(spec, self._whole.posterior, arrays.data)
+        density = inside.log_density().to_dataset(name="response")
+        self._tree = xr.DataTree.from_dict(
+            {"posterior": self._whole.posterior, "log_likelihood": density}
+        )
+        with catch_warnings():  # a high k is refitted below
+            filterwarnings("ignore", message="Estimated shape parameter of Pareto distribution")
+            self._smoothed = arviz_stats.loo(self._tree, pointwise=True)
+        draws = _reweighted(inside.draws(settings.seed), self._smoothed, settings.seed)
+        self._predictions = scores(draws, inside.response)
+        bad = [int(i) for i in np.flatnonzero(self._smoothed.pareto_k.values > _K_MOST)]
+        self._bad = {i: left_out[i].name for i in bad}
+        self.jobs = [
+            _LeftOut(
+                *(spec, arrays, left_out[i].out),
+                replace(settings, seed=settings.seed + 1 + number),
+                settings.seed,
+                together=False,
+            )
+            for number, i in enumerate(bad)
+        ]
+
+    def scored(self, done: Sequence[Mapping[str, Any]]) -> _Scored:
+        predictions, exact = self._predictions, {}
+        for (i, name), said in zip(self._bad.items(), done, strict=True):
+            (exact[i],) = said["elpd"]
+            rows = predictions["run"] == name
+            predictions.loc[rows] = pd.DataFrame(said["predictions"]).to_numpy()
+        elpd = arviz_stats.reloo(
+            _Refitted(self._tree, exact),
+            loo_orig=self._smoothed,
+            k_threshold=_K_MOST,
+            pointwise=True,
+        )
+        names = ["(none)", *self._bad.values()]
+        verdicts = [_verdict(self._whole), *(said["refit"] for said in done)]
+        pareto_k = self._smoothed.pareto_k.values[list(self._bad)]
+        return _Scored(
+            elpd=elpd,
+            predictions=predictions.assign(fold=predictions["run"]),
+            refits=_refit_table(names, verdicts).assign(pareto_k=[np.nan, *pareto_k]),
+        )
 
 
 def _reweighted(draws: xr.DataArray, smoothed: Any, seed: int) -> xr.DataArray:
@@ -331,12 +388,14 @@ def _reweighted(draws: xr.DataArray, smoothed: Any, seed: int) -> xr.DataArray:
     return flat.copy(data=drawn).unstack("sample")
 
 
-def _refit_table(names: Sequence[str], refits: Sequence[Refit]) -> pd.DataFrame:
-    rows = [
-        {"fold": name, **refit.convergence.to_dict(), "rounds": refit.rounds}
-        for name, refit in zip(names, refits, strict=True)
-    ]
-    return pd.DataFrame(rows)
+def _verdict(refit: Refit) -> dict[str, Any]:
+    return {**refit.convergence.to_dict(), "rounds": refit.rounds}
+
+
+def _refit_table(names: Sequence[str], verdicts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [{"fold": name, **said} for name, said in zip(names, verdicts, strict=True)]
+    )
 
 
 def _rank(elpd: Mapping[str, ELPDData]) -> pd.DataFrame:

@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
-import stat
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -34,9 +30,8 @@ from nutpie.compile_pymc import (
     compile_pymc_model,
     make_user_data,
 )
-from platformdirs import user_cache_path
 
-from bayescale.output import say
+from bayescale.cache import Cache
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -46,8 +41,8 @@ type Labels = Mapping[str, Any]
 _PACKAGES = ("numba", "llvmlite", "nutpie", "numpy", "pymc", "pytensor", "scipy")
 _UNCONSTRAINED = "unconstrained_parameter"
 
-# Compiled samplers kept on disk, 1 to 10 MB each; the least recently used go.
-_FILES_MOST = 200
+# 1 to 10 MB each.
+CACHE = Cache("compiled", 200, "the sampler is made again", "samplers are not kept")
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ class _Start:
 
 def digest(structure: Sequence[Any]) -> str:
     """Name of a structure's sampler, given as plain values, in this version on this machine."""
-    said = json.dumps([*structure, *_surroundings()])
+    said = json.dumps([*structure, *surroundings()])
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -116,10 +111,11 @@ def sampler(name: str, build: Callable[[], pm.Model]) -> CompiledPyMCModel:
     build : callable
         Makes the model, if it must be compiled.
     """
-    kept = _read(name)
-    if kept is None:
-        kept = _compile(build())
-        _write(name, kept)
+    content = CACHE.read(name)
+    if content is not None:
+        return _assembled(pickle.loads(content))
+    kept = _compile(build())
+    CACHE.write(name, pickle.dumps(kept))
     return _assembled(kept)
 
 
@@ -211,7 +207,7 @@ def relabelled(made: CompiledPyMCModel, labels: Labels) -> CompiledPyMCModel:
 
 
 @cache
-def _surroundings() -> list[str]:
+def surroundings() -> list[str]:
     """What compiled code depends on, apart from the structure of the model."""
     home = Path(__file__).parent
     source = hashlib.sha256()
@@ -223,66 +219,3 @@ def _surroundings() -> list[str]:
         *(f"{name} {version(name)}" for name in _PACKAGES),
         *map(str, registry.cpu_target.target_context.codegen().magic_tuple()),
     ]
-
-
-def folder() -> Path:
-    """Where compiled samplers are kept."""
-    return user_cache_path("bayescale") / "compiled"
-
-
-def _read(name: str) -> _Kept | None:
-    """What was kept under a name, if it is whole and nobody else could have written it."""
-    path = folder() / name
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as stream:
-            if not (_own(os.fstat(stream.fileno())) and _own(path.parent.stat())):
-                say(f"{path}: others may write it, so it is not read; the sampler is made again")
-                return None
-            mark, content = stream.read(32), stream.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        say(f"{path}: cannot be read: {error.strerror}; the sampler is made again")
-        return None
-    if hashlib.sha256(content).digest() != mark:
-        say(f"{path}: damaged; the sampler is made again")
-        return None
-    with suppress(OSError):  # gone meanwhile, or where nothing can be written
-        os.utime(path)
-    kept: _Kept = pickle.loads(content)
-    return kept
-
-
-def _own(said: os.stat_result) -> bool:
-    """Whether only this user may write what a stat is of."""
-    if not hasattr(os, "getuid"):  # Windows: a user's cache folder is the user's
-        return True
-    return said.st_uid == os.getuid() and not said.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _write(name: str, kept: _Kept) -> None:
-    content = pickle.dumps(kept)
-    path = folder() / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(hashlib.sha256(content).digest() + content)
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-        _forget(path.parent)
-    except OSError as error:
-        say(f"{path.parent}: cannot be written: {error.strerror}; samplers are not kept")
-
-
-def _forget(place: Path) -> None:
-    """Remove the samplers that were used longest ago; another process may be doing so too."""
-    used = {}
-    for file in place.iterdir():
-        with suppress(FileNotFoundError):
-            used[file] = file.stat().st_mtime
-    for file in sorted(used, key=used.__getitem__)[: max(0, len(used) - _FILES_MOST)]:
-        file.unlink(missing_ok=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from bayescale import compiled
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design
-from bayescale.progress import RefitProgress, SamplingProgress
+from bayescale.progress import SamplingProgress
 from bayescale.settings import Settings
 from bayescale.spec import Spec
 
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
 # Compiled samplers of this process; labels and arrays are handed over at sampling.
 _COMPILED: dict[str, Any] = {}
 _COMPILED_MOST = 16
+
+# PyMC and PyTensor build and compile for one thread at a time: of a model built beside another,
+# the order of some sums differed, and with it the draws.
+_BUILDING = threading.RLock()
 
 # A refit is judged on about this many of its draws. Neighbours tell little that is new, and judging
 # all of them (ranks, autocovariances, under Python's lock) took as long as sampling them.
@@ -69,7 +72,8 @@ class Sampler:
         """PyMC's model, which only PyMC's sampler and a compiler need."""
         from bayescale.model import build  # a second or two to load
 
-        return build(self.spec, self.design)
+        with _BUILDING:
+            return build(self.spec, self.design)
 
     def sample(
         self,
@@ -77,6 +81,7 @@ class Sampler:
         *,
         data: Mapping[str, np.ndarray] | None = None,
         show_progress: bool = False,
+        cores: int | None = None,
     ) -> tuple[xr.Dataset, xr.Dataset]:
         """Draws from the posterior.
 
@@ -86,6 +91,8 @@ class Sampler:
         data : mapping, optional
             Other values for the design's arrays, by name; nothing is compiled again.
         show_progress : bool
+        cores : int, optional
+            How many chains nutpie samples at a time; by default as many as there are cores.
 
         Returns
         -------
@@ -96,43 +103,23 @@ class Sampler:
             if settings.sampler == "pymc":
                 tree = self._sample_pymc(settings, data)
             else:
-                tree = self._sample_nutpie(settings, data, progress)
+                tree = self._sample_nutpie(settings, data, progress, cores)
         return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
 
-    def refits(
-        self,
-        kept: Sequence[np.ndarray],
-        settings: Settings | None = None,
-        *,
-        show_progress: bool = False,
-    ) -> list[Refit]:
-        """Posteriors given only some of the runs, each through the same compiled sampler.
+    def refit(self, kept: np.ndarray, settings: Settings | None = None) -> Refit:
+        """The posterior given only some of the runs, through the same compiled sampler.
 
-        Refit i has the seed of the settings plus i, whatever runs beside it. While its chains
-        do not converge, as many more join them; if that does not help or any diverged, longer ones
-        take their place.
+        While its chains do not converge, as many more join them; if that does not help or any
+        diverged, longer ones take their place. On one core, as many refits run side by side.
 
         Parameters
         ----------
-        kept : sequence of ndarray
-            For each refit the runs that it sees, as a mask over the design's runs.
+        kept : ndarray of bool
+            The runs that it sees, over the design's.
         settings : Settings, optional
             By default what the spec needs.
-        show_progress : bool
         """
         settings = settings or self.spec.refit_settings
-        with RefitProgress(len(kept), enabled=show_progress) as progress:
-            self._compile()
-
-            def one(number: int) -> Refit:
-                refit = self._refit(kept[number], replace(settings, seed=settings.seed + number))
-                progress.advance()
-                return refit
-
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                return list(pool.map(one, range(len(kept))))
-
-    def _refit(self, kept: np.ndarray, settings: Settings) -> Refit:
         data = self._arrays(self.design.data.isel(run=np.flatnonzero(kept)))
         # Each effect is judged as it is used, not its standardised twin as well.
         twins = [f"{effect.name}_z" for effect in self.spec.effect_list()]
@@ -168,11 +155,13 @@ class Sampler:
         filled = [str(name) for name in self.design.data if self.design.data[name].size]
         said = self.spec.model_dump(mode="json", exclude={"name", "title"})
         name = compiled.digest([said, sizes, filled])
-        if name not in _COMPILED:
-            if len(_COMPILED) == _COMPILED_MOST:
-                _COMPILED.pop(next(iter(_COMPILED)))
-            _COMPILED[name] = compiled.sampler(name, lambda: self.model)
-        return compiled.relabelled(_COMPILED[name], labels)
+        with _BUILDING:
+            if name not in _COMPILED:
+                if len(_COMPILED) == _COMPILED_MOST:
+                    _COMPILED.pop(next(iter(_COMPILED)))
+                _COMPILED[name] = compiled.sampler(name, lambda: self.model)
+            made = _COMPILED[name]
+        return compiled.relabelled(made, labels)
 
     def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
         return {str(name): data[name].values for name in data.data_vars if data[name].size}
@@ -220,7 +209,7 @@ class Sampler:
     ) -> xr.DataTree:
         import pymc as pm
 
-        with self.model, _quiet():
+        with _BUILDING, self.model, _quiet():
             if data:
                 pm.set_data(dict(data))
             return pm.sample(

@@ -1,4 +1,4 @@
-"""Progress on a terminal: compiling, then draws or refits done; text scored."""
+"""Progress on a terminal: compiling, then draws or fits done; text scored."""
 
 from __future__ import annotations
 
@@ -78,18 +78,18 @@ class SamplingProgress(_Live):
         )
 
 
-class RefitProgress(_Live):
-    """Refits done, of many."""
+class FitProgress(_Live):
+    """Fits done, of many; some perhaps before."""
 
-    def __init__(self, total: int, *, enabled: bool) -> None:
+    def __init__(self, total: int, done: int, *, enabled: bool) -> None:
         super().__init__(enabled=enabled)
         self._total = total
-        self._done = 0
+        self._done = done
 
     def advance(self) -> None:
-        """One more is done; called from any thread."""
+        """One more is done."""
         self._done += 1
-        description = f"refit {self._done} of {self._total}"
+        description = f"fit {self._done} of {self._total}"
         self._bar.update(
             self._task, description=description, total=self._total, completed=self._done
         )

@@ -75,17 +75,24 @@ class ScalingModel:
         return fit_with(sampler, runs, settings or self.spec.settings, show_progress=show_progress)
 
 
-def fit_with(sampler: Sampler, runs: Runs, settings: Settings, *, show_progress: bool) -> Fit:
+def fit_with(
+    sampler: Sampler,
+    runs: Runs,
+    settings: Settings,
+    *,
+    show_progress: bool,
+    cores: int | None = None,
+) -> Fit:
     """Fit through a sampler that may have been compiled before; `runs` made its design."""
     spec, arrays = sampler.spec, sampler.design
     prior = priors.draws(spec, arrays, _PRIOR_DRAWS, settings.seed)
-    posterior, stats = sampler.sample(settings, show_progress=show_progress)
+    posterior, stats = sampler.sample(settings, show_progress=show_progress, cores=cores)
     convergence, again = judge(posterior, stats), []
     usual = replace(settings, seed=spec.settings.seed) == spec.settings
     if usual and not convergence.passed:
         settings = longer(settings, convergence)
         again.append(_sampled_again(convergence, settings))
-        posterior, stats = sampler.sample(settings, show_progress=show_progress)
+        posterior, stats = sampler.sample(settings, show_progress=show_progress, cores=cores)
         convergence = judge(posterior, stats)
     expected = _replicated(spec, arrays, prior, settings.seed)
     replicated = _replicated(spec, arrays, posterior, settings.seed, given=True)

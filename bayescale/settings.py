@@ -45,7 +45,7 @@ class Settings:
             raise BayescaleError(f"target_accept={self.target_accept:g}: from 0.5 to below 1")
 
 
-# Of a model without some of its runs; see `Sampler.refits`.
+# Of a model without some of its runs; see `Sampler.refit`.
 REFIT = Settings(draws=1500, tune=300, chains=2, target_accept=0.9)
 
 # Of a model with a discrepancy: every gradient is dear, and few draws are as good as many.

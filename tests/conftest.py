@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bayescale import Fit, Runs, ScalingModel, Spec, cli
+from bayescale import Fit, Runs, ScalingModel, Spec, cli, many
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_done_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test is handed what an interrupted command had finished."""
+    with pytest.MonkeyPatch.context() as patched:
+        place = str(tmp_path_factory.mktemp("finished"))
+        patched.setattr(many, "FINISHED", replace(many.FINISHED, name=place))
+        yield
 
 
 @pytest.fixture(scope="session")

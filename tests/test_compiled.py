@@ -29,7 +29,7 @@ draws = b"".join(posterior[name].values.tobytes() for name in posterior)
 print(json.dumps({
     "compiled": "pymc" in sys.modules,
     "draws": hashlib.sha256(draws).hexdigest(),
-    "folder": str(compiled.folder()),
+    "folder": str(compiled.CACHE.folder()),
 }))
 """
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_trusted_is_made_again(
     harm: str, file: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    mine = compiled.folder() / file.name
+    mine = compiled.CACHE.folder() / file.name
     mine.parent.mkdir(parents=True, mode=0o700)
     content = file.read_bytes()
     mine.write_bytes(content)
