@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy  # its parts load when first used
 import xarray as xr
 
 from bayescale.design import centred
@@ -193,6 +192,7 @@ def answer(
 def _solve(excess: Callable[[xr.DataArray], xr.DataArray], like: xr.DataArray) -> xr.DataArray:
     """The t at which each draw's excess over the target is 0; infinite where it always exceeds,
     minus infinite where it never does."""
+    from scipy.optimize import elementwise  # noqa: PLC0415 - half a second, not for predictions
 
     def at(t: np.ndarray) -> np.ndarray:
         return excess(like.copy(data=t.reshape(like.shape))).to_numpy().ravel()
@@ -209,9 +209,7 @@ def _solve(excess: Callable[[xr.DataArray], xr.DataArray], like: xr.DataArray) -
 
     t = np.where(already, -np.inf, np.inf)
     if len(draws):
-        t[draws] = scipy.optimize.elementwise.find_root(
-            some, (low[draws], high[draws]), args=(draws,)
-        ).x
+        t[draws] = elementwise.find_root(some, (low[draws], high[draws]), args=(draws,)).x
     return like.copy(data=t.reshape(like.shape))
 
 

@@ -283,7 +283,8 @@ def test_help_loads_nothing_heavy() -> None:
 def test_asking_a_saved_fit_loads_no_sampler(fitted_dir: Path) -> None:
     script = (
         "import sys; from bayescale import Fit\n"
-        f"Fit.load({str(fitted_dir)!r}).predict({{'params': 7e9, 'tokens': 2e12}}).table()\n"
+        f"fit = Fit.load({str(fitted_dir)!r})\n"
+        "fit.predict({'params': 7e9, 'tokens': 2e12}).table(); fit.invert(0.4, params=7e9)\n"
         "assert not {'pymc', 'nutpie', 'pytensor'} & set(sys.modules)"
     )
     ended = subprocess.run(

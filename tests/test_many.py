@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 from noted_jobs import Noted, noted
 
-from bayescale import BayescaleError, Runs, Settings, Spec, Workers, many
+from bayescale import BayescaleError, Runs, Settings, Spec, Workers, many, priors
 from bayescale.backtest import _Fitted, split
 from bayescale.calibration import _Simulated
 from bayescale.comparison import _LeftOut
 from bayescale.design import design
 from bayescale.folds import folds
-from bayescale.inference import Sampler
 from bayescale.many import Job, perform
 
 SPEC = Spec.load("compute-only").replace(groups=False)
@@ -38,7 +37,7 @@ def plain(done: list[dict[str, Any]]) -> str:
 def jobs(table: Runs) -> list[Job]:
     """Jobs of each kind: a whole fit, refits of a comparison, a fit of simulated responses."""
     arrays = design(SPEC, table)
-    truth = Sampler(SPEC, arrays).prior(2, 0).isel(chain=0, draw=1)
+    truth = priors.draws(SPEC, arrays, 2, seed=0).isel(chain=0, draw=1)
     left_out = folds(table, "family")[:3]
     return [
         _Fitted(SPEC, split(table, "family != 'Llama-2'"), 0),
