@@ -72,7 +72,7 @@ $(TORCH): requirements-measure.lock $(ENV)
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
 		--no-emit-index-url --output-file requirements.lock pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --extra measure \
+	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --extra measure --extra cluster \
 		--generate-hashes --no-emit-index-url --constraints requirements.lock \
 		--output-file requirements-measure.lock pyproject.toml
 
