@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, what it refuses, what it leaves behind."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -263,6 +264,28 @@ def test_an_interrupt_leaves_nothing(seconds: float, tmp_path: Path) -> None:
     assert running.returncode == 130
     assert "interrupted" in stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_one_line(fitted_dir: Path) -> None:
+    asked = ["predict", str(fitted_dir), "--at", "params=7e9,tokens=2e12"]
+    for command in ([*asked], [*asked, "--json"], ["models"], ["--help"]):
+        ours = [sys.executable, "-m", "bayescale", *command]
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                ours, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert ended.returncode == 2, command
+        assert ended.stderr.splitlines()[-1] == (
+            "bayescale: error: output cannot be written: No space left on device"
+        )
+        reading, writing = os.pipe()
+        os.close(reading)
+        ended = subprocess.run(ours, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writing)
+        assert ended.returncode == 1, command
+        assert "Traceback" not in ended.stderr
+        assert "Exception" not in ended.stderr
 
 
 def test_help_loads_nothing_heavy() -> None:
