@@ -88,6 +88,71 @@ def _matern(theta: Mapping[str, Any], kind: str, apart: Mapping[str, Any], xp: A
     return (1 + t + t * t / 3) * xp.exp(-t)
 
 
+def weigh(
+    theta: Mapping[str, Any],
+    *,
+    runs: Mapping[str, Any],
+    stand_in: Mapping[str, Any],
+    residual: Any,
+    noise: Any,
+    tails: Any,
+    standard: Any,
+    xp: Any,
+) -> tuple[Any, Any, Any, Any]:
+    """The processes where the sampler's standard coordinates put them.
+
+    The coordinates are centred and scaled by what the runs would say if the noise were Normal,
+    each run's variance widened by how far off it lies (one step of reweighting). Normal noise
+    leaves them standard Normal, heavier tails nearly so; the density is exact either way.
+
+    Parameters
+    ----------
+    theta : mapping
+        The processes' parameters, scalars.
+    runs, stand_in : mapping
+        Places of the runs and of those that stand in for all.
+    residual : array (run)
+        Response minus law, in units in which the amplitude is a share.
+    noise : array ()
+        Squared scale of single runs.
+    tails : array ()
+        Degrees of freedom of the noise; infinite if it is Normal.
+    standard : array (inducing)
+    xp : module
+        With `linalg`: numpy, or one that follows it.
+
+    Returns
+    -------
+    weights : array (inducing)
+        Values at the stand-ins, whitened: standard Normal before the runs are seen.
+    missed, own : array (run)
+        Value at each run, given the weights, and the variance of it that they leave.
+    correction : array ()
+        What to add to the log density, as the sampler moves in `standard`, not in the weights.
+    """
+    theta = {name: value[None] for name, value in theta.items()}
+    count = stand_in["s"].shape[0]
+    unit = xp.eye(count)
+    among = covariance(theta, stand_in, stand_in, xp) + unit * theta["amplitude"] ** 2 * JITTER
+    low = xp.linalg.solve(xp.linalg.cholesky(among), covariance(theta, stand_in, runs, xp))
+    own = xp.maximum(variance(theta, runs, xp) - (low**2).sum(0), 0)
+
+    def known(each: Any) -> tuple[Any, Any]:
+        """Root of the weights' precision, and their mean."""
+        precision = unit + (low / each) @ low.T
+        return xp.linalg.cholesky(precision), xp.linalg.solve(precision, low @ (residual / each))
+
+    each = own + noise
+    _, middle = known(each)
+    off = residual - middle @ low
+    widened = xp.where(xp.isinf(tails), each, (each + off**2 / tails) / (1 + 1 / tails))
+    inner, middle = known(widened)
+    weights = middle + xp.linalg.solve(inner.T, standard)
+    volume = xp.log(xp.diagonal(inner)).sum()
+    correction = ((standard**2).sum() - (weights**2).sum()) / 2 - volume
+    return weights, weights @ low, own, correction
+
+
 def stand_ins(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
     """Centred ln N and ln D of the runs that stand in for all, `INDUCING` in number.
 

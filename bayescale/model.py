@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pymc as pm
 import pymc.dims as pmd
 import pytensor.tensor as pt
 
 from bayescale import discrepancy
 from bayescale.design import Design
-from bayescale.discrepancy_graph import sampled
+from bayescale.discrepancy_ops import weighed
 from bayescale.laws.base import Values
 from bayescale.noise import deviation, unit
 from bayescale.predictor import centred_tokens, curve
@@ -66,13 +67,13 @@ def _missed(spec: Spec, values: Values, x: Values) -> None:
         # A hidden count lies where its latent value puts it, but does not move the frontier.
         frontier = discrepancy.places(params, stated, 0.0, pt)["s"].max()
         residual, noise = (observed - mean) / scale, (deviation / scale) ** 2
-        drawn = sampled(
+        drawn = weighed(
             theta,
             runs=discrepancy.places(params, tokens, frontier, pt),
             stand_in=discrepancy.places(few_params, few_tokens, frontier, pt),
             residual=residual,
             noise=noise,
-            tails=tails[0] if tails else None,
+            tails=tails[0] if tails else np.inf,
             standard=standard,
         )
         return drawn, residual - drawn.missed, pt.sqrt(drawn.own + noise)

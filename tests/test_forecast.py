@@ -22,13 +22,12 @@ from bayescale import (
     Settings,
     Spec,
     discrepancy,
-    discrepancy_ops,
 )
 from bayescale.backtest import backtest, calibrate, read_suite, rolling, split, summary
 from bayescale.comparison import compare
 from bayescale.design import design
 from bayescale.discrepancy import condition, covariance, inducing, places
-from bayescale.discrepancy_graph import sampled
+from bayescale.discrepancy_ops import weighed
 from bayescale.unseen import OneByOne
 
 RNG = np.random.default_rng(0)
@@ -79,35 +78,47 @@ def drawn(asked: dict, share: np.ndarray, draw: int, standard: Any, tails: Any =
     theta = {name: pt.as_tensor(value) for name, value in values.items()}
     where = places(asked["params"][:12], asked["tokens"][:12], asked["frontier"], np)
     where = {axis: pt.as_tensor(value) for axis, value in where.items()}
-    return sampled(
+    return weighed(
         theta,
         runs=where,
         stand_in=where,
         residual=pt.as_tensor(share[:12]),
         noise=pt.as_tensor(NOISE),
-        tails=tails,
+        tails=np.inf if tails is None else tails,
         standard=standard,
     )
 
 
-def test_the_samplers_covariance_has_the_formulas_values_and_slopes() -> None:
-    """In one pass over the pairs, against the formula step by step and its gradient."""
+@pytest.mark.parametrize("tails", [5.0, np.inf])
+def test_the_samplers_weights_have_the_formulas_values_and_slopes(tails: float) -> None:
+    """In one operation, against the formula step by step and PyTensor's gradient of it."""
+    few, many = 5, 300  # more than go through at a time
     theta = {name: pt.as_tensor(RNG.lognormal(0, 0.5)) for name in discrepancy.PARAMETERS}
-    where = [
-        places(pt.as_tensor(RNG.normal(size=count)), pt.as_tensor(RNG.normal(size=count)), 1, pt)
-        for count in (5, 9)
-    ]
-    pull = RNG.normal(size=(5, 9))
-    columns = {name: value[None] for name, value in theta.items()}
-    inputs = [*theta.values(), *where[0].values(), *where[1].values()]
-    both = [discrepancy_ops.covariance(theta, *where), covariance(columns, *where, pt)]
+    theta["local_growth"] = pt.as_tensor(0.3)
+    stand_in, runs = (
+        places(*(pt.as_tensor(3 * RNG.normal(size=count)) for _ in "ND"), 1, pt)
+        for count in (few, many)
+    )
+    said: dict[str, Any] = {
+        "runs": runs, "stand_in": stand_in, "residual": pt.as_tensor(RNG.normal(size=many)),
+        "noise": pt.as_tensor(0.1), "tails": pt.as_tensor(tails),
+        "standard": pt.as_tensor(RNG.normal(size=few)),
+    }  # fmt: skip
+    ours = weighed(theta, **said)
+    step_by_step = discrepancy.weigh(theta, **said, xp=pt)
+    pulls = [RNG.normal(size=few), RNG.normal(size=many), RNG.normal(size=many), 1.3]
+    names = ["residual", "noise", "standard", *(["tails"] if tails < np.inf else [])]
+    inputs = [*theta.values(), *stand_in.values(), *runs.values(), *(said[name] for name in names)]
+
+    def found(results: list[Any], mode: str) -> list[np.ndarray]:
+        total = sum((one * pull).sum() for one, pull in zip(results, pulls, strict=True))
+        return pytensor.function([], [*results, *pytensor.grad(total, inputs)], mode=mode)()
+
+    expected = found(list(step_by_step), "FAST_COMPILE")
     for mode in ("FAST_COMPILE", "NUMBA"):
-        ours, formula = (
-            pytensor.function([], [one, *pytensor.grad((one * pull).sum(), inputs)], mode=mode)()
-            for one in both
-        )
-        for got, expected in zip(ours, formula, strict=True):
-            assert got == pytest.approx(expected, rel=1e-9, abs=1e-11)
+        got = found([ours.weights, ours.missed, ours.own, ours.correction], mode)
+        for one, other in zip(got, expected, strict=True):
+            assert one == pytest.approx(other, rel=1e-6, abs=1e-6 * np.abs(other).max())
 
 
 def test_the_samplers_density_is_that_of_a_dense_gaussian(case) -> None:
