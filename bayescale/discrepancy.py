@@ -33,6 +33,7 @@ PARAMETERS = {
     "local_length_split": ("positive", "its length along ln(D / N)"),
     "local_growth": ("real", "growth of its size per e-fold below the frontier, in logs"),
 }
+_LENGTHS = ("length_compute", "length_split", "local_length_compute", "local_length_split")
 INDUCING = 40
 # Used to choose the runs that stand in for all, and for nothing else.
 _TYPICAL = {
@@ -65,10 +66,27 @@ def covariance(theta: Mapping[str, Any], one: Any, other: Any, xp: Any) -> Any:
 
     `theta` holds scalars, or draws as (..., 1), here and below.
     """
-    apart = {axis: one[axis][..., :, None] - other[axis][..., None, :] for axis in ("s", "r")}
-    here, there = (local_deviation(theta, where, xp) for where in (one, other))
-    long = theta["amplitude"][..., None] ** 2 * _matern(theta, "", apart, xp)
-    return long + here[..., :, None] * there[..., None, :] * _matern(theta, "local_", apart, xp)
+    here, there = (seen(theta, where, xp) for where in (one, other))
+    return between([size[..., None] for size in sizes(theta)], here, there, xp)
+
+
+def sizes(theta: Mapping[str, Any]) -> list[Any]:
+    """The long process's variance, and 5 over each squared length, the long process's first."""
+    return [theta["amplitude"] ** 2, *(5 / theta[name] ** 2 for name in _LENGTHS)]
+
+
+def seen(theta: Mapping[str, Any], where: Any, xp: Any) -> tuple[Any, Any, Any]:
+    """Of places, what their covariance depends on: s, r and the local deviation."""
+    return where["s"], where["r"], local_deviation(theta, where, xp)
+
+
+def between(given: Any, one: Any, other: Any, xp: Any) -> Any:
+    """The covariance, from `sizes` and what is `seen` of two sets of places."""
+    long, by_s, by_r, near_s, near_r = given
+    s, r = (one[axis][..., :, None] - other[axis][..., None, :] for axis in (0, 1))
+    local = one[2][..., :, None] * other[2][..., None, :]
+    far = _matern(s**2 * by_s + r**2 * by_r, xp)
+    return long * far + local * _matern(s**2 * near_s + r**2 * near_r, xp)
 
 
 def local_deviation(theta: Mapping[str, Any], where: Any, xp: Any) -> Any:
@@ -81,10 +99,8 @@ def variance(theta: Mapping[str, Any], where: Any, xp: Any) -> Any:
     return theta["amplitude"] ** 2 + local_deviation(theta, where, xp) ** 2
 
 
-def _matern(theta: Mapping[str, Any], kind: str, apart: Mapping[str, Any], xp: Any) -> Any:
-    lengths = (theta[f"{kind}length_{axis}"][..., None] for axis in ("compute", "split"))
-    s, r = (5 / length**2 for length in lengths)
-    t = xp.sqrt(apart["s"] ** 2 * s + apart["r"] ** 2 * r + 1e-12)  # off 0: the root has a slope
+def _matern(square: Any, xp: Any) -> Any:
+    t = xp.sqrt(square + 1e-12)  # off 0: the root has a slope
     return (1 + t + t * t / 3) * xp.exp(-t)
 
 

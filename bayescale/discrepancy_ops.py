@@ -22,7 +22,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayescale.discrepancy import local_deviation
+from bayescale.discrepancy import between, seen, sizes
 
 # PyTensor keeps compiled functions on disk; these change with this file.
 _VERSION = int.from_bytes(hashlib.sha256(Path(__file__).read_bytes()).digest()[:6])
@@ -55,10 +55,7 @@ def _decay(t: float) -> float:
 
 @_loop  # type: ignore[untyped-decorator]
 def _covariance(sizes: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The covariance, given the long variance and 5 over each squared length.
-
-    `one` and `other` hold s, r and the local deviation of places.
-    """
+    """`discrepancy.between`, in one pass."""
     long, by_s, by_r, near_s, near_r = sizes
     s, r, deviation = one[0], one[1], one[2]  # unpacked, loops would take them for strided
     other_s, other_r, other_deviation = other[0], other[1], other[2]
@@ -187,13 +184,8 @@ def covariance(theta: Mapping[str, Any], one: Mapping[str, Any], other: Mapping[
     one, other : mapping
         Places, as `discrepancy.places` has them.
     """
-    lengths = ("length_compute", "length_split", "local_length_compute", "local_length_split")
-    sizes = [theta["amplitude"] ** 2, *(5 / theta[name] ** 2 for name in lengths)]
-    where = [
-        pt.stack([places["s"], places["r"], local_deviation(theta, places, pt)])
-        for places in (one, other)
-    ]
-    return _Covariance()(pt.stack(sizes), *where)
+    where = [pt.stack(seen(theta, places, pt)) for places in (one, other)]
+    return _Covariance()(pt.stack(sizes(theta)), *where)
 
 
 def _given(loop: Any) -> Any:
@@ -202,3 +194,16 @@ def _given(loop: Any) -> Any:
 
 for op, loop in ((_Covariance, _covariance), (_Pulled, _pulled), (_Gram, _gram)):
     register_funcify_default_op_cache_key(op)(_given(loop))
+
+
+def register_with_jax() -> None:
+    """Give the operations their JAX form: the formula itself, which JAX compiles as a whole."""
+    import jax.numpy as jnp  # noqa: PLC0415 - seconds, and an extra
+    from pytensor.link.jax.dispatch import jax_funcify  # noqa: PLC0415 - loads JAX
+
+    forms = {
+        _Covariance: lambda sizes, one, other: between(sizes, one, other, jnp),
+        _Gram: lambda rows, weight: (rows * weight) @ rows.T,
+    }
+    for op, form in forms.items():
+        jax_funcify.register(op)(lambda op, form=form, **_: form)
