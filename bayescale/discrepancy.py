@@ -84,9 +84,9 @@ def between(given: Any, one: Any, other: Any, xp: Any) -> Any:
     """The covariance, from `sizes` and what is `seen` of two sets of places."""
     long, by_s, by_r, near_s, near_r = given
     s, r = (one[axis][..., :, None] - other[axis][..., None, :] for axis in (0, 1))
+    far = long * _matern(s, r, by_s, by_r, xp)
     local = one[2][..., :, None] * other[2][..., None, :]
-    far = _matern(s**2 * by_s + r**2 * by_r, xp)
-    return long * far + local * _matern(s**2 * near_s + r**2 * near_r, xp)
+    return far + local * _matern(s, r, near_s, near_r, xp)
 
 
 def local_deviation(theta: Mapping[str, Any], where: Any, xp: Any) -> Any:
@@ -99,8 +99,8 @@ def variance(theta: Mapping[str, Any], where: Any, xp: Any) -> Any:
     return theta["amplitude"] ** 2 + local_deviation(theta, where, xp) ** 2
 
 
-def _matern(square: Any, xp: Any) -> Any:
-    t = xp.sqrt(square + 1e-12)  # off 0: the root has a slope
+def _matern(s: Any, r: Any, by_s: Any, by_r: Any, xp: Any) -> Any:
+    t = xp.sqrt(s**2 * by_s + r**2 * by_r + 1e-12)  # off 0: the root has a slope
     return (1 + t + t * t / 3) * xp.exp(-t)
 
 

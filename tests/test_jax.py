@@ -1,5 +1,6 @@
 """Through JAX a spec has the same posterior; without it, one line says what is missing."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -174,3 +175,8 @@ def test_a_fit_from_the_command_line_is_saved_with_its_backend(run, tmp_path: Pa
                          "--draws", 100, "--tune", 100, "--chains", 2, "--out", "fit")  # fmt: skip
     assert code in (0, 3), err
     assert Fit.load("fit").settings.backend == "jax"
+    file = tmp_path / "fit" / "fit.json"
+    said = json.loads(file.read_text())
+    del said["settings"]["backend"]  # as in a fit from before there was a choice
+    file.write_text(json.dumps(said))
+    assert Fit.load("fit").settings.backend == "numba"
