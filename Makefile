@@ -8,8 +8,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 TORCH := .venv/.measure
 
-.PHONY: report chromium test lint fast long bench-refits bench-rows bench-skill bench-start \
-	full-circle lock clean
+.PHONY: report chromium test lint fast long bench-backends bench-refits bench-rows bench-skill \
+	bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -25,6 +25,9 @@ fast: $(ENV)
 
 long: $(ENV)
 	.venv/bin/python -m pytest -n 2 -m long
+
+bench-backends: $(TORCH)
+	.venv/bin/python tests/benchmarks/backends.py
 
 bench-refits: $(ENV)
 	.venv/bin/python tests/benchmarks/refits.py
@@ -73,7 +76,7 @@ lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
 		--no-emit-index-url --output-file requirements.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --extra measure --extra cluster \
-		--generate-hashes --no-emit-index-url --constraints requirements.lock \
+		--extra jax --generate-hashes --no-emit-index-url --constraints requirements.lock \
 		--output-file requirements-measure.lock pyproject.toml
 
 clean:

@@ -207,6 +207,9 @@ def fit(
         int, typer.Option("--seed", help="The same seed, the same draws.")
     ] = Settings.seed,
     sampler: Annotated[str, typer.Option("--sampler", help="nutpie or pymc.")] = Settings.sampler,
+    backend: Annotated[
+        str, typer.Option("--backend", help="numba, or jax (an extra), for a GPU.")
+    ] = Settings.backend,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -231,6 +234,7 @@ def fit(
         chains=chains,
         seed=seed,
         sampler=sampler,  # type: ignore[arg-type]
+        backend=backend,  # type: ignore[arg-type]
     )
     with reserved(destination, overwrite=overwrite):
         # Only now what takes seconds to load.

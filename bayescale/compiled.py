@@ -85,13 +85,14 @@ class _Native:
     owner: Any
 
 
-class _Start:
+class Start:
     """Where chains start: each unconstrained value within 1 of its prior's central one."""
 
     def __init__(self, centre: np.ndarray) -> None:
         self._centre = centre
 
     def __call__(self, seed: int) -> np.ndarray:
+        """Where a chain of this seed starts."""
         return self._centre + np.random.default_rng(seed).uniform(-1, 1, self._centre.shape)
 
 
@@ -119,9 +120,16 @@ def sampler(name: str, build: Callable[[], pm.Model]) -> CompiledPyMCModel:
     return _assembled(kept)
 
 
-def _compile(model: pm.Model) -> _Kept:
+def centre(model: pm.Model) -> np.ndarray:
+    """Central value of each unconstrained parameter's prior."""
     from pymc.initial_point import make_initial_point_fn  # noqa: PLC0415 - seconds, only here
 
+    point = make_initial_point_fn(model=model, jitter_rvs=set(), return_transformed=True)(0)
+    values = [np.ravel(point[model.rvs_to_values[v].name]) for v in model.free_RVs]
+    return np.concatenate(values).astype(float)
+
+
+def _compile(model: pm.Model) -> _Kept:
     results: list[Any] = []
 
     class Keeping(compiler.Compiler):  # type: ignore[misc]
@@ -133,13 +141,10 @@ def _compile(model: pm.Model) -> _Kept:
 
     made = compile_pymc_model(model, pipeline_class=Keeping)
     log_density, expand = map(_code, results)
-    point = make_initial_point_fn(model=model, jitter_rvs=set(), return_transformed=True)(0)
     return _Kept(
         log_density=log_density,
         expand=expand,
-        start=np.concatenate(
-            [np.ravel(point[model.rvs_to_values[v].name]) for v in model.free_RVs]
-        ).astype(float),
+        start=centre(model),
         shared=[
             _Shared(var.name, made.shared_data[key].dtype, made.shared_data[key].ndim)
             for var, key in made.shared_var_keys.items()
@@ -186,7 +191,7 @@ def _assembled(kept: _Kept) -> CompiledPyMCModel:
         reparameterized_names=kept.reparameterized,
         compiled_logp_func=_loaded(kept.log_density),
         compiled_expand_func=_loaded(kept.expand),
-        initial_point_func=_Start(kept.start),
+        initial_point_func=Start(kept.start),
         shared_data=data,
         shared_var_keys=keys,
         user_data=make_user_data(keys, data),

@@ -23,7 +23,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayescale.discrepancy import JITTER, PARAMETERS
+from bayescale.discrepancy import JITTER, PARAMETERS, weigh
 
 # PyTensor keeps compiled functions on disk; these change with this file.
 _VERSION = int.from_bytes(hashlib.sha256(Path(__file__).read_bytes()).digest()[:6])
@@ -465,3 +465,27 @@ def _given(loop: Any) -> Any:
 
 for op, loop in ((_Weighed, _forward), (_Pulled, _backward)):
     register_funcify_default_op_cache_key(op)(_given(loop))
+
+
+def register_with_jax() -> None:
+    """Give the operation its JAX form: the formula itself, which JAX compiles with its gradient."""
+    import jax.numpy as jnp  # noqa: PLC0415 - seconds, and an extra
+    from pytensor.link.jax.dispatch import jax_funcify  # noqa: PLC0415 - loads JAX
+
+    axes = ("s", "r", "depth")
+
+    def form(theta: Any, few: Any, runs: Any, residual: Any, standard: Any) -> tuple[Any, ...]:
+        *parameters, noise, tails = theta
+        results = weigh(
+            dict(zip(PARAMETERS, parameters, strict=True)),
+            runs=dict(zip(axes, runs, strict=True)),
+            stand_in=dict(zip(axes, few, strict=True)),
+            residual=residual,
+            noise=noise,
+            tails=tails,
+            standard=standard,
+            xp=jnp,
+        )
+        return *results[:3], results[3][None], *[jnp.zeros(0)] * 7  # the rest is for `_Pulled`
+
+    jax_funcify.register(_Weighed)(lambda op, **_: form)

@@ -85,11 +85,11 @@ def fit_with(
 ) -> Fit:
     """Fit through a sampler that may have been compiled before; `runs` made its design."""
     spec, arrays = sampler.spec, sampler.design
-    prior = priors.draws(spec, arrays, _PRIOR_DRAWS, settings.seed)
     posterior, stats = sampler.sample(settings, show_progress=show_progress, cores=cores)
+    prior = priors.draws(spec, arrays, _PRIOR_DRAWS, settings.seed)
     convergence, again = judge(posterior, stats), []
-    usual = replace(settings, seed=spec.settings.seed) == spec.settings
-    if usual and not convergence.passed:
+    usual = replace(spec.settings, seed=settings.seed, backend=settings.backend)
+    if settings == usual and not convergence.passed:
         settings = longer(settings, convergence)
         again.append(_sampled_again(convergence, settings))
         posterior, stats = sampler.sample(settings, show_progress=show_progress, cores=cores)

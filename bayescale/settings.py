@@ -25,6 +25,8 @@ class Settings:
         nutpie, or PyMC's own NUTS.
     target_accept : float, optional
         Acceptance rate that the step size aims at; by default .98 with groups, .9 without.
+    backend : {"numba", "jax"}
+        What compiles nutpie's density. jax is an extra; it takes a GPU where JAX has one.
     """
 
     draws: int = 3000
@@ -33,6 +35,7 @@ class Settings:
     seed: int = 0
     sampler: Literal["nutpie", "pymc"] = "nutpie"
     target_accept: float | None = None
+    backend: Literal["numba", "jax"] = "numba"
 
     def __post_init__(self) -> None:
         for name, least in (("draws", 100), ("tune", 100), ("chains", 2), ("seed", 0)):
@@ -41,6 +44,10 @@ class Settings:
                 raise BayescaleError(f"{name}={value}: must be at least {least}")
         if self.sampler not in ("nutpie", "pymc"):
             raise BayescaleError(f"sampler={self.sampler!r}: use nutpie or pymc")
+        if self.backend not in ("numba", "jax"):
+            raise BayescaleError(f"backend={self.backend!r}: use numba or jax")
+        if self.backend == "jax" and self.sampler != "nutpie":
+            raise BayescaleError(f"sampler={self.sampler!r}: backend jax needs nutpie")
         if self.target_accept is not None and not 0.5 <= self.target_accept < 1:
             raise BayescaleError(f"target_accept={self.target_accept:g}: from 0.5 to below 1")
 

@@ -81,6 +81,8 @@ BAD_FITS = [
     ("compute-only", "good.csv", "--chains", "1"),
     ("compute-only", "good.csv", "--draws", "many"),
     ("compute-only", "good.csv", "--sampler", "gibbs"),
+    ("compute-only", "good.csv", "--backend", "torch"),
+    ("compute-only", "good.csv", "--backend", "jax", "--sampler", "pymc"),
     ("compute-only", "good.csv", "--colour"),
     ("compute-only", "good.csv", "--out", "good.csv"),
 ]

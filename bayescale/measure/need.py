@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
+from functools import partial
 
-from bayescale.errors import BayescaleError
+from bayescale.need import need as need_of
 
-
-def need(name: str) -> ModuleType:
-    """Import a module of the extra.
-
-    Raises
-    ------
-    BayescaleError
-        If it is not installed.
-    """
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name.split(".", maxsplit=1)[0]:
-            raise
-        raise BayescaleError(
-            f"{name} is not installed, and measuring models needs it; "
-            "install the extra: pip install 'bayescale[measure]'"
-        ) from error
+need = partial(need_of, extra="measure", purpose="measuring models")

@@ -83,7 +83,7 @@ def _cell(key: str, value: Any) -> str:
 
 def reproduce(said: Content) -> list[Block]:
     """The command, the settings, the versions and the hashes."""
-    names = ("chains", "tune", "draws", "seed", "sampler")
+    names = ("chains", "tune", "draws", "seed", "sampler", "backend")
     settings = [
         Paragraph(
             say(
