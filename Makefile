@@ -7,9 +7,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3 /usr/bin/python3 python
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 ENV := .venv/.ready
 TORCH := .venv/.measure
+# What users have, without what only tests need: some of that is loaded wherever it is installed.
+USERS := build/users/.ready
 
-.PHONY: report chromium test lint fast long bench-backends bench-refits bench-rows bench-skill \
-	bench-start full-circle lock clean
+.PHONY: report chromium test lint fast long bench bench-backends bench-refits bench-rows \
+	bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -32,11 +34,14 @@ bench-backends: $(TORCH)
 bench-refits: $(ENV)
 	.venv/bin/python tests/benchmarks/refits.py
 
-bench-start: $(ENV)
-	.venv/bin/python tests/benchmarks/start.py
+bench: $(USERS)
+	build/users/bin/python tests/benchmarks/ratios.py
 
-bench-rows: $(ENV)
-	.venv/bin/python tests/benchmarks/rows.py
+bench-start: $(USERS)
+	build/users/bin/python tests/benchmarks/start.py
+
+bench-rows: $(USERS)
+	build/users/bin/python tests/benchmarks/rows.py
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
@@ -55,10 +60,10 @@ lint: $(ENV)
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-$(ENV): requirements.lock pyproject.toml | $(UV)
-	$(UV) venv --quiet --clear --python ">=3.12,<3.15" .venv
-	$(UV) pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements.lock
-	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+$(ENV) $(USERS): requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --clear --python ">=3.12,<3.15" $(@D)
+	$(UV) pip sync --quiet --compile-bytecode --python $(@D) --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	touch $@
 
 # What measures and trains models (torch) is large; only tests need it.

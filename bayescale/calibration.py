@@ -81,9 +81,10 @@ class _Simulated:
     settings: Settings
 
     def do(self, cores: int) -> dict[str, Any]:
-        posterior, _ = Sampler(self.spec, self.arrays).sample(
-            self.settings, data={"response": self.response}, cores=cores
-        )
+        data = self.arrays.data
+        data = data.assign(response=data["response"].copy(data=self.response))
+        sampler = Sampler(self.spec, self.arrays)
+        posterior, _ = sampler.sample(self.settings, data=data, cores=cores)
         return _ranks(self.spec, self.truth, posterior)
 
 

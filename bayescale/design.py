@@ -83,6 +83,29 @@ def design(spec: Spec, runs: Runs) -> Design:
     return Design(data, centre)
 
 
+def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
+    """A design's arrays as the model takes them: runs alike as one, where that is exact.
+
+    `response` is then their mean on the scale that the noise is on, `repeats` their number and
+    `within` the sum of squares around that mean (run). A run that hides its tokens stays alone.
+    """
+    if not spec.collapses:
+        return data
+    alike = [name for name in data if name != "response" and data[name].dims == ("run",)]
+    keys = [data[name].values for name in alike] + [*data["tokens_sd"].values.T]
+    _, first, cell = np.unique(np.stack(keys), axis=1, return_index=True, return_inverse=True)
+    on_log = spec.noise.on == "log"
+    values = np.log(data["response"].values) if on_log else data["response"].values
+    repeats = np.bincount(cell).astype(float)
+    mean = np.bincount(cell, values) / repeats
+    seen = data.isel(run=first)
+    return seen.assign(
+        response=("run", np.exp(mean) if on_log else mean),
+        repeats=("run", repeats),
+        within=("run", np.bincount(cell, (values - mean[cell]) ** 2)),
+    )
+
+
 def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
     """Uncentred logarithms of the law's inputs, with the spread of each hidden token count.
 

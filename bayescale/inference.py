@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from bayescale import compiled
 from bayescale.convergence import Convergence, judge
-from bayescale.design import Design
+from bayescale.design import Design, collapsed
 from bayescale.need import need
 from bayescale.progress import SamplingProgress
 from bayescale.settings import Settings
@@ -81,7 +81,7 @@ class Sampler:
         self,
         settings: Settings,
         *,
-        data: Mapping[str, np.ndarray] | None = None,
+        data: xr.Dataset | None = None,
         show_progress: bool = False,
         cores: int | None = None,
     ) -> tuple[xr.Dataset, xr.Dataset]:
@@ -90,8 +90,8 @@ class Sampler:
         Parameters
         ----------
         settings : Settings
-        data : mapping, optional
-            Other values for the design's arrays, by name; nothing is compiled again.
+        data : Dataset, optional
+            Arrays as the design's, of other runs or responses; nothing is compiled again.
         show_progress : bool
         cores : int, optional
             How many chains nutpie samples at a time; by default as many as there are cores.
@@ -105,7 +105,8 @@ class Sampler:
             if settings.sampler == "pymc":
                 tree = self._sample_pymc(settings, data)
             else:
-                tree = self._sample_nutpie(settings, data, progress, cores)
+                given = self.design.data if data is None else data
+                tree = self._sample_nutpie(settings, given, progress, cores)
         return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
 
     def refit(self, kept: np.ndarray, settings: Settings | None = None) -> Refit:
@@ -122,7 +123,7 @@ class Sampler:
             By default what the spec needs.
         """
         settings = settings or self.spec.refit_settings
-        data = self._arrays(self.design.data.isel(run=np.flatnonzero(kept)))
+        data = self.design.data.isel(run=np.flatnonzero(kept))
         # Each effect is judged as it is used, not its standardised twin as well.
         twins = [f"{effect.name}_z" for effect in self.spec.effect_list()]
         drawn: list[tuple[xr.Dataset, xr.Dataset]] = []
@@ -176,6 +177,8 @@ class Sampler:
             return jax_backend.with_data(self._jax, arrays)
 
     def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
+        """What the model takes of a design's arrays; none that are empty."""
+        data = collapsed(self.spec, data)
         return {str(name): data[name].values for name in data.data_vars if data[name].size}
 
     def _target_accept(self, settings: Settings) -> float:
@@ -186,11 +189,11 @@ class Sampler:
     def _sample_nutpie(
         self,
         settings: Settings,
-        data: Mapping[str, np.ndarray] | None,
+        data: xr.Dataset,
         progress: SamplingProgress | None = None,
         cores: int | None = None,
     ) -> xr.DataTree:
-        arrays = self._arrays(self.design.data) | dict(data or {})
+        arrays = self._arrays(data)
         if settings.backend == "jax":
             made = self._through_jax(arrays)
         else:
@@ -220,14 +223,12 @@ class Sampler:
             running.cancel()
             raise
 
-    def _sample_pymc(
-        self, settings: Settings, data: Mapping[str, np.ndarray] | None
-    ) -> xr.DataTree:
+    def _sample_pymc(self, settings: Settings, data: xr.Dataset | None) -> xr.DataTree:
         import pymc as pm
 
         with _BUILDING, self.model, _quiet():
-            if data:
-                pm.set_data(dict(data))
+            if data is not None:
+                pm.set_data(self._arrays(data))
             return pm.sample(
                 draws=settings.draws,
                 tune=settings.tune,

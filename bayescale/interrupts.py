@@ -63,7 +63,8 @@ def _leave(*_: object) -> NoReturn:
     for act in reversed(_endings):
         with suppress(OSError):
             act()
-    cursor = "\r\x1b[2K\x1b[?25h" if sys.stderr.isatty() else ""  # a live bar hides it
-    sys.stderr.write(f"{cursor}bayescale: interrupted; no fit was left half-written\n")
-    sys.stderr.flush()
+    errors = sys.__stderr__ or sys.stderr  # a live bar takes the place of the latter
+    cursor = "\r\x1b[2K\x1b[?25h" if errors.isatty() else ""  # and hides it
+    errors.write(f"{cursor}bayescale: interrupted; no fit was left half-written\n")
+    errors.flush()
     os._exit(INTERRUPTED)

@@ -10,7 +10,7 @@ import pymc.dims as pmd
 import pytensor.tensor as pt
 
 from bayescale import discrepancy
-from bayescale.design import Design
+from bayescale.design import Design, collapsed
 from bayescale.discrepancy_ops import weighed
 from bayescale.laws.base import Values
 from bayescale.noise import deviation, unit
@@ -24,11 +24,11 @@ def build(spec: Spec, design: Design) -> pm.Model:
     Data are registered as `pm.Data`, so that other rows go through the same compiled sampler.
     Group effects are partly centred, the more the more runs a group holds.
     """
-    dims = {
-        name: design.data[name].dims for name in design.data.data_vars if design.data[name].size
-    }
-    with pm.Model(coords=design.coords) as model:
-        x = {name: pmd.Data(name, design.data[name].values, dims=dims[name]) for name in dims}
+    data = collapsed(spec, design.data)
+    coords = {**design.coords, "run": data["run"].to_numpy()}
+    dims = {name: data[name].dims for name in data.data_vars if data[name].size}
+    with pm.Model(coords=coords) as model:
+        x = {name: pmd.Data(name, data[name].values, dims=dims[name]) for name in dims}
         values: dict[str, Any] = {name: _prior(name, prior) for name, prior in spec.priors.items()}
         for effect in spec.effect_list():
             values[effect.name] = _effect(effect, x[f"{effect.group}_runs"])
@@ -44,9 +44,20 @@ def build(spec: Spec, design: Design) -> pm.Model:
         noise["sigma"] = deviation(spec, values)
         if spec.discrepancy:
             _missed(spec, values, {**x, "stated": stated, "mean": mean, "observed": observed})
+        elif spec.collapses:
+            given = [mean, noise["sigma"], x["repeats"], x["within"]]
+            pm.CustomDist(
+                "observed", *(g.values for g in given), logp=_alike, observed=observed.values
+            )
         else:
             getattr(pmd, spec.noise.dist)("observed", mu=mean, **noise, observed=observed)
     return model
+
+
+def _alike(observed: Any, mean: Any, sigma: Any, repeats: Any, within: Any) -> Any:
+    """Log density of Normal responses, from the mean of so many and the squares around it."""
+    squares = repeats * (observed - mean) ** 2 + within
+    return -repeats * pt.log(sigma * np.sqrt(2 * np.pi)) - squares / (2 * sigma**2)
 
 
 def _missed(spec: Spec, values: Values, x: Values) -> None:

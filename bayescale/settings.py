@@ -30,7 +30,7 @@ class Settings:
     """
 
     draws: int = 3000
-    tune: int = 2000
+    tune: int = 1000
     chains: int = 4
     seed: int = 0
     sampler: Literal["nutpie", "pymc"] = "nutpie"

@@ -184,6 +184,12 @@ class Spec(_Strict):
         return tuple(group for group in self.effects if group != "run")
 
     @property
+    def collapses(self) -> bool:
+        """True if runs alike in all but the response count as their mean, number and spread."""
+        normal = self.noise.dist == "Normal"  # for Student's t nothing less than all is enough
+        return normal and not (self.discrepancy or self.corpora or "run" in self.effects)
+
+    @property
     def settings(self) -> Settings:
         """How to sample it, where nothing else is asked for."""
         return DISCREPANCY if self.discrepancy else Settings()

@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec, plots
+from bayescale.design import collapsed, design
 from bayescale.errors import BayescaleError, FitError, RunsError
 from bayescale.intervals import holds, interval
+from bayescale.model import build
+from bayescale.predictor import curve
 from bayescale.reference import least_squares, reference_runs
 
 SHORT = Settings(draws=200, tune=200, chains=2)
@@ -258,3 +262,32 @@ def test_settings_are_checked() -> None:
         Settings(chains=1)
     with pytest.raises(BayescaleError, match="sampler="):
         Settings(sampler="gibbs")  # type: ignore[arg-type]
+
+
+def test_runs_alike_count_as_one_where_the_noise_is_normal() -> None:
+    """The density is that of all runs one by one, at any point."""
+    says = Spec.load("chinchilla").model_dump()
+    says["noise"] = {"on": "log", "dist": "Normal"}
+    says["priors"].pop("nu")
+    spec = Spec.model_validate(says).replace(groups=False)
+    rng = np.random.default_rng(0)
+    few = pd.DataFrame({"params": [1e8, 1e9, 1e9, 4e9], "tokens": [1e10, 1e10, 1e11, 1e11]})
+    frame = few.loc[np.repeat(few.index, [1, 5, 2, 12])].reset_index(drop=True)
+    frame["bpc"] = rng.lognormal(0, 0.1, len(frame))
+    arrays = design(spec, Runs.from_frame(frame))
+    cells = collapsed(spec, arrays.data)
+    assert cells["repeats"].values.tolist() == [1, 5, 2, 12]
+    model = build(spec, arrays)
+    point = {v.name: u for v, u in zip(model.value_vars, rng.normal(0, 0.5, 6), strict=True)}
+    constrained = model.compile_fn(model.unobserved_value_vars)
+    density = model.compile_logp(vars=model.observed_RVs)
+    names = [variable.name for variable in model.unobserved_value_vars]
+    for shift in (0.0, 0.3):
+        moved = {name: value + shift for name, value in point.items()}
+        values = dict(zip(names, map(float, constrained(moved)), strict=True))
+        mean = curve(spec, values, {k: arrays.data[k] for k in ("params", "tokens")}, np)
+        one_by_one = stats.norm(np.log(mean), values["sigma"]).logpdf(np.log(frame["bpc"]))
+        assert float(density(moved)) == pytest.approx(one_by_one.sum(), rel=1e-9)
+    fit = ScalingModel(spec).fit(Runs.from_frame(frame), SHORT, show_progress=False)
+    assert fit.replicates().sizes["run"] == len(frame)
+    assert not Spec.load("chinchilla").collapses  # Student's t needs every run

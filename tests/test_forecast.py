@@ -181,7 +181,7 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
 
 
 def test_runs_that_stand_in_for_all_are_few_and_spread_out() -> None:
-    params, tokens = RNG.uniform(-4, 4, (2, 300))
+    params, tokens = np.random.default_rng(1).uniform(-4, 4, (2, 300))
     chosen = inducing(params, tokens)
     assert len(set(chosen)) == len(chosen) <= discrepancy.INDUCING
     apart = np.hypot(*(np.subtract.outer(x, x[chosen]) for x in (params, tokens)))

@@ -166,10 +166,10 @@ def test_other_rows_and_the_same_seed(table: Runs) -> None:
     sampler = Sampler(spec, design(spec, table))
     data, short = sampler.design.data, replace(JAX, chains=2)
     kept = data.isel(run=np.flatnonzero(data["tokens_sd"].sum("hidden") == 0)[:15])
-    few, again = (sampler.sample(short, data=sampler._arrays(kept))[0] for _ in range(2))
+    few, again = (sampler.sample(short, data=kept)[0] for _ in range(2))
     xr.testing.assert_equal(few, again)
     numbas = replace(JAX, draws=1000, backend="numba")
-    assert_same_posterior(few, sampler.sample(numbas, data=sampler._arrays(kept))[0])
+    assert_same_posterior(few, sampler.sample(numbas, data=kept)[0])
 
 
 @needs_jax

@@ -55,13 +55,17 @@ def measured(fit: Path, times: int) -> dict[str, dict[str, float]]:
     return said
 
 
+def with_a_fit(times: int) -> dict[str, dict[str, float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        return measured(Path(folder) / "fit", times)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        said = measured(Path(folder) / "fit", asked.times)
+    said = with_a_fit(asked.times)
     if asked.json:
         print(json.dumps(said, indent=2))
     else:
