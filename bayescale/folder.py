@@ -20,11 +20,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import h5netcdf
+import h5py
+import numpy as np
 import xarray as xr
 from pydantic import TypeAdapter, ValidationError
-from xarray.backends import H5NetCDFStore
 
 from bayescale.claim import claim
 from bayescale.convergence import Convergence
@@ -81,21 +82,48 @@ class Stored(Mapping[str, xr.Dataset]):
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = h5netcdf.File(path, "r", decode_vlen_strings=True)
+        self._file = h5py.File(path, "r")
         self._read: dict[str, xr.Dataset] = {}
 
     def __getitem__(self, name: str) -> xr.Dataset:
-        if name not in self._file.groups:
-            raise KeyError(name)
         if name not in self._read:
-            self._read[name] = xr.open_dataset(H5NetCDFStore(self._file, group=name)).load()
+            self._read[name] = _group(self._file[name])
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._file.groups)
+        return iter(self._file)
 
     def __len__(self) -> int:
-        return len(self._file.groups)
+        return len(self._file)
+
+
+# Attributes by which NetCDF tells its dims; all others are the variables'.
+_NETCDF = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid",
+           "_Netcdf4Coordinates", "_nc3_strict"}  # fmt: skip
+
+
+def _group(stored: h5py.Group) -> xr.Dataset:
+    """A group's variables, as xarray's own reader has them in a tenth of the time.
+
+    That asks the file for every dim of every variable some ten times.
+    """
+    variables = {}
+    for name, found in stored.items():
+        if found.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension but not"):
+            continue
+        if found.is_scale:
+            dims: tuple[str, ...] = (name,)
+        else:
+            dims = tuple(dim[0].name.rpartition("/")[2] for dim in found.dims)
+        text = h5py.check_string_dtype(found.dtype) is not None
+        values = (found.asstr() if text else found)[()]
+        variables[name] = xr.Variable(dims, values, _attributes(found))
+    return xr.decode_cf(xr.Dataset(variables, attrs=_attributes(stored)))
+
+
+def _attributes(stored: h5py.Group | h5py.Dataset) -> dict[str, Any]:
+    said = {key: stored.attrs[key] for key in stored.attrs.keys() - _NETCDF}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in said.items()}
 
 
 def versions() -> dict[str, str]:

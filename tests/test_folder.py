@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 from bayescale import Fit
 from bayescale.errors import BayescaleError, FitError
@@ -154,3 +155,14 @@ def test_a_reserved_folder_is_free_again_after_an_error(tmp_path: Path) -> None:
     with reserved(place):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_groups_are_read_as_xarray_reads_them(fitted: Fit, fitted_dir: Path) -> None:
+    ours = Fit.load(fitted_dir).groups
+    theirs = xr.open_datatree(fitted_dir / "posterior.nc", engine="h5netcdf")
+    assert set(ours) == set(theirs) == set(fitted.groups)
+    for name in theirs:
+        expected = theirs[name].to_dataset().load()
+        xr.testing.assert_identical(ours[name], expected)
+        for variable in expected.variables:
+            assert ours[name][variable].dtype == expected[variable].dtype
