@@ -116,7 +116,7 @@ def _group(stored: h5py.Group) -> xr.Dataset:
         else:
             dims = tuple(dim[0].name.rpartition("/")[2] for dim in found.dims)
         text = h5py.check_string_dtype(found.dtype) is not None
-        values = (found.asstr() if text else found)[()]
+        values = found.asstr()[()].astype(str) if text else found[()]
         variables[name] = xr.Variable(dims, values, _attributes(found))
     return xr.decode_cf(xr.Dataset(variables, attrs=_attributes(stored)))
 
