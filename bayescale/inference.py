@@ -251,7 +251,7 @@ def _chains(parts: Sequence[xr.Dataset]) -> xr.Dataset:
 
 def longer(settings: Settings, failed: Convergence) -> Settings:
     """How to sample again what did not converge: longer, with smaller steps if any diverged."""
-    smaller = 0.98 if failed.divergences else settings.target_accept
+    smaller = 0.995 if failed.divergences else settings.target_accept
     return replace(
         settings, draws=3 * settings.draws, tune=2 * settings.tune, target_accept=smaller
     )
