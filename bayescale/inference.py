@@ -254,7 +254,7 @@ def longer(settings: Settings, failed: Convergence) -> Settings:
 
     Smaller still where any diverged; three times the draws have three times the chances.
     """
-    smaller = 0.995 if failed.divergences else 0.98
+    smaller = 0.995 if failed.divergences else max(0.98, settings.target_accept or 0)
     return replace(
         settings, draws=3 * settings.draws, tune=2 * settings.tune, target_accept=smaller
     )

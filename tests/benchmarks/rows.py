@@ -81,8 +81,7 @@ def simulated(spec: Spec, count: int) -> Runs:
 
 def compiled(sampler: Sampler) -> Density:
     """The log density and gradient that nutpie calls, over unconstrained parameters."""
-    arrays = {name: v.values for name, v in sampler.design.data.items() if v.size}
-    made = sampler._compile().with_data(**arrays)
+    made = sampler._compile().with_data(**sampler._arrays(sampler.design.data))
     pointer, count = ctypes.c_void_p, ctypes.c_uint64
     signature = ctypes.CFUNCTYPE(ctypes.c_int64, count, pointer, pointer, pointer, pointer)
     function = signature(made.compiled_logp_func.address)
