@@ -44,6 +44,7 @@ _TYPICAL = {
     "local_length_split": 1.5,
     "local_growth": 0.45,
 }
+# What places have of their own, as a share of their variance, so that two can be one place.
 JITTER = 1e-8
 # e-folds between places that know of nothing.
 _NOWHERE = 1000.0
@@ -133,7 +134,7 @@ def weigh(
     theta = {name: value[None] for name, value in theta.items()}
     count = stand_in["s"].shape[0]
     unit = xp.eye(count)
-    among = covariance(theta, stand_in, stand_in, xp) + unit * theta["amplitude"] ** 2 * JITTER
+    among = covariance(theta, stand_in, stand_in, xp) * (1 + unit * JITTER)
     low = xp.linalg.solve(xp.linalg.cholesky(among), covariance(theta, stand_in, runs, xp))
     own = xp.maximum(variance(theta, runs, xp) - (low**2).sum(0), 0)
 
@@ -321,7 +322,6 @@ def condition(
     for start in range(0, total, _CHUNK):
         some = slice(start, start + _CHUNK)
         one = {name: value[some] for name, value in theta.items()}
-        among = covariance(one, middle, middle, np)
-        jitter = one["amplitude"][..., None] ** 2 * JITTER
-        inverse[some] = np.linalg.inv(np.linalg.cholesky(among + np.eye(count) * jitter))
+        among = covariance(one, middle, middle, np) * (1 + np.eye(count) * JITTER)
+        inverse[some] = np.linalg.inv(np.linalg.cholesky(among))
     return Conditioned(theta, middle, frontier, inverse, weights)

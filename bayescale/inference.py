@@ -22,6 +22,7 @@ from bayescale.need import need
 from bayescale.progress import SamplingProgress
 from bayescale.settings import Settings
 from bayescale.spec import Spec
+from bayescale.tangent import tangent
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -179,6 +180,7 @@ class Sampler:
     def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
         """What the model takes of a design's arrays; none that are empty."""
         data = collapsed(self.spec, data)
+        data = tangent(self.spec, data) if self.spec.discrepancy else data
         return {str(name): data[name].values for name in data.data_vars if data[name].size}
 
     def _target_accept(self, settings: Settings) -> float:

@@ -16,8 +16,8 @@ import numpy as np
 from nutpie.compile_pymc import compile_pymc_model
 from nutpie.compiled_pyfunc import PyFuncModel
 
+from bayescale import discrepancy_ops, tangent_ops
 from bayescale.compiled import Start, centre
-from bayescale.discrepancy_ops import register_with_jax
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -29,7 +29,8 @@ def sampler(model: pm.Model) -> PyFuncModel:
     Chains start where numba's do. The gradient is JAX's own: PyTensor's has arrays whose size
     depends on the data, which JAX does not compile.
     """
-    register_with_jax()
+    discrepancy_ops.register_with_jax()
+    tangent_ops.register_with_jax()
     with warnings.catch_warnings():
         # Of checks that shapes agree, which JAX does as well.
         warnings.filterwarnings("ignore", "Skipping Assert", UserWarning)

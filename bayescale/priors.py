@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ class _Half:
 
     def logpdf(self, x: np.ndarray) -> np.ndarray:
         return np.where(x < 0, -np.inf, np.log(2) + self._whole.logpdf(x))
+
+    def ppf(self, share: Any) -> np.ndarray:
+        return np.asarray(self._whole.ppf((1 + np.asarray(share)) / 2))
 
     def rvs(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return np.abs(self._whole.rvs(shape, rng))
@@ -45,6 +48,11 @@ _FORMS: dict[str, Callable[..., Any]] = {
 def log_density(prior: Prior, values: xr.DataArray) -> xr.DataArray:
     """Log density of a prior at values, in the values' dims."""
     return values.copy(data=_form(prior).logpdf(values.to_numpy()))
+
+
+def quantile(prior: Prior, share: Sequence[float]) -> np.ndarray:
+    """Quantiles of a prior."""
+    return np.asarray(_form(prior).ppf(share))
 
 
 def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:

@@ -28,6 +28,10 @@ from bayescale.comparison import compare
 from bayescale.design import design
 from bayescale.discrepancy import condition, covariance, inducing, places
 from bayescale.discrepancy_ops import weighed
+from bayescale.inference import Sampler
+from bayescale.priors import log_density
+from bayescale.tangent import bound, place, tangent
+from bayescale.tangent_ops import placed
 from bayescale.unseen import OneByOne
 
 RNG = np.random.default_rng(0)
@@ -119,6 +123,68 @@ def test_the_samplers_weights_have_the_formulas_values_and_slopes(tails: float) 
         got = found([ours.weights, ours.missed, ours.own, ours.correction], mode)
         for one, other in zip(got, expected, strict=True):
             assert one == pytest.approx(other, rel=1e-6, abs=1e-6 * np.abs(other).max())
+
+
+def test_the_laws_parameters_have_the_formulas_values_and_slopes() -> None:
+    few, law = 7, 4
+    theta = {name: pt.as_tensor(RNG.lognormal(0, 0.5)) for name in discrepancy.PARAMETERS}
+    theta["local_growth"] = pt.as_tensor(0.3)
+    said: dict[str, Any] = {
+        "stand_in": places(*(pt.as_tensor(3 * RNG.normal(size=few)) for _ in "ND"), 1, pt),
+        "noise": pt.as_tensor(0.1), "runs": pt.as_tensor(RNG.integers(1, 9, few).astype(float)),
+        "residual": pt.as_tensor(RNG.normal(size=few)),
+        "slope": pt.as_tensor(RNG.normal(size=(few, law))),
+        "standard": pt.as_tensor(RNG.normal(size=law)),
+    }  # fmt: skip
+    inputs = [*theta.values(), *(said[name] for name in ("noise", "residual", "standard"))]
+    pull = RNG.normal(size=law)
+
+    def found(results: tuple[Any, Any], mode: str) -> list[np.ndarray]:
+        total = (results[0] * pull).sum() + 1.3 * results[1]
+        return pytensor.function([], [*results, *pytensor.grad(total, inputs)], mode=mode)()
+
+    expected = found(place(theta, **said, xp=pt), "FAST_COMPILE")
+    for mode in ("FAST_COMPILE", "NUMBA"):
+        for one, other in zip(found(placed(theta, **said), mode), expected, strict=True):
+            assert one == pytest.approx(other, rel=1e-9, abs=1e-9 * np.abs(other).max())
+
+
+@pytest.mark.parametrize("name", ["forecast", "compute-only"])
+def test_wherever_the_sampler_moves_the_laws_priors_are_the_specs(name: str, table: Runs) -> None:
+    """Noise on the log or on the response, with groups and hidden counts or without."""
+    spec = Spec.load(name).replace(response="bpc", discrepancy=True)
+    runs = table if spec.groups else table.keep("tokens == tokens")
+    model = Sampler(spec, design(spec, runs)).model
+    law = [parameter.name for parameter in spec.law.parameters]
+    said = model.replace_rvs_by_values([model[one] for one in law])
+    ask = model.compile_fn(
+        said, inputs=model.value_vars, mode="FAST_COMPILE", on_unused_input="ignore"
+    )
+    density = model.compile_logp(vars=[model["law_z"]], mode="FAST_COMPILE")
+    start = {one: value + 0.1 for one, value in model.initial_point().items()}
+    constants = []
+    for _ in range(3):
+        z = RNG.standard_normal(len(law))
+        values, *moved = (
+            np.array(ask(start | {"law_z": z + step})) for step in (0, *1e-5 * np.eye(len(law)))
+        )
+        slopes = (np.stack(moved) - values) / 1e-5
+        prior = sum(float(log_density(spec.priors[one], xr.DataArray(value)))
+                    for one, value in zip(law, values, strict=True))  # fmt: skip
+        volume = np.linalg.slogdet(slopes)[1]
+        constants.append(prior + volume - float(density(start | {"law_z": z})))
+    assert np.ptp(constants) < 1e-3
+
+
+def test_the_laws_parameters_start_where_the_runs_put_them() -> None:
+    truth = TRUTH["chinchilla"] | {"sigma": 0.004, "nu": 30.0}
+    runs = simulate(Spec.load("chinchilla").replace(groups=False), ladder(), truth, seed=3)
+    spec = Spec.load("forecast").replace(response="bpc")
+    found = tangent(spec, design(spec, runs).data)
+    said = bound(spec, found["law_middle"].values, np)
+    assert said["level"] == pytest.approx(truth["level"], rel=0.01)
+    assert said["alpha"] == pytest.approx(truth["alpha"], abs=0.05)
+    assert float(found["law_runs"].sum()) == len(runs)
 
 
 def test_the_samplers_density_is_that_of_a_dense_gaussian(case) -> None:

@@ -17,11 +17,21 @@ from test_recovery import TRUTH, ladder, simulate
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
-from bayescale import BayescaleError, Fit, Runs, Settings, Spec, bundled
+from bayescale import (
+    BayescaleError,
+    Fit,
+    Runs,
+    Settings,
+    Spec,
+    bundled,
+    discrepancy_ops,
+    tangent_ops,
+)
 from bayescale.design import design
 from bayescale.discrepancy import PARAMETERS
-from bayescale.discrepancy_ops import register_with_jax, weighed
+from bayescale.discrepancy_ops import weighed
 from bayescale.inference import Sampler
+from bayescale.tangent_ops import placed
 
 JAX = Settings(draws=150, tune=200, target_accept=0.95, backend="jax")
 FORECAST = Settings(draws=150, tune=150, chains=2, target_accept=0.9)
@@ -77,7 +87,7 @@ def test_the_discrepancys_weights_have_numbas_values_and_slopes() -> None:
     import jax
 
     rng = np.random.default_rng(0)
-    register_with_jax()
+    discrepancy_ops.register_with_jax()
     few, many = 5, 9
     flat = pt.vector(shape=(9 + 3 * few + 3 * many + many + few,))
     theta = {name: flat[i] for i, name in enumerate(PARAMETERS)}
@@ -99,6 +109,29 @@ def test_the_discrepancys_weights_have_numbas_values_and_slopes() -> None:
         assert got.dtype == np.float64
         scale = np.abs(expected).max()
         np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-9 * scale)
+
+
+@needs_jax
+def test_the_laws_parameters_have_numbas_values_and_slopes() -> None:
+    import jax
+
+    rng = np.random.default_rng(0)
+    tangent_ops.register_with_jax()
+    few, law = 5, 3
+    flat = pt.vector(shape=(8 + few + law,))
+    moved, volume = placed(
+        {name: flat[i] for i, name in enumerate(PARAMETERS)},
+        noise=flat[7], residual=flat[8 : 8 + few], standard=flat[8 + few :],
+        stand_in={axis: pt.as_tensor(rng.normal(size=few)) for axis in ("s", "r", "depth")},
+        runs=pt.as_tensor(1.0 + np.arange(few)), slope=pt.as_tensor(rng.normal(size=(few, law))),
+    )  # fmt: skip
+    total = (moved * rng.normal(size=law)).sum() + volume
+    x = rng.lognormal(0, 0.5, size=flat.type.shape)
+    ours = pytensor.function([flat], [total, pytensor.grad(total, flat)], mode="FAST_COMPILE")(x)
+    function = pytensor.function([flat], [total], mode="JAX").vm.jit_fn
+    theirs = jax.value_and_grad(lambda x: function(x)[0])(x)
+    for got, expected in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-9 * np.abs(expected).max())
 
 
 def runs_for(spec: Spec, table: Runs) -> Runs:
