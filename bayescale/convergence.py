@@ -46,6 +46,11 @@ class Convergence:
         """True if the chains agree and hold enough effective draws."""
         return self.r_hat <= R_HAT_MOST and min(self.ess_bulk, self.ess_tail) >= ESS_LEAST
 
+    @property
+    def few(self) -> bool:
+        """True if nothing is wrong but that there are too few effective draws."""
+        return self.divergences == 0 and self.r_hat <= R_HAT_MOST and not self.mixed
+
     def to_dict(self) -> dict[str, Any]:
         """The fields and the verdict, as plain values."""
         return {**asdict(self), "passed": self.passed}

@@ -40,7 +40,7 @@ _BUILDING = threading.RLock()
 _JUDGED = 3000
 
 # Rounds of chains that a refit may take, and how far apart their seeds are.
-_ROUNDS, _NEXT_ROUND = 4, 1_000_003
+_ROUNDS, NEXT_ROUND = 4, 1_000_003
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +130,10 @@ class Sampler:
         drawn: list[tuple[xr.Dataset, xr.Dataset]] = []
         now = settings
         for round_ in range(_ROUNDS):
-            again = replace(now, seed=settings.seed + round_ * _NEXT_ROUND)
+            again = replace(now, seed=settings.seed + round_ * NEXT_ROUND)
             tree = self._sample_nutpie(again, data, cores=1)
             drawn.append((tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()))
-            posterior, stats = (_chains(parts) for parts in zip(*drawn, strict=True))
+            posterior, stats = (joined(parts) for parts in zip(*drawn, strict=True))
             total = posterior.sizes["chain"] * posterior.sizes["draw"]
             some = posterior.isel(draw=slice(None, None, max(1, total // _JUDGED)))
             convergence = judge(some.drop_vars(twins), stats)
@@ -243,7 +243,7 @@ class Sampler:
             )
 
 
-def _chains(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """The chains of several rounds, numbered on."""
     if len(parts) == 1:
         return parts[0]

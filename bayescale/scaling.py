@@ -13,7 +13,7 @@ from bayescale.conditioning import conditioned, inputs_at
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design, design
 from bayescale.fit import Fit
-from bayescale.inference import Sampler, longer
+from bayescale.inference import NEXT_ROUND, Sampler, joined, longer
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import Note, conflict_notes, group_notes, prior_notes, thinned_note
 from bayescale.predict import replicate, simulated
@@ -85,15 +85,28 @@ def fit_with(
 ) -> Fit:
     """Fit through a sampler that may have been compiled before; `runs` made its design."""
     spec, arrays = sampler.spec, sampler.design
-    posterior, stats = sampler.sample(settings, show_progress=show_progress, cores=cores)
+
+    def sampled(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
+        return sampler.sample(settings, show_progress=show_progress, cores=cores)
+
+    drawn = sampled(settings)
     prior = priors.draws(spec, arrays, _PRIOR_DRAWS, settings.seed)
-    convergence, again = judge(posterior, stats), []
-    usual = replace(spec.settings, seed=settings.seed, backend=settings.backend)
-    if settings == usual and not convergence.passed:
-        settings = longer(settings, convergence)
-        again.append(_sampled_again(convergence, settings))
-        posterior, stats = sampler.sample(settings, show_progress=show_progress, cores=cores)
-        convergence = judge(posterior, stats)
+    convergence, again = judge(*drawn), []
+    if settings == replace(spec.settings, seed=settings.seed, backend=settings.backend):
+        first = settings
+        if convergence.few:
+            settings = replace(first, chains=2 * first.chains)
+            again.append(_sampled_again(convergence, "as many chains joined them"))
+            more = sampled(replace(first, seed=first.seed + NEXT_ROUND))
+            drawn = joined([drawn[0], more[0]]), joined([drawn[1], more[1]])
+            convergence = judge(*drawn)
+        if not convergence.passed:
+            settings = longer(first, convergence)
+            instead = f"{settings.draws} a chain after {settings.tune} were drawn instead"
+            again.append(_sampled_again(convergence, instead))
+            drawn = sampled(settings)
+            convergence = judge(*drawn)
+    posterior, stats = drawn
     expected = _replicated(spec, arrays, prior, settings.seed)
     replicated = _replicated(spec, arrays, posterior, settings.seed, given=True)
     notes = [
@@ -116,13 +129,13 @@ def fit_with(
     return Fit(spec, runs, arrays.centre, groups, settings, convergence, notes)
 
 
-def _sampled_again(first: Convergence, settings: Settings) -> Note:
+def _sampled_again(first: Convergence, what: str) -> Note:
     return Note(
         "sampled-again",
         "info",
         f"the usual draws did not converge (R-hat {first.r_hat:.3f}, {first.divergences} "
-        f"divergences), so {settings.draws} a chain after {settings.tune} were drawn instead",
-        "nothing to do; the second attempt is the one that counts",
+        f"divergences, {min(first.ess_bulk, first.ess_tail):.0f} effective draws), so {what}",
+        "nothing to do",
     )
 
 
