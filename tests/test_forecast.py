@@ -273,7 +273,9 @@ def test_the_forecast_samples_cleanly_and_widens_with_distance(forecast: Fit) ->
     assert (np.diff(share) > 0).all()
     law = Spec.load("chinchilla").replace(groups=False)
     alone = ScalingModel(law).fit(forecast.runs, show_progress=False).predict(far).table()
-    assert share[2] > 1.5 * ((alone["upper"] - alone["lower"]) / alone["median"])[2]
+    of_law = (alone["upper"] - alone["lower"]) / alone["median"]
+    assert share[2] > 1.5 * of_law[2]
+    assert share[0] == pytest.approx(of_law[0], rel=0.15)  # in range the law's data need no more
     assert share[0] < 0.03  # in range it is about as sure as the scatter allows
 
 
@@ -295,7 +297,7 @@ def test_the_discrepancy_shrinks_on_the_laws_data_and_appears_on_anothers(foreca
                                                                        "local_amplitude")}
         for one in (forecast.prior, forecast.posterior)
     )  # fmt: skip
-    assert all(found[name] < 0.6 * prior[name] for name in prior)
+    assert all(found[name] < 0.3 * prior[name] for name in prior)
     bent = forecast.runs.table.copy()
     compute = np.log(bent["params"] * bent["tokens"])
     bent["bpc"] *= np.exp(0.02 * np.sin((compute - compute.mean()) / 2))
