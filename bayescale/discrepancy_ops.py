@@ -25,6 +25,7 @@ from bayescale.loops import (
     loop,
     pull_covariance,
     pull_deviation,
+    pull_moved,
     pull_root,
     pull_sizes,
     root_of,
@@ -129,16 +130,10 @@ def _backward(
     # weights = inner^-T (pulled + standard), pulled = inner^-1 low^T (residual / last)
     back = inverse_of(inner)
     to_weights = by_weights + by_missed @ low - by_correction[0] * weights
-    to_pulled = back @ to_weights
-    to_sum = back.T @ to_pulled
-    pulled = inner.T @ weights - standard
-    to_standard = to_pulled + by_correction[0] * standard
-    to_inner = np.zeros((count, count))
-    for i in range(count):
-        for j in range(i + 1):
-            to_inner[i, j] = -weights[i] * to_pulled[j] - to_sum[i] * pulled[j]
-        to_inner[i, i] -= by_correction[0] / inner[i, i]
-    to_gram = pull_root(inner, back, to_inner)
+    to_standard, to_sum, to_gram = pull_moved(
+        inner, back, weights, standard, to_weights, by_correction[0]
+    )
+    to_standard += by_correction[0] * standard
 
     # Each run's last variance, and through it how far off it lay from the middle.
     along = low @ to_sum

@@ -179,8 +179,7 @@ class Sampler:
 
     def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
         """What the model takes of a design's arrays; none that are empty."""
-        data = collapsed(self.spec, data)
-        data = tangent(self.spec, data) if self.spec.discrepancy else data
+        data = tangent(self.spec, collapsed(self.spec, data))
         return {str(name): data[name].values for name in data.data_vars if data[name].size}
 
     def _target_accept(self, settings: Settings) -> float:

@@ -191,3 +191,28 @@ def pull_root(root: np.ndarray, inverse: np.ndarray, pull: np.ndarray) -> np.nda
             inner[i, j] = 0.0
     half = inverse.T @ (inner @ inverse)
     return (half + half.T) / 2
+
+
+@loop  # type: ignore[untyped-decorator]
+def pull_moved(
+    inner: np.ndarray,
+    back: np.ndarray,
+    moved: np.ndarray,
+    standard: np.ndarray,
+    by_moved: np.ndarray,
+    by_volume: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradient by `standard`, by `sum` and by the whole whose Cholesky factor is `inner`.
+
+    Of moved = inner^-T (inner^-1 sum + standard) and of the log volume -sum log diag inner; `back`
+    is the inverse of `inner`.
+    """
+    pulled = inner.T @ moved - standard
+    to_standard = back @ by_moved
+    to_sum = back.T @ to_standard
+    to_inner = np.zeros_like(inner)
+    for i in range(len(inner)):
+        for j in range(i + 1):
+            to_inner[i, j] = -moved[i] * to_standard[j] - to_sum[i] * pulled[j]
+        to_inner[i, i] -= by_volume / inner[i, i]
+    return to_standard, to_sum, pull_root(inner, back, to_inner)

@@ -26,8 +26,7 @@ def build(spec: Spec, design: Design) -> pm.Model:
     Data are registered as `pm.Data`, so that other rows go through the same compiled sampler.
     Group effects are partly centred, the more the more runs a group holds.
     """
-    data = collapsed(spec, design.data)
-    data = tangent(spec, data) if spec.discrepancy else data
+    data = tangent(spec, collapsed(spec, design.data))
     law = [parameter.name for parameter in spec.law.parameters]
     coords = {**design.coords, "run": data["run"].to_numpy(), "law": law}
     dims = {name: data[name].dims for name in data.data_vars if data[name].size}

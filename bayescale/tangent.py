@@ -56,10 +56,11 @@ def log_steepness(support: Support, free: Any, xp: Any) -> Any:
 def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     """The arrays of a design with the law's tangent where the runs put it.
 
+    As they are, for a spec without a discrepancy.
+
     Parameters
     ----------
     spec : Spec
-        With a discrepancy.
     data : Dataset
         The arrays of a design.
 
@@ -72,6 +73,8 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         (inducing): how many are nearest to each, at least 1. `law_slope` (inducing, law): their
         curve's mean slope, as a share of the response, a standard deviation of the prior.
     """
+    if not spec.discrepancy:
+        return data
     parameters = spec.law.parameters
     quantiles = [
         _FREED[p.support](quantile(spec.priors[p.name], [0.16, 0.5, 0.84])) for p in parameters

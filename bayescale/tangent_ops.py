@@ -22,6 +22,7 @@ from bayescale.loops import (
     loop,
     pull_covariance,
     pull_deviation,
+    pull_moved,
     pull_root,
     pull_sizes,
     root_of,
@@ -78,15 +79,8 @@ def _backward(
     few = deviating(theta, few_at)
     count = few.shape[1]
     back = inverse_of(inner)
-    pulled = inner.T @ moved - standard
-    to_standard = back @ by_moved
-    to_sum = back.T @ to_standard
-    to_inner = np.zeros_like(inner)
-    for i in range(len(inner)):
-        for j in range(i + 1):
-            to_inner[i, j] = -moved[i] * to_standard[j] - to_sum[i] * pulled[j]
-        to_inner[i, i] -= by_volume[0] / inner[i, i]
-    to_lines = 2 * lines @ pull_root(inner, back, to_inner)
+    to_standard, to_sum, to_gram = pull_moved(inner, back, moved, standard, by_moved, by_volume[0])
+    to_lines = 2 * lines @ to_gram
     for i in range(count):
         for j in range(len(to_sum)):
             to_lines[i, j] += left[i] * to_sum[j]
