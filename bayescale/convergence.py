@@ -11,7 +11,7 @@ import xarray as xr
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import Note
 
-R_HAT_MOST = 1.01
+R_HAT_MOST, R_HAT_NEAR = 1.01, 1.02
 ESS_LEAST = 400
 
 
@@ -47,9 +47,10 @@ class Convergence:
         return self.r_hat <= R_HAT_MOST and min(self.ess_bulk, self.ess_tail) >= ESS_LEAST
 
     @property
-    def few(self) -> bool:
-        """True if nothing is wrong but that there are too few effective draws."""
-        return self.divergences == 0 and self.r_hat <= R_HAT_MOST and not self.mixed
+    def near(self) -> bool:
+        """True if twice as many chains may do: each explores, but they do not yet agree."""
+        effective = min(self.ess_bulk, self.ess_tail)
+        return self.divergences == 0 and self.r_hat <= R_HAT_NEAR and effective >= ESS_LEAST / 2
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and the verdict, as plain values."""

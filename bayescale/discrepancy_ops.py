@@ -17,7 +17,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from bayescale.discrepancy import JITTER, PARAMETERS, weigh
-from bayescale.looped import Looped, pulls
+from bayescale.looped import Looped, give_jax, pulls
 from bayescale.loops import (
     covariance,
     deviating,
@@ -33,7 +33,7 @@ from bayescale.loops import (
 )
 
 # Runs at a time.
-_BLOCK = 128
+_BLOCK = 512
 
 
 @loop  # type: ignore[untyped-decorator]
@@ -136,24 +136,20 @@ def _backward(
     to_standard += by_correction[0] * standard
 
     # Each run's last variance, and through it how far off it lay from the middle.
-    along = low @ to_sum
+    along, turned = low @ to_sum, low @ to_gram
     to_each, to_off = np.empty(total), np.zeros(total)
     to_tails = 0.0
-    for start in range(0, total, _BLOCK):
-        rows = low[start : start + _BLOCK]
-        turned = rows @ to_gram
-        for k in range(len(rows)):
-            j = start + k
-            product = along[j] * residual[j]
-            for i in range(count):
-                product += rows[k, i] * turned[k, i]
-            to_last = -product / last[j] ** 2
-            if heavy:
-                to_each[j] = to_last * tails / (tails + 1)
-                to_off[j] = to_last * 2 * off[j] / (tails + 1)
-                to_tails += to_last * (each[j] - off[j] ** 2) / (tails + 1) ** 2
-            else:
-                to_each[j] = to_last
+    for j in range(total):
+        product = along[j] * residual[j]
+        for i in range(count):
+            product += low[j, i] * turned[j, i]
+        to_last = -product / last[j] ** 2
+        if heavy:
+            to_each[j] = to_last * tails / (tails + 1)
+            to_off[j] = to_last * 2 * off[j] / (tails + 1)
+            to_tails += to_last * (each[j] - off[j] ** 2) / (tails + 1) ** 2
+        else:
+            to_each[j] = to_last
 
     # off = residual - low middle, middle = (1 + low^T low / each)^-1 low^T (residual / each)
     to_residual = along / last
@@ -170,7 +166,7 @@ def _backward(
     for start in range(0, total, _BLOCK):
         rows = low[start : start + _BLOCK]
         some, to_some = runs[:, start : start + _BLOCK], to_runs[:, start : start + _BLOCK]
-        to_rows = rows @ to_gram  # again, as keeping it for all runs costs more
+        to_rows = turned[start : start + _BLOCK]
         for k in range(len(rows)):
             j = start + k
             by_gram, by_row = 2 / last[j], 2 * to_own[j]
@@ -267,15 +263,14 @@ def weighed(
 
 
 def register_with_jax() -> None:
-    """Give the operation its JAX form: the formula itself, which JAX compiles with its gradient."""
+    """Give the operation its JAX form."""
     import jax.numpy as jnp  # noqa: PLC0415 - seconds, and an extra
-    from pytensor.link.jax.dispatch import jax_funcify  # noqa: PLC0415 - loads JAX
 
     axes = ("s", "r", "depth")
 
     def form(theta: Any, few: Any, runs: Any, residual: Any, standard: Any) -> tuple[Any, ...]:
         *parameters, noise, tails = theta
-        results = weigh(
+        weights, missed, own, correction = weigh(
             dict(zip(PARAMETERS, parameters, strict=True)),
             runs=dict(zip(axes, runs, strict=True)),
             stand_in=dict(zip(axes, few, strict=True)),
@@ -285,6 +280,6 @@ def register_with_jax() -> None:
             standard=standard,
             xp=jnp,
         )
-        return *results[:3], results[3][None], *[jnp.zeros(0)] * 7  # the rest is for `_Pulled`
+        return weights, missed, own, correction[None]
 
-    jax_funcify.register(_Weighed)(lambda op, **_: form)
+    give_jax(_Weighed, form)

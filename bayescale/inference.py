@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from bayescale.convergence import Convergence, judge
 from bayescale.design import Design, collapsed
 from bayescale.need import need
 from bayescale.progress import SamplingProgress
+from bayescale.rounds import until_converged
 from bayescale.settings import Settings
 from bayescale.spec import Spec
 from bayescale.tangent import tangent
@@ -39,8 +40,8 @@ _BUILDING = threading.RLock()
 # all of them (ranks, autocovariances, under Python's lock) took as long as sampling them.
 _JUDGED = 3000
 
-# Rounds of chains that a refit may take, and how far apart their seeds are.
-_ROUNDS, NEXT_ROUND = 4, 1_000_003
+# Rounds of chains that a refit may take.
+_ROUNDS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +114,7 @@ class Sampler:
     def refit(self, kept: np.ndarray, settings: Settings | None = None) -> Refit:
         """The posterior given only some of the runs, through the same compiled sampler.
 
-        While its chains do not converge, as many more join them; if that does not help or any
-        diverged, longer ones take their place. On one core, as many refits run side by side.
+        On one core, as many refits run side by side; see `rounds` for chains that do not converge.
 
         Parameters
         ----------
@@ -127,23 +127,18 @@ class Sampler:
         data = self.design.data.isel(run=np.flatnonzero(kept))
         # Each effect is judged as it is used, not its standardised twin as well.
         twins = [f"{effect.name}_z" for effect in self.spec.effect_list()]
-        drawn: list[tuple[xr.Dataset, xr.Dataset]] = []
-        now = settings
-        for round_ in range(_ROUNDS):
-            again = replace(now, seed=settings.seed + round_ * NEXT_ROUND)
-            tree = self._sample_nutpie(again, data, cores=1)
-            drawn.append((tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()))
-            posterior, stats = (joined(parts) for parts in zip(*drawn, strict=True))
+
+        def sample(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
+            tree = self._sample_nutpie(settings, data, cores=1)
+            return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+
+        def verdict(posterior: xr.Dataset, stats: xr.Dataset) -> Convergence:
             total = posterior.sizes["chain"] * posterior.sizes["draw"]
             some = posterior.isel(draw=slice(None, None, max(1, total // _JUDGED)))
-            convergence = judge(some.drop_vars(twins), stats)
-            if convergence.passed:
-                break
-            if convergence.divergences or round_ == _ROUNDS - 2:
-                # Longer than at first, not than the last time: the price has a bound.
-                smaller = replace(settings, target_accept=now.target_accept)
-                now, drawn = longer(smaller, convergence), []
-        return Refit(posterior, convergence, round_ + 1)
+            return judge(some.drop_vars(twins), stats)
+
+        found = until_converged(sample, verdict, settings, _ROUNDS)
+        return Refit(found.posterior, found.convergence, len(found.failed) + 1)
 
     def _compile(self) -> Any:
         """The sampler of this spec for as many groups, compiled once on a machine."""
@@ -211,6 +206,8 @@ class Sampler:
             cores=cores,
             adaptation="diag" if self.spec.effects and not self.spec.discrepancy else "low_rank",
             target_accept=self._target_accept(settings),
+            # Draws take 15 steps once tuned; the first ones would take a thousand.
+            maxdepth=7 if self.spec.discrepancy else 10,
             save_warmup=False,
             progress_bar=False,
             progress_callback=progress.update if progress else None,
@@ -240,25 +237,6 @@ class Sampler:
                 progressbar=False,
                 compute_convergence_checks=False,
             )
-
-
-def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """The chains of several rounds, numbered on."""
-    if len(parts) == 1:
-        return parts[0]
-    together = xr.concat(parts, "chain", join="override")
-    return together.assign_coords(chain=np.arange(together.sizes["chain"]))
-
-
-def longer(settings: Settings, failed: Convergence) -> Settings:
-    """How to sample again what did not converge: longer and with smaller steps.
-
-    Smaller still where any diverged; three times the draws have three times the chances.
-    """
-    smaller = 0.995 if failed.divergences else max(0.98, settings.target_accept or 0)
-    return replace(
-        settings, draws=3 * settings.draws, tune=2 * settings.tune, target_accept=smaller
-    )
 
 
 @contextmanager

@@ -49,6 +49,22 @@ class Looped(Op):  # type: ignore[misc]
             place[0] = value
 
 
+def give_jax(op: type[Looped], form: Callable[..., Sequence[Any]]) -> None:
+    """Give an operation its JAX form: its formula, which JAX compiles with its gradient.
+
+    `form` takes what the loop takes, and gives back the first of its results; the others are for
+    the gradient by hand.
+    """
+    import jax.numpy as jnp  # noqa: PLC0415 - seconds, and an extra
+    from pytensor.link.jax.dispatch import jax_funcify  # noqa: PLC0415 - loads JAX
+
+    def whole(*inputs: Any) -> tuple[Any, ...]:
+        found = form(*inputs)
+        return *found, *[jnp.zeros(0)] * (len(op.results) - len(found))
+
+    jax_funcify.register(op)(lambda op, **_: whole)
+
+
 def pulls(results: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
     """Gradients by results, zeros where nothing depends on one."""
     return [

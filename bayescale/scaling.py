@@ -13,16 +13,20 @@ from bayescale.conditioning import conditioned, inputs_at
 from bayescale.convergence import Convergence, judge
 from bayescale.design import Design, design
 from bayescale.fit import Fit
-from bayescale.inference import NEXT_ROUND, Sampler, joined, longer
+from bayescale.inference import Sampler
 from bayescale.intervals import SAMPLE_DIMS
 from bayescale.notes import Note, conflict_notes, group_notes, prior_notes, thinned_note
 from bayescale.predict import replicate, simulated
 from bayescale.predictor import centred_tokens, curve
+from bayescale.rounds import until_converged
 from bayescale.runs import Runs
 from bayescale.settings import Settings
 from bayescale.spec import Spec
 
 _PRIOR_DRAWS = 2000
+
+# Rounds of chains that a fit with the usual settings may take.
+_ROUNDS = 3
 
 # Replicates that a fit keeps, over draws, runs and corpora: 80 MB, given the posterior and given
 # the prior. Making and reading them takes some ten copies.
@@ -89,29 +93,15 @@ def fit_with(
     def sampled(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
         return sampler.sample(settings, show_progress=show_progress, cores=cores)
 
-    drawn = sampled(settings)
-    prior = priors.draws(spec, arrays, _PRIOR_DRAWS, settings.seed)
-    convergence, again = judge(*drawn), []
-    if settings == replace(spec.settings, seed=settings.seed, backend=settings.backend):
-        first = settings
-        if convergence.few:
-            settings = replace(first, chains=2 * first.chains)
-            again.append(_sampled_again(convergence, "as many chains joined them"))
-            more = sampled(replace(first, seed=first.seed + NEXT_ROUND))
-            drawn = joined([drawn[0], more[0]]), joined([drawn[1], more[1]])
-            convergence = judge(*drawn)
-        if not convergence.passed:
-            settings = longer(first, convergence)
-            instead = f"{settings.draws} a chain after {settings.tune} were drawn instead"
-            again.append(_sampled_again(convergence, instead))
-            drawn = sampled(settings)
-            convergence = judge(*drawn)
-    posterior, stats = drawn
-    expected = _replicated(spec, arrays, prior, settings.seed)
-    replicated = _replicated(spec, arrays, posterior, settings.seed, given=True)
+    usual = settings == replace(spec.settings, seed=settings.seed, backend=settings.backend)
+    found = until_converged(sampled, judge, settings, _ROUNDS if usual else 1)
+    posterior, seed = found.posterior, settings.seed
+    prior = priors.draws(spec, arrays, _PRIOR_DRAWS, seed)
+    expected = _replicated(spec, arrays, prior, seed)
+    replicated = _replicated(spec, arrays, posterior, seed, given=True)
     notes = [
-        *convergence.notes(),
-        *again,
+        *found.convergence.notes(),
+        *(_sampled_again(*each) for each in found.failed),
         *thinned_note(replicated, posterior),
         *conflict_notes(expected["response"], arrays.data["response"]),
         *group_notes(spec, arrays),
@@ -120,20 +110,20 @@ def fit_with(
     groups = {
         "posterior": _finished(spec, arrays, posterior),
         "posterior_predictive": replicated,
-        "sample_stats": stats,
+        "sample_stats": found.stats,
         "prior": _finished(spec, arrays, prior),
         "prior_predictive": expected,
         "observed_data": arrays.data[["response"]],
         "constant_data": arrays.data.drop_vars("response"),
     }
-    return Fit(spec, runs, arrays.centre, groups, settings, convergence, notes)
+    return Fit(spec, runs, arrays.centre, groups, found.settings, found.convergence, notes)
 
 
 def _sampled_again(first: Convergence, what: str) -> Note:
     return Note(
         "sampled-again",
         "info",
-        f"the usual draws did not converge (R-hat {first.r_hat:.3f}, {first.divergences} "
+        f"these draws did not converge (R-hat {first.r_hat:.3f}, {first.divergences} "
         f"divergences, {min(first.ess_bulk, first.ess_tail):.0f} effective draws), so {what}",
         "nothing to do",
     )

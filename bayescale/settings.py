@@ -56,4 +56,4 @@ class Settings:
 REFIT = Settings(draws=1500, tune=300, chains=2, target_accept=0.9)
 
 # Of a model with a discrepancy: every gradient is dear, and few draws are as good as many.
-DISCREPANCY = Settings(draws=750, tune=500, target_accept=0.9)
+DISCREPANCY = Settings(draws=750, tune=400, target_accept=0.9)

@@ -14,7 +14,7 @@ import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type
 
 from bayescale.discrepancy import PARAMETERS
-from bayescale.looped import Looped, pulls
+from bayescale.looped import Looped, give_jax, pulls
 from bayescale.loops import (
     covariance,
     deviating,
@@ -147,9 +147,8 @@ def placed(
 
 
 def register_with_jax() -> None:
-    """Give the operation its JAX form: the formula itself, which JAX compiles with its gradient."""
+    """Give the operation its JAX form."""
     import jax.numpy as jnp  # noqa: PLC0415 - seconds, and an extra
-    from pytensor.link.jax.dispatch import jax_funcify  # noqa: PLC0415 - loads JAX
 
     def form(
         theta: Any, residual: Any, standard: Any, few: Any, slope: Any, runs: Any
@@ -165,6 +164,6 @@ def register_with_jax() -> None:
             standard=standard,
             xp=jnp,
         )
-        return moved, volume[None], *[jnp.zeros(0)] * 5  # the rest is for `_Pulled`
+        return moved, volume[None]
 
-    jax_funcify.register(_Placed)(lambda op, **_: form)
+    give_jax(_Placed, form)

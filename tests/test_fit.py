@@ -12,7 +12,6 @@ import xarray as xr
 from scipy import stats
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec, plots
-from bayescale.convergence import Convergence
 from bayescale.design import collapsed, design
 from bayescale.errors import BayescaleError, FitError, RunsError
 from bayescale.intervals import holds, interval
@@ -122,15 +121,6 @@ def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(
     other = ScalingModel("compute-only").fit(table, replace(SHORT, seed=1))
     xr.testing.assert_equal(first.posterior, again.posterior)
     assert not first.posterior["slope"].equals(other.posterior["slope"])
-
-
-def test_only_a_want_of_draws_is_mended_by_more_of_the_same() -> None:
-    good = Convergence(r_hat=1.005, ess_bulk=900, ess_tail=900, divergences=0, worst="slope")
-    assert good.passed
-    assert not good.few
-    assert replace(good, ess_tail=300).few
-    for wrong in ({"r_hat": 1.02}, {"divergences": 1}):
-        assert not replace(good, ess_tail=300, **wrong).few
 
 
 def test_pymcs_own_sampler_agrees(fitted: Fit, table: Runs) -> None:
