@@ -73,7 +73,9 @@ def measured(name: str, count: int) -> list[dict[str, Any]]:
                 "side_by_side_us": 1e6 * many,
             }
         )
-        print(f"{name}, {count} rows, {backend}: done", file=sys.stderr)
+        took = f"{1e6 * one:.0f} us a gradient, {1e6 * many:.0f} side by side"
+        what = f"{name}, {count} rows, {backend}: ready in {ready:.0f} s, {took}"
+        print(what, file=sys.stderr, flush=True)
     for numbas, jaxs in zip(*values, strict=True):
         np.testing.assert_allclose(jaxs, numbas, rtol=1e-6, atol=1e-6 * np.abs(numbas).max())
     return rows
