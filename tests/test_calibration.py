@@ -13,10 +13,14 @@ REFIT = Settings(draws=500, tune=700, chains=2)
 DEAR = Settings(draws=300, tune=400, chains=2)
 
 
+# A line, a curve and repeated data. With every spec, tests take over twenty minutes on two cores.
+ALWAYS = ("compute-only", "chinchilla", "data-constrained")
+
+
 def specs() -> list:
-    """Every shipped spec; one with a discrepancy takes minutes."""
+    """Every shipped spec, most of them in `make long`."""
     return [
-        pytest.param(name, marks=pytest.mark.long) if Spec.load(name).discrepancy else name
+        name if name in ALWAYS else pytest.param(name, marks=pytest.mark.long)
         for name in bundled.specs()
     ]
 
