@@ -136,20 +136,24 @@ def _backward(
     to_standard += by_correction[0] * standard
 
     # Each run's last variance, and through it how far off it lay from the middle.
-    along, turned = low @ to_sum, low @ to_gram
+    along = low @ to_sum
     to_each, to_off = np.empty(total), np.zeros(total)
     to_tails = 0.0
-    for j in range(total):
-        product = along[j] * residual[j]
-        for i in range(count):
-            product += low[j, i] * turned[j, i]
-        to_last = -product / last[j] ** 2
-        if heavy:
-            to_each[j] = to_last * tails / (tails + 1)
-            to_off[j] = to_last * 2 * off[j] / (tails + 1)
-            to_tails += to_last * (each[j] - off[j] ** 2) / (tails + 1) ** 2
-        else:
-            to_each[j] = to_last
+    for start in range(0, total, _BLOCK):
+        rows = low[start : start + _BLOCK]
+        turned = rows @ to_gram
+        for k in range(len(rows)):
+            j = start + k
+            product = along[j] * residual[j]
+            for i in range(count):
+                product += rows[k, i] * turned[k, i]
+            to_last = -product / last[j] ** 2
+            if heavy:
+                to_each[j] = to_last * tails / (tails + 1)
+                to_off[j] = to_last * 2 * off[j] / (tails + 1)
+                to_tails += to_last * (each[j] - off[j] ** 2) / (tails + 1) ** 2
+            else:
+                to_each[j] = to_last
 
     # off = residual - low middle, middle = (1 + low^T low / each)^-1 low^T (residual / each)
     to_residual = along / last
@@ -166,7 +170,7 @@ def _backward(
     for start in range(0, total, _BLOCK):
         rows = low[start : start + _BLOCK]
         some, to_some = runs[:, start : start + _BLOCK], to_runs[:, start : start + _BLOCK]
-        to_rows = turned[start : start + _BLOCK]
+        to_rows = rows @ to_gram  # again, as keeping it for all runs costs more
         for k in range(len(rows)):
             j = start + k
             by_gram, by_row = 2 / last[j], 2 * to_own[j]
