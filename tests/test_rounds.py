@@ -39,7 +39,9 @@ def test_as_many_chains_join_where_that_may_do() -> None:
     assert [verdict for verdict, _ in found.failed] == [FEW]
 
 
-@pytest.mark.parametrize("first", [FAR, DIVERGED, replace(FEW, ess_bulk=100)])
+@pytest.mark.parametrize(
+    "first", [FAR, replace(FEW, r_hat=1.021), DIVERGED, replace(FEW, ess_bulk=199)]
+)
 def test_longer_chains_take_the_place_of_others(first: Convergence) -> None:
     found, asked = sampled_with(first, GOOD, GOOD)
     assert found.posterior.sizes["chain"] == 2
