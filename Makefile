@@ -10,7 +10,7 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report chromium test lint fast long bench bench-backends bench-refits bench-rows \
+.PHONY: report chromium test lint fast long bench bench-refits bench-rows \
 	bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
@@ -27,9 +27,6 @@ fast: $(ENV)
 
 long: $(ENV)
 	.venv/bin/python -m pytest -n 2 -m long
-
-bench-backends: $(TORCH)
-	.venv/bin/python tests/benchmarks/backends.py
 
 bench-refits: $(ENV)
 	.venv/bin/python tests/benchmarks/refits.py
@@ -81,7 +78,7 @@ lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
 		--no-emit-index-url --output-file requirements.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --extra measure --extra cluster \
-		--extra jax --generate-hashes --no-emit-index-url --constraints requirements.lock \
+		--generate-hashes --no-emit-index-url --constraints requirements.lock \
 		--output-file requirements-measure.lock pyproject.toml
 
 clean:

@@ -10,33 +10,33 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayescale.comparison import compare as compare
-    from bayescale.errors import BayescaleError as BayescaleError
-    from bayescale.fit import Fit as Fit
+    from bayescale.base.errors import BayescaleError as BayescaleError
+    from bayescale.base.settings import Settings as Settings
+    from bayescale.evaluation.compare import compare as compare
+    from bayescale.fit.fit import Fit as Fit
+    from bayescale.fit.scaling import ScalingModel as ScalingModel
+    from bayescale.fit.stack import load as load
+    from bayescale.fit.stack import stack as stack
     from bayescale.laws import LAWS as LAWS
-    from bayescale.many import Workers as Workers
-    from bayescale.predict import Prediction as Prediction
-    from bayescale.runs import Runs as Runs
-    from bayescale.scaling import ScalingModel as ScalingModel
-    from bayescale.settings import Settings as Settings
-    from bayescale.spec import Spec as Spec
-    from bayescale.stacking import load as load
-    from bayescale.stacking import stack as stack
+    from bayescale.model.spec import Spec as Spec
+    from bayescale.predictive.predict import Prediction as Prediction
+    from bayescale.runs.table import Runs as Runs
+    from bayescale.sampling.jobs import Workers as Workers
 
 # Loaded when first asked for: `bayescale --help` must not wait for PyMC.
 _HOMES = {
-    "BayescaleError": "errors",
-    "Fit": "fit",
+    "BayescaleError": "base.errors",
+    "Fit": "fit.fit",
     "LAWS": "laws",
-    "Prediction": "predict",
-    "Runs": "runs",
-    "ScalingModel": "scaling",
-    "Settings": "settings",
-    "Spec": "spec",
-    "Workers": "many",
-    "compare": "comparison",
-    "load": "stacking",
-    "stack": "stacking",
+    "Prediction": "predictive.predict",
+    "Runs": "runs.table",
+    "ScalingModel": "fit.scaling",
+    "Settings": "base.settings",
+    "Spec": "model.spec",
+    "Workers": "sampling.jobs",
+    "compare": "evaluation.compare",
+    "load": "fit.stack",
+    "stack": "fit.stack",
 }
 
 __version__ = version("bayescale")

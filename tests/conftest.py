@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bayescale import Fit, Runs, ScalingModel, Spec, cli, many
+from bayescale import Fit, Runs, ScalingModel, Spec
+from bayescale.cli import main as cli
+from bayescale.sampling import jobs as many
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -1,4 +1,4 @@
-"""Jobs of `bayescale.many` that note who does them, in a module that workers load quickly."""
+"""Jobs that note who does them, in a module that workers load quickly."""
 
 from __future__ import annotations
 

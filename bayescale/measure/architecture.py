@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
+from bayescale.base.progress import TextProgress
 from bayescale.measure.causal import CausalModel, load_causal
 from bayescale.measure.documents import Document, read_documents, text_files
 from bayescale.measure.journal import Journal
 from bayescale.measure.need import need
 from bayescale.measure.windows import Window, check_windows, windows
-from bayescale.progress import TextProgress
 
 WINDOW, STRIDE = 1900, 512
 

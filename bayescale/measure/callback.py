@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bayescale.errors import BayescaleError, RunsError
+from bayescale.base.errors import BayescaleError, RunsError
+from bayescale.base.output import say
 from bayescale.measure.known import new_run
 from bayescale.measure.need import need
 from bayescale.measure.rows import append_row, has_run
-from bayescale.output import say
 
 # A base class has to be there when the class is made.
 _Base: Any = need("transformers").TrainerCallback

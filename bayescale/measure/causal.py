@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 from bayescale.measure.architecture import KINDS, Architecture
 from bayescale.measure.configs import check_causal, hub_error, read_config
 from bayescale.measure.need import need

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
+from bayescale.base.output import read_json
 from bayescale.measure.need import need
-from bayescale.output import read_json
 
 _CAUSAL = ("ForCausalLM", "LMHeadModel")
 

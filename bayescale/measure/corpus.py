@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
+from bayescale.base.output import say
 from bayescale.measure.need import need
-from bayescale.output import say
 
 _STDLIB = "{stdlib}"
 # Before each document; a model that is scored sees it in front of the text.

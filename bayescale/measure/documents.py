@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 
 SUFFIXES = (".txt", ".jsonl")
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 
 
 class Journal:

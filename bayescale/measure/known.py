@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
+from bayescale.base.numbers import parse_number
 from bayescale.measure.rows import has_run
-from bayescale.numbers import parse_number
-from bayescale.runs import QUANTITIES, Runs
+from bayescale.runs.table import QUANTITIES, Runs
 
 
 def known_of_run(

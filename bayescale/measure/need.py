@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from bayescale.need import need as need_of
+from bayescale.base.need import need as need_of
 
 need = partial(need_of, extra="measure", purpose="measuring models")

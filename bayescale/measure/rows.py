@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 
 
 def append_row(path: Path, row: Mapping[str, object]) -> bool:

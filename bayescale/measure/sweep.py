@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bayescale.claim import claim
-from bayescale.errors import BayescaleError
+from bayescale.base.claim import claim
+from bayescale.base.errors import BayescaleError
+from bayescale.base.output import write_json
+from bayescale.base.progress import SweepProgress
 from bayescale.measure.bpc import Bpc, measure_bpc
 from bayescale.measure.causal import CausalModel
 from bayescale.measure.corpus import Corpus, prepare
@@ -25,8 +27,6 @@ from bayescale.measure.need import need
 from bayescale.measure.rows import append_row, has_run
 from bayescale.measure.sweep_plan import Job, SweepPlan
 from bayescale.measure.train import step_flops, train, unique_sequences
-from bayescale.output import write_json
-from bayescale.progress import SweepProgress
 
 
 def sweep(plan: SweepPlan, out: Path, *, progress: bool = False) -> list[str]:

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bayescale import bundled
-from bayescale.errors import BayescaleError
-from bayescale.numbers import human
-from bayescale.runs import QUANTITIES
-from bayescale.spec import one_line
+from bayescale.base import bundled
+from bayescale.base.errors import BayescaleError
+from bayescale.base.numbers import human
+from bayescale.model.spec import one_line
+from bayescale.runs.table import QUANTITIES
 
 
 class _Strict(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 from bayescale.measure.corpus import Corpus
 from bayescale.measure.need import need
 from bayescale.measure.sweep_plan import Job, SweepPlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 
 
 @dataclass(frozen=True)

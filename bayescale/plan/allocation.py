@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale import bundled
-from bayescale.fit import Fit
-from bayescale.notes import Note
-from bayescale.numbers import percent
+from bayescale.base import bundled
+from bayescale.base.notes import Note
+from bayescale.base.numbers import percent
+from bayescale.fit.fit import Fit
+from bayescale.fit.stack import Stack
 from bayescale.plan.curve import Curve, knows_repeats, positive
 from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Given, exp, log, minimum, root
-from bayescale.stacking import Stack
 
 FLOP_PER_PARAM_TOKEN = 6
 # How flat is flat: sizes whose loss is within this share of the best.

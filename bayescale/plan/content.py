@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale import bundled
-from bayescale.extrapolation import distance, extrapolation_note
-from bayescale.fit import Fit
-from bayescale.intervals import SAMPLE_DIMS
-from bayescale.notes import Note
-from bayescale.numbers import percent
-from bayescale.output import print_table
+from bayescale.base import bundled
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.notes import Note
+from bayescale.base.numbers import percent
+from bayescale.base.output import print_table
+from bayescale.fit.fit import Fit
 from bayescale.plan.allocation import (
     FLOP_PER_PARAM_TOKEN,
     WITHIN,
@@ -29,6 +28,7 @@ from bayescale.plan.isoflop import approaches
 from bayescale.plan.overhead import overhead
 from bayescale.plan.serving import FLOP_PER_SERVED_TOKEN, serve
 from bayescale.plan.solve import exp
+from bayescale.predictive.distance import distance, extrapolation_note
 
 Content = dict[str, Any]
 

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale import bundled
-from bayescale.design import Centre
-from bayescale.errors import BayescaleError
-from bayescale.groups import Fitted, effects_at, resolve
-from bayescale.intervals import SAMPLE_DIMS
+from bayescale.base import bundled
+from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.notes import Note
 from bayescale.laws import LAWS, Law
-from bayescale.notes import Note
+from bayescale.model.curve import parameters
+from bayescale.model.design import Centre
 from bayescale.plan.solve import exp, log
-from bayescale.points import check_groups
-from bayescale.predict import responses
-from bayescale.predictor import parameters
-from bayescale.runs import QUANTITIES, Runs
+from bayescale.predictive.groups import Fitted, effects_at, resolve
+from bayescale.predictive.points import check_groups
+from bayescale.predictive.predict import responses
+from bayescale.runs.table import QUANTITIES, Runs
 
 # Draws that a plan works on; more would not move an interval's ends visibly.
 _DRAWS = 2000

@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayescale.design import log_inputs
-from bayescale.errors import BayescaleError
-from bayescale.fit import Fit
+from bayescale.base.errors import BayescaleError
+from bayescale.base.settings import PROB
+from bayescale.fit.fit import Fit
+from bayescale.model.design import log_inputs
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.content import (
     USUAL_LAWS,
@@ -24,9 +25,8 @@ from bayescale.plan.content import (
 )
 from bayescale.plan.curve import Curve
 from bayescale.plan.exhaustion import exhaust
-from bayescale.plan.figures import budget_figure, exhaustion_figure, overhead_figure
 from bayescale.plan.scenario import Scenario
-from bayescale.settings import PROB
+from bayescale.report.figures.plans import budget_figure, exhaustion_figure, overhead_figure
 
 SCENARIO = "villalobos-2024"
 _SIZES = (0.3, 0.5, 0.7)

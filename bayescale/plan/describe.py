@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.intervals import SAMPLE_DIMS, interval
-from bayescale.numbers import digits, human
+from bayescale.base.intervals import SAMPLE_DIMS, interval
+from bayescale.base.numbers import digits, human
 
 # Quantities that people read as 70.3B, and those that differ in the fourth digit.
 _COUNTS = ("params", "_per_param", "tokens", "needed", "_low", "_high", "demanded", "available")

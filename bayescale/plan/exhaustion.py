@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.fit import Fit
-from bayescale.intervals import SAMPLE_DIMS
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.seeds import random
+from bayescale.fit.fit import Fit
+from bayescale.fit.stack import Stack
 from bayescale.laws import LAWS
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, best_split
 from bayescale.plan.curve import Curve
 from bayescale.plan.mixture import Mixture, as_curve
 from bayescale.plan.scenario import Scenario
 from bayescale.plan.solve import Given, exp, log, root
-from bayescale.seeds import random
-from bayescale.stacking import Stack
 
 # Draws on which laws are evaluated; the dates use all of the scenario's.
 _DRAWS = 1000

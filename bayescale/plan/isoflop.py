@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayescale.design import log_inputs
-from bayescale.intervals import SAMPLE_DIMS
-from bayescale.notes import Note, listed
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.notes import Note, listed
+from bayescale.base.seeds import random
+from bayescale.model.design import log_inputs
+from bayescale.model.spec import Spec
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.regression import regression_draws
-from bayescale.runs import Runs
-from bayescale.seeds import random
-from bayescale.spec import Spec
+from bayescale.runs.table import Runs
 
 _DRAWS = 4000
 # Runs belong to one budget if no gap between their neighbours exceeds this, in e-folds of C.

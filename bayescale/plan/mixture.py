@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.fit import Fit
-from bayescale.intervals import SAMPLE_DIMS
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.seeds import random
+from bayescale.fit.fit import Fit
+from bayescale.fit.stack import Stack
 from bayescale.laws import Law
 from bayescale.laws.base import Values
 from bayescale.plan.curve import Curve
-from bayescale.points import check_groups
-from bayescale.seeds import random
-from bayescale.stacking import Stack
+from bayescale.predictive.points import check_groups
 
 
 @dataclass(frozen=True, eq=False)

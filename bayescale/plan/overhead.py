@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.errors import BayescaleError
-from bayescale.fit import Fit
+from bayescale.base.errors import BayescaleError
+from bayescale.fit.fit import Fit
+from bayescale.fit.stack import Stack
 from bayescale.plan.allocation import optimum
 from bayescale.plan.curve import Curve, positive
 from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Given, exp, root
-from bayescale.stacking import Stack
 
 # A budget to measure at where none is asked for.
 _FLOPS = 1e23

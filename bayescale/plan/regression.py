@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.errors import BayescaleError
-from bayescale.intervals import SAMPLE_DIMS
-from bayescale.runs import Runs
-from bayescale.seeds import random
+from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.seeds import random
+from bayescale.runs.table import Runs
 
 _RECORDS = 4
 

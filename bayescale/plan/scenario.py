@@ -20,12 +20,12 @@ from pydantic import (
 )
 from scipy import stats
 
-from bayescale import bundled
-from bayescale.errors import BayescaleError
-from bayescale.intervals import SAMPLE_DIMS
+from bayescale.base import bundled
+from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.seeds import random
+from bayescale.model.spec import one_line
 from bayescale.plan.regression import trend
-from bayescale.seeds import random
-from bayescale.spec import one_line
 
 # Longest answer; what grows for longer leaves every range.
 _YEARS = 100

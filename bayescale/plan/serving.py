@@ -17,19 +17,19 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.optimize import minimize_scalar
 
-from bayescale import bundled
-from bayescale.errors import BayescaleError
-from bayescale.fit import Fit
-from bayescale.intervals import check_prob
-from bayescale.notes import Note
-from bayescale.numbers import percent
+from bayescale.base import bundled
+from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import check_prob
+from bayescale.base.notes import Note
+from bayescale.base.numbers import percent
+from bayescale.base.settings import PROB
+from bayescale.fit.fit import Fit
+from bayescale.fit.stack import Stack
+from bayescale.model.spec import one_line
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, no_optimum, optimal_tokens
 from bayescale.plan.curve import Curve, positive
 from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Function, Given, exp, minimum, root
-from bayescale.settings import PROB
-from bayescale.spec import one_line
-from bayescale.stacking import Stack
 
 FLOP_PER_SERVED_TOKEN = 2
 # Searched: 1e3 to 1e17 parameters, 1 to 1e30 tokens, as natural logarithms.

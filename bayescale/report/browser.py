@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.predictor import curve
-from bayescale.spec import Spec
+from bayescale.model.curve import curve
+from bayescale.model.spec import Spec
 
 
 class Symbol:

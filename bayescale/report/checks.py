@@ -11,17 +11,17 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
-from bayescale.conditioning import inputs_at
-from bayescale.convergence import ESS_LEAST, R_HAT_MOST
-from bayescale.design import design
-from bayescale.fit import Fit
-from bayescale.intervals import SAMPLE_DIMS
-from bayescale.noise import log_density
-from bayescale.numbers import percent
-from bayescale.predictor import curve
-from bayescale.priors import log_density as log_prior
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.numbers import percent
+from bayescale.base.settings import PROB
+from bayescale.fit.fit import Fit
+from bayescale.model.conditioning import inputs_at
+from bayescale.model.curve import curve
+from bayescale.model.design import design
+from bayescale.model.noise import log_density
+from bayescale.model.priors import log_density as log_prior
 from bayescale.report.sentences import say
-from bayescale.settings import PROB
+from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
 
 Status = Literal["passed", "attention", "failed", "unknown"]
 

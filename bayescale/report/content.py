@@ -11,22 +11,23 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.backtest import calibrate, summary
-from bayescale.convergence import ESS_LEAST, R_HAT_MOST
-from bayescale.design import log_inputs
-from bayescale.errors import BayescaleError
-from bayescale.fit import Fit, as_points
-from bayescale.folder import versions
-from bayescale.intervals import holds, interval
-from bayescale.numbers import plural
-from bayescale.parts import PARTS, by_point
-from bayescale.plots import along_compute, training_compute
-from bayescale.predict import KINDS
-from bayescale.reference import least_squares, reference_runs
+from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import holds, interval
+from bayescale.base.numbers import plural
+from bayescale.base.settings import PROB
+from bayescale.evaluation.backtest import calibrate, summary
+from bayescale.evaluation.reference import least_squares, reference_runs
+from bayescale.fit.fit import Fit
+from bayescale.fit.folder import versions
+from bayescale.model.design import log_inputs
+from bayescale.predictive.decomposition import PARTS, by_point
+from bayescale.predictive.points import as_points
+from bayescale.predictive.predict import KINDS
 from bayescale.report.checks import checks
+from bayescale.report.figures.fit import along_compute, training_compute
 from bayescale.report.sentences import say
-from bayescale.runs import QUANTITIES, Runs
-from bayescale.settings import PROB
+from bayescale.runs.table import QUANTITIES, Runs
+from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
 
 Records = list[dict[str, Any]]
 # A table under a curve has every 13th point of what is drawn.

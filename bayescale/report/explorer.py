@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from bayescale.design import centred, log_inputs
-from bayescale.fit import Fit
-from bayescale.groups import NEW, effects_at
-from bayescale.intervals import SAMPLE_DIMS
-from bayescale.noise import scatter
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.seeds import random
+from bayescale.base.settings import PROB
+from bayescale.fit.fit import Fit
+from bayescale.model.design import centred, log_inputs
+from bayescale.model.noise import scatter
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
-from bayescale.plots import training_compute
+from bayescale.predictive.groups import NEW, effects_at
 from bayescale.report.browser import packed
+from bayescale.report.figures.fit import training_compute
 from bayescale.report.sentences import say
-from bayescale.runs import QUANTITIES
-from bayescale.seeds import random
-from bayescale.settings import PROB
+from bayescale.runs.table import QUANTITIES
 
 # Numbers in the page, of 4 bytes each, a third more as text: 1.7 MB of the 3 that a page may have.
 _MOST = 330_000

@@ -7,12 +7,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bayescale import parting, plots_compare
-from bayescale.errors import BayescaleError
-from bayescale.fit import Fit, as_points
-from bayescale.folds import training_flops
-from bayescale.plots import along_compute, training_compute
+from bayescale.base.errors import BayescaleError
+from bayescale.evaluation import discrimination as parting
+from bayescale.evaluation.folds import training_flops
+from bayescale.fit.fit import Fit
+from bayescale.predictive.points import as_points
 from bayescale.report.content import STEP
+from bayescale.report.figures import comparison as plots_compare
+from bayescale.report.figures.fit import along_compute, training_compute
 
 Figures = dict[str, Figure]
 

@@ -19,11 +19,11 @@ import full_circle_page
 import torch
 
 from bayescale import BayescaleError, Runs, ScalingModel, Spec
-from bayescale.folder import versions
-from bayescale.intervals import interval
+from bayescale.base.intervals import interval
+from bayescale.base.settings import PROB
+from bayescale.fit.folder import versions
 from bayescale.measure.sweep import sweep
 from bayescale.measure.sweep_plan import SweepPlan
-from bayescale.settings import PROB
 
 ROOT = Path(__file__).parents[2]
 # `forecast` is the spec for predictions beyond the data; the paper's line stands beside it.

@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bayescale.numbers import human
-from bayescale.plots import COLOURS, INK, MODEL, SURPRISE, style
-from bayescale.report import as_svg
-from bayescale.runs import QUANTITIES
+from bayescale.base.numbers import human
+from bayescale.report.figures.fit import COLOURS, INK, MODEL, SURPRISE, style
+from bayescale.report.write import as_svg
+from bayescale.runs.table import QUANTITIES
 
 TEXT = Path(__file__).with_name("full_circle_page.md")
 _POINTS = 40

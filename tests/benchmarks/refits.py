@@ -26,11 +26,11 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from bayescale import Runs, Settings, Spec
-from bayescale.design import design
-from bayescale.folds import folds
-from bayescale.inference import Sampler
-from bayescale.model import build
-from bayescale.unseen import Unseen
+from bayescale.evaluation.folds import folds
+from bayescale.evaluation.holdout import Unseen
+from bayescale.model.design import design
+from bayescale.model.graph import build
+from bayescale.sampling.sampler import Sampler
 
 # PyMC's own NUTS is timed on this many runs: all would take a quarter of an hour.
 OWN_NUTS = 5

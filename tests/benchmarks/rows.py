@@ -29,9 +29,9 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from bayescale import Runs, ScalingModel, Settings, Spec
-from bayescale.design import Design, design
-from bayescale.inference import Sampler
-from bayescale.predict import replicate
+from bayescale.model.design import Design, design
+from bayescale.predictive.predict import replicate
+from bayescale.sampling.sampler import Sampler
 
 SIZES = (100, 1_000, 10_000, 100_000)
 GROUPS = {"family": 20, "tokenizer": 7}

@@ -1,9 +1,9 @@
 """Whose intervals hold beyond the data: `make bench-skill`.
 
-Runs the suite of splits through ours and through the peers, scores all with `bayescale.scores`, and
-writes the page, the figure and the numbers to `reports/forecast-skill/`. What is done is kept in
-`build/`, so a rerun does only what changed. Ratios of the seconds are rough: other jobs share the
-machine, and ours sample on several cores.
+Runs the suite of splits through ours and through the peers, scores all with
+`bayescale.evaluation.scores`, and writes the page, the figure and the numbers to
+`reports/forecast-skill/`. What is done is kept in `build/`, so a rerun does only what changed.
+Ratios of the seconds are rough: other jobs share the machine, and ours sample on several cores.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import skill_page
 import xarray as xr
 
 from bayescale import BayescaleError, Spec
-from bayescale.backtest import Split, backtest, described, means, read_suite, scored
-from bayescale.folder import versions
-from bayescale.settings import PROB
+from bayescale.base.settings import PROB
+from bayescale.evaluation.backtest import Split, backtest, described, means, read_suite, scored
+from bayescale.fit.folder import versions
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT.parent / "shared" / "data" / "backtests.toml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bayescale.numbers import human, plural
+from bayescale.base.numbers import human, plural
 from bayescale.report.document import Block, Document, Section
 from bayescale.report.sections.forecasts import answer, families, forecast
 from bayescale.report.sections.grounds import checks, data, priors, reproduce

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayescale.numbers import digits, percent
+from bayescale.base.numbers import digits, percent
 from bayescale.report.document import Block, Heading, Interactive, Key, Paragraph, Table
 from bayescale.report.sections.writing import INTERVAL, Content, Subject, band, note, notes, sizes
 from bayescale.report.sentences import columns, joined, say

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayescale.numbers import digits, human
+from bayescale.base.numbers import digits, human
 from bayescale.report.document import Block, Checks, Code, Paragraph, Table
 from bayescale.report.sections.forecasts import GROUP_NOTES
 from bayescale.report.sections.writing import Content, Subject, band, notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayescale.numbers import digits, human, percent
+from bayescale.base.numbers import digits, human, percent
 from bayescale.report.document import Block, Paragraph, Table
 from bayescale.report.sections.writing import Content, Subject, band, note, notes, sizes, told
 from bayescale.report.sentences import columns, say

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bayescale.numbers import digits, human, percent
+from bayescale.base.numbers import digits, human, percent
 from bayescale.report.document import Block, Figure, Paragraph, Table, Tone
 from bayescale.report.sentences import say
 

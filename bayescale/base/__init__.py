@@ -1,0 +1,1 @@
+"""Base: what knows no model: errors, notes, settings, numbers, files, progress."""

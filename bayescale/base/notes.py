@@ -1,0 +1,48 @@
+"""Notes: what a reader of a result must know, each with a stable code and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Level = Literal["failure", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A finding about a fit or a prediction.
+
+    Attributes
+    ----------
+    code : str
+        Stable, for programs: `unconverged`, `divergences`, `weak-prior-data-separation`,
+        `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
+        `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
+        `data-decide`, `infeasible-size`, `law-alone`,
+        `printed-allocation`, `no-isoflops`, `budgets-left-out`,
+        `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
+        `missing-glyphs`.
+    level : {"failure", "warning", "info"}
+    text, mend : str
+        What was found, and what to do.
+    """
+
+    code: str
+    level: Level
+    text: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.level} [{self.code}] {self.text}; {self.mend}"
+
+    def to_dict(self) -> dict[str, str]:
+        """The fields as plain values."""
+        return asdict(self)
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Names on one line, cut where there are many."""
+    shown = list(names)
+    rest = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,434 @@
+"""Backtest: fit below, predict above, and see whether the intervals hold.
+
+All scores are of ln(response), so that tables and responses can be averaged: an interval score of
+0.05 is that of an interval 5 % wide that always holds.
+"""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.base.errors import BayescaleError
+from bayescale.base.notes import Note
+from bayescale.base.settings import PROB, Settings
+from bayescale.evaluation.holdout import Unseen
+from bayescale.evaluation.scores import averaged, scores
+from bayescale.fit.scaling import fit_with
+from bayescale.model.design import Design, design
+from bayescale.model.spec import Spec
+from bayescale.runs.table import Runs
+from bayescale.sampling.convergence import Convergence
+from bayescale.sampling.jobs import Workers, perform
+from bayescale.sampling.sampler import Sampler
+
+PROBS = (0.5, 0.8, PROB)
+_PIT_BINS = 10
+# Runs below a frontier of a history, at least.
+_FEWEST = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Runs to fit and runs to predict.
+
+    Attributes
+    ----------
+    name : str
+    train, test : Runs
+    """
+
+    name: str
+    train: Runs
+    test: Runs
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Scores of one spec on one split.
+
+    Attributes
+    ----------
+    split : Split
+    spec : Spec
+    points : DataFrame
+        A row a test run: `run`, `params`, `tokens`, and the columns of `scores.scores` for
+        ln(response).
+    convergence : Convergence
+    seconds : float
+        To compile (once a worker), fit and predict, on the worker's share of the cores; of a fit
+        that was finished before, those that it took then.
+    """
+
+    split: Split
+    spec: Spec
+    points: pd.DataFrame
+    convergence: Convergence
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Scores as plain values."""
+        return {
+            **described(self.split, self.points),
+            "rhat": self.convergence.r_hat,
+            "ess": self.convergence.ess_bulk,
+            "divergences": self.convergence.divergences,
+            "passed": self.convergence.passed,
+            "seconds": self.seconds,
+            "points": self.points.to_dict(orient="records"),
+        }
+
+
+def split(runs: Runs, train: str, name: str = "backtest") -> Split:
+    """The runs that a pandas query keeps are fitted, all others predicted.
+
+    Raises
+    ------
+    BayescaleError
+        If nothing is left on either side, or a run to predict hides its token count.
+    """
+    kept = runs.keep(train)
+    rest = runs.table.drop(index=kept.table.index)
+    if rest.empty:
+        raise BayescaleError(f"{name}: train={train!r} keeps all {len(runs)} runs; predict some")
+    hidden = rest["run"][rest["tokens"].isna()]
+    if len(hidden):
+        raise BayescaleError(
+            f"{name}: run {hidden.iloc[0]} hides its token count, so it cannot be predicted; "
+            "leave it out with --where"
+        )
+    return Split(name, kept, Runs(rest, runs.name))
+
+
+def read_suite(path: str | Path) -> list[Split]:
+    """Splits from a TOML file: `[[backtest]]` with `name`, `file`, `train`, perhaps `where`.
+
+    Files are looked for beside the suite.
+
+    Raises
+    ------
+    BayescaleError
+        If the file or one of its splits cannot be read.
+    """
+    path = Path(path)
+    try:
+        said = tomllib.loads(path.read_text("utf-8"))["backtest"]
+        wanted = [(b["name"], b["file"], b["train"], b.get("where")) for b in said]
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BayescaleError(f"{path}: not a readable TOML file: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BayescaleError(
+            f"{path}: {error} is missing; a suite has [[backtest]] tables with name, file, train"
+        ) from error
+    return [
+        split(Runs.read(path.parent / file, where=where), train, name)
+        for name, file, train, where in wanted
+    ]
+
+
+def rolling(runs: Runs, shares: Sequence[float] = (1 / 2, 1 / 4, 1 / 8)) -> list[Split]:
+    """The user's own history: fit below a share of the largest compute, predict the rest.
+
+    Splits with fewer than 6 runs to fit are left out.
+    """
+    return [one for one, _ in _frontiers(runs, shares)]
+
+
+def _frontiers(
+    runs: Runs, shares: Sequence[float] = (1 / 2, 1 / 4, 1 / 8)
+) -> list[tuple[Split, xr.Dataset]]:
+    """Each split of a history, and masks `below` and `above` over all runs.
+
+    A run that hides its token count is on neither side.
+    """
+    if not runs.known_tokens.any():
+        return []
+    flops = (runs.seen_params("active") * runs.table["tokens"]).to_numpy()
+    found = []
+    for share in shares:
+        below, above = flops <= share * np.nanmax(flops), flops > share * np.nanmax(flops)
+        if below.sum() >= _FEWEST:
+            train, test = (Runs(runs.table[mask], runs.name) for mask in (below, above))
+            masks = xr.Dataset({"below": ("run", below), "above": ("run", above)})
+            found.append((Split(f"below {share:g} of the most compute", train, test), masks))
+    return found
+
+
+def find_splits(runs: Runs | None, train: str | None, suite: Path | None) -> list[Split]:
+    """The splits of a suite, the one that `train` makes of the runs, or their rolling history.
+
+    Raises
+    ------
+    BayescaleError
+        If both or neither of runs and suite are given, or the runs are too few for a history.
+    """
+    if (runs is None) == (suite is None):
+        raise BayescaleError("name a table of runs, or a suite with --suite FILE: one of the two")
+    if suite is not None:
+        return read_suite(suite)
+    assert runs is not None
+    if train is not None:
+        return [split(runs, train, runs.name)]
+    splits = rolling(runs)
+    if not splits:
+        raise BayescaleError(f"{runs.name}: too few runs for a history; name a split with --train")
+    return splits
+
+
+def backtest(
+    spec: Spec,
+    one: Split,
+    *,
+    seed: int = 0,
+    cores: int | None = None,
+    show_progress: bool = True,
+) -> Backtest:
+    """Fit the training runs of a split, and score predictions of its test runs as new runs.
+
+    Parameters
+    ----------
+    spec : Spec
+    one : Split
+    seed : int
+    cores : int, optional
+        How many chains are sampled at a time; by default as many as there are cores.
+    show_progress : bool
+
+    Raises
+    ------
+    BayescaleError
+        If the runs lack what the spec needs, or the spec has several corpora.
+    """
+    _check_one_response(spec)
+    start = time.perf_counter()
+    sampler = Sampler(spec, design(spec, one.train))
+    settings = replace(spec.settings, seed=seed)
+    fit = fit_with(sampler, one.train, settings, show_progress=show_progress, cores=cores)
+    logs = _logs(spec, one, fit.predict(one.test, "run").draws)
+    points = scored(one, spec.response, logs)
+    return Backtest(one, spec, points, fit.convergence, time.perf_counter() - start)
+
+
+def backtests(
+    specs: Sequence[Spec],
+    splits: Sequence[Split],
+    *,
+    seed: int = 0,
+    workers: Workers | None = None,
+    show_progress: bool = True,
+) -> dict[str, list[Backtest]]:
+    """A backtest of each spec on each split, by the spec's name.
+
+    Parameters
+    ----------
+    specs : sequence of Spec
+    splits : sequence of Split
+    seed : int
+        Of every fit.
+    workers : Workers, optional
+        Who does the fits; by default threads, as many as there are cores.
+    show_progress : bool
+
+    Raises
+    ------
+    BayescaleError
+        As for `backtest`.
+    """
+    for spec in specs:
+        _check_one_response(spec)
+    jobs = [_Fitted(spec, one, seed) for spec in specs for one in splits]
+    done = iter(perform(jobs, workers, show_progress=show_progress))
+    return {spec.name: [_read(spec, one, next(done)) for one in splits] for spec in specs}
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A fit below a frontier, with a design of its own; a job of `bayescale.sampling.jobs`."""
+
+    spec: Spec
+    split: Split
+    seed: int
+
+    def do(self, cores: int) -> dict[str, Any]:
+        done = backtest(self.spec, self.split, seed=self.seed, cores=cores, show_progress=False)
+        return _plain(done)
+
+
+@dataclass(frozen=True, eq=False)
+class _Refitted:
+    """A refit below a frontier, of a design of all runs; a job of `bayescale.sampling.jobs`."""
+
+    spec: Spec
+    split: Split
+    arrays: Design
+    below: np.ndarray
+    above: np.ndarray
+    settings: Settings
+    seed: int  # of the predictive draws
+
+    def do(self, cores: int) -> dict[str, Any]:
+        start = time.perf_counter()
+        refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
+        unseen = Unseen(self.spec, refit.posterior, self.arrays.data, self.above, self.below)
+        logs = _logs(self.spec, self.split, unseen.draws(self.seed))
+        points = scored(self.split, self.spec.response, logs)
+        seconds = time.perf_counter() - start
+        return _plain(Backtest(self.split, self.spec, points, refit.convergence, seconds))
+
+
+def _plain(done: Backtest) -> dict[str, Any]:
+    """What a worker says of a backtest."""
+    return {
+        "points": done.points.to_dict(orient="records"),
+        "convergence": asdict(done.convergence),
+        "seconds": done.seconds,
+    }
+
+
+def _read(spec: Spec, one: Split, said: Mapping[str, Any]) -> Backtest:
+    points, convergence = pd.DataFrame(said["points"]), Convergence(**said["convergence"])
+    return Backtest(one, spec, points, convergence, said["seconds"])
+
+
+def _check_one_response(spec: Spec) -> None:
+    if spec.corpora:
+        raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
+
+
+def _logs(spec: Spec, one: Split, predicted: xr.DataArray) -> xr.DataArray:
+    """Draws of ln(response), refused where one has none."""
+    if bool((predicted <= 0).any()):
+        raise BayescaleError(
+            f"{one.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "
+            "use a law with a floor"
+        )
+    return predicted.copy(data=np.log(predicted.to_numpy()))
+
+
+def scored(one: Split, response: str, logs: xr.DataArray) -> pd.DataFrame:
+    """Scores of draws of ln(response) of the test runs, whoever made them: a row a run.
+
+    Parameters
+    ----------
+    one : Split
+    response : str
+    logs : DataArray
+        (chain, draw, run), the runs as the split has them.
+    """
+    reached = np.log(one.test.table[response].to_numpy(float))
+    observed = xr.DataArray(reached, dims="run", coords={"run": logs["run"]})
+    sizes = one.test.table[["params", "tokens"]].reset_index(drop=True)
+    return scores(logs, observed, PROBS).join(sizes)
+
+
+def described(one: Split, points: pd.DataFrame) -> dict[str, Any]:
+    """A split and the means of its runs' scores, as plain values."""
+    said = averaged(points, PROBS)
+    coverage = {f"{prob * 100:.0f}": said.pop(f"coverage_{prob * 100:.0f}") for prob in PROBS}
+    pit, _ = np.histogram(points["pit"], _PIT_BINS, (0, 1))
+    return {
+        "name": one.name,
+        "n_train": len(one.train),
+        "n_test": len(one.test),
+        "coverage": coverage,
+        **said,
+        "pit": pit.tolist(),
+    }
+
+
+def means(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means over described splits (geometric for `interval_score`, `crps`), pooled coverage."""
+    pooled = averaged(pd.DataFrame([point for one in each for point in one["points"]]), PROBS)
+
+    def mean(name: str) -> float:
+        return float(np.mean([one[name] for one in each]))
+
+    def geometric(name: str) -> float:
+        return float(np.exp(np.mean(np.log([one[name] for one in each]))))
+
+    levels = [f"{prob * 100:.0f}" for prob in PROBS]
+    return {
+        "coverage": {k: float(np.mean([one["coverage"][k] for one in each])) for k in levels},
+        "pooled_coverage": {k: pooled[f"coverage_{k}"] for k in levels},
+        "interval_score": geometric("interval_score"),
+        "crps": geometric("crps"),
+        **{name: mean(name) for name in ("rmse", "bias", "width", "seconds")},
+    }
+
+
+def summary(results: Sequence[Backtest]) -> dict[str, Any]:
+    """Means over splits, and the worst convergence."""
+    each = [result.to_dict() for result in results]
+    return {
+        **means(each),
+        "rhat": max(one["rhat"] for one in each),
+        "passed": all(one["passed"] for one in each),
+    }
+
+
+def calibrate(
+    spec: Spec,
+    runs: Runs,
+    *,
+    seed: int = 0,
+    workers: Workers | None = None,
+    show_progress: bool = True,
+) -> tuple[list[Backtest], list[Note]]:
+    """Whether the spec's intervals held on the user's own runs, over a rolling frontier.
+
+    Each frontier is a refit of one sampler, by `workers` as for `backtests`. Groups that have all
+    their runs above it are drawn as new ones.
+
+    Returns
+    -------
+    results : list of Backtest
+        One for each frontier that the runs allow; empty for a handful of runs.
+    notes : list of Note
+        `overconfident-here` where the 90 % intervals held far less often.
+
+    Raises
+    ------
+    BayescaleError
+        If the spec has several corpora.
+    """
+    frontiers = _frontiers(runs)
+    if not frontiers:
+        return [], []
+    _check_one_response(spec)
+    arrays = design(spec, runs)
+    settings = replace(spec.refit_settings, seed=seed)
+    jobs = [
+        _Refitted(
+            *(spec, one, arrays),
+            below=masks["below"].to_numpy(),
+            above=masks["above"].to_numpy(),
+            settings=replace(settings, seed=seed + i),
+            seed=seed,
+        )
+        for i, (one, masks) in enumerate(frontiers)
+    ]
+    done = perform(jobs, workers, show_progress=show_progress)
+    results = [_read(spec, one, said) for (one, _), said in zip(frontiers, done, strict=True)]
+    every = pd.concat([result.points for result in results])
+    held = averaged(every, PROBS)[f"coverage_{PROB * 100:.0f}"]
+    # The same run is predicted from several frontiers, so the misses are not independent.
+    distinct = every["run"].nunique()
+    surprising = PROB - 2 * np.sqrt(PROB * (1 - PROB) / distinct)
+    if held >= surprising:
+        return results, []
+    note = Note(
+        "overconfident-here",
+        "warning",
+        f"on these runs {held:.0%} of the {PROB:.0%} intervals beyond a frontier held "
+        f"({distinct} runs, {len(results)} frontiers)",
+        "do not trust the width of an extrapolation; use spec forecast or add runs",
+    )
+    return results, [note]

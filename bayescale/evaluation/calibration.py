@@ -1,0 +1,108 @@
+"""Calibration by simulation: does the sampler recover what the prior put in?
+
+Draw parameters from the prior, responses from the parameters, fit, and rank the true value among
+the posterior's draws. If model and sampler are right, the ranks are uniform (Talts et al. 2018,
+arXiv 1804.06788). One compiled sampler serves all simulations, each a job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.settings import Settings
+from bayescale.model import priors
+from bayescale.model.design import Design, design
+from bayescale.model.spec import Spec
+from bayescale.predictive.predict import simulated
+from bayescale.runs.table import Runs
+from bayescale.sampling.jobs import Workers, perform
+from bayescale.sampling.sampler import Sampler
+
+# Draws kept of each posterior, far enough apart to be nearly independent.
+_KEPT = 99
+
+
+def simulated_ranks(
+    spec: Spec,
+    runs: Runs,
+    simulations: int,
+    settings: Settings,
+    *,
+    workers: Workers | None = None,
+    show_progress: bool = False,
+) -> pd.DataFrame:
+    """Ranks of true values among 99 posterior draws, for runs with the inputs of `runs`.
+
+    Parameters
+    ----------
+    spec : Spec
+    runs : Runs
+        Parameters, tokens and groups; responses are simulated.
+    simulations : int
+    settings : Settings
+        Of each fit; its seed starts the simulations too.
+    workers : Workers, optional
+        Who does the fits; by default threads, as many as there are cores.
+    show_progress : bool
+
+    Returns
+    -------
+    DataFrame
+        A row a simulation, a column a scalar parameter; 0 to 99, uniform if calibrated.
+    """
+    arrays = design(spec, runs)
+    truth = priors.draws(spec, arrays, simulations, settings.seed)
+    responses = simulated(spec, arrays.data, truth, settings.seed).isel(chain=0)
+    jobs = [
+        _Simulated(
+            *(spec, arrays, responses.isel(draw=i).to_numpy(), truth.isel(chain=0, draw=i)),
+            replace(settings, seed=settings.seed + i),
+        )
+        for i in range(simulations)
+    ]
+    return pd.DataFrame(perform(jobs, workers, show_progress=show_progress))
+
+
+@dataclass(frozen=True, eq=False)
+class _Simulated:
+    """A fit of simulated responses, and where the truth lies in it; a job."""
+
+    spec: Spec
+    arrays: Design
+    response: np.ndarray
+    truth: xr.Dataset
+    settings: Settings
+
+    def do(self, cores: int) -> dict[str, Any]:
+        data = self.arrays.data
+        data = data.assign(response=data["response"].copy(data=self.response))
+        sampler = Sampler(self.spec, self.arrays)
+        posterior, _ = sampler.sample(self.settings, data=data, cores=cores)
+        return _ranks(self.spec, self.truth, posterior)
+
+
+def _ranks(spec: Spec, truth: xr.Dataset, posterior: xr.Dataset) -> dict[str, int]:
+    names = [*spec.all_priors()]
+    names += [effect.name for effect in spec.effect_list()]
+    names += ["tokens_z"] if "tokens_z" in posterior else []
+    ranks = {}
+    for name in names:
+        # Of a vector its first element: every element's rank is uniform by itself.
+        first = dict.fromkeys((d for d in posterior[name].dims if d not in SAMPLE_DIMS), 0)
+        draws = posterior[name].isel(first).values.ravel()
+        kept = draws[np.linspace(0, draws.size - 1, _KEPT).astype(int)]
+        ranks[name] = int((kept < float(truth[name].isel(first))).sum())
+    return ranks
+
+
+def uniformity(ranks: pd.DataFrame, bins: int = 10) -> pd.Series:
+    """p-value of a chi-square test that each column's ranks are uniform over 0 to 99."""
+    counts = ranks.apply(lambda column: np.histogram(column, bins, (0, _KEPT + 1))[0])
+    return counts.apply(lambda column: float(stats.chisquare(column).pvalue))

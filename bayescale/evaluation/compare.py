@@ -1,0 +1,461 @@
+"""Compare: which law predicts what it has not seen, by run, by group or beyond the frontier.
+
+Each fold is a refit of its model's sampler on fewer runs, and all of them are jobs of
+`bayescale.sampling.jobs`. A group that is left out whole is predicted as an unseen one: its
+effect is drawn from its distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings, filterwarnings
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats import ELPDData, SamplingWrapper
+from scipy.special import logsumexp
+
+from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.notes import Note, listed
+from bayescale.base.numbers import plural
+from bayescale.base.settings import Settings
+from bayescale.evaluation.folds import By, Fold, folds
+from bayescale.evaluation.holdout import OneByOne, Unseen
+from bayescale.evaluation.scores import averaged, scores
+from bayescale.fit.fit import Fit
+from bayescale.model.design import Design, design
+from bayescale.model.spec import Spec
+from bayescale.runs.table import Runs
+from bayescale.sampling.jobs import Workers, check, perform
+from bayescale.sampling.sampler import Refit, Sampler
+
+# Above this Pareto k, importance sampling cannot stand in for a refit (arXiv 1507.02646).
+_K_MOST = 0.7
+
+# Below these a difference of elpd has no Normal error (arXiv 2008.10296).
+_DIFFERENCE_LEAST = 4
+_UNITS_LEAST = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """How well models predict the runs that were left out.
+
+    Attributes
+    ----------
+    by : str
+        What was left out together: a run, a group of runs, or the frontier.
+    runs : Runs
+    specs : dict
+        Model name to its spec.
+    table : DataFrame
+        A row a model, best first. From `arviz.compare`: `rank`, `elpd` (expected log predictive
+        density, nats, of the response itself), `se`, `elpd_diff` and `dse` against the best,
+        `p_worse`, `p`, `weight` (stacking), `diag_diff`, `diag_elpd`. Then `coverage_50`,
+        `coverage_90`, `crps`, `interval_score`, `rmse`, `bias`, `width` over the runs left out,
+        in the response's unit.
+    elpd : DataFrame
+        A row for each unit left out (by frontier: each run), a column a model.
+    predictions : DataFrame
+        A row for each model and response: what was predicted, reached, and its scores.
+    refits : DataFrame
+        A row for each model and fold: `r_hat`, `ess_bulk`, `divergences`, `rounds`, `passed`;
+        by run also `pareto_k`, and only those refitted exactly.
+    notes : list of Note
+    """
+
+    by: By
+    runs: Runs
+    specs: dict[str, Spec]
+    table: pd.DataFrame
+    elpd: pd.DataFrame
+    predictions: pd.DataFrame
+    refits: pd.DataFrame
+    notes: list[Note]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Stacking weight of each model."""
+        return {str(model): float(weight) for model, weight in self.table["weight"].items()}
+
+    @property
+    def passed(self) -> bool:
+        """True if every refit converged."""
+        return bool(self.refits["passed"].all())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number as plain values."""
+        return {
+            "by": self.by,
+            "runs": {"name": self.runs.name, "count": len(self.runs)},
+            "response": next(iter(self.specs.values())).response,
+            "models": _records(self.table.reset_index(names="model")),
+            "elpd": _records(self.elpd.reset_index(names="unit")),
+            "predictions": _records(self.predictions),
+            "refits": _records(self.refits),
+            "passed": self.passed,
+            "notes": [note.to_dict() for note in self.notes],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """One model's view of what it did not see."""
+
+    elpd: ELPDData
+    predictions: pd.DataFrame
+    refits: pd.DataFrame
+
+
+def compare(
+    models: Sequence[Spec | Fit | str | Path],
+    runs: Runs | str | Path | None = None,
+    *,
+    by: By = "run",
+    share: float = 0.25,
+    above: float | None = None,
+    settings: Settings | None = None,
+    seed: int = 0,
+    workers: Workers | None = None,
+    show_progress: bool = True,
+) -> Comparison:
+    """Leave runs out, predict them, and score the predictions of each model.
+
+    By run: Pareto-smoothed importance sampling (arXiv 1507.02646), and an exact refit for every
+    run with k above .7. By a group: each of its members left out whole and predicted jointly, as
+    an unseen one. By frontier: the runs with the most compute left out, predicted one by one.
+
+    Parameters
+    ----------
+    models : sequence of Spec, str, Path or Fit
+        A fit stands for its spec and its runs.
+    runs : Runs, str or Path, optional
+        By default the fits', or the bundled table.
+    by : {"run", "family", "tokenizer", "lab", "dataset", "frontier"}
+    share, above : float
+        By frontier: share of runs, or FLOP above which they are left out.
+    settings : Settings, optional
+        Of every refit; by default what the spec needs.
+    seed : int
+        Refit i of a model has this plus i, whoever does it.
+    workers : Workers, optional
+        Who does the refits; by default threads, as many as there are cores.
+    show_progress : bool
+
+    Raises
+    ------
+    BayescaleError
+        If fewer than two models are given, two have one name, or they saw different runs or
+        responses.
+    """
+    specs = _specs(models)
+    table = _one_table(models, runs)
+    left_out = folds(table, by, share, above)
+    check(workers)
+    designs = {name: design(spec, table) for name, spec in specs.items()}
+    plans: dict[str, _ByRun | _ByFold] = {}
+    for name, spec in specs.items():
+        chosen = replace(settings or spec.refit_settings, seed=seed)
+        if by == "run":
+            plans[name] = _ByRun(spec, designs[name], left_out, chosen)
+        else:
+            plans[name] = _ByFold(spec, designs[name], left_out, chosen, by)
+    jobs = [job for plan in plans.values() for job in plan.jobs]
+    done = iter(perform(jobs, workers, show_progress=show_progress))
+    unseen = {name: plan.scored([next(done) for _ in plan.jobs]) for name, plan in plans.items()}
+    ranked = _rank({name: one.elpd for name, one in unseen.items()})
+    scored = {name: averaged(one.predictions) for name, one in unseen.items()}
+    ranked = ranked.join(pd.DataFrame.from_dict(scored, orient="index"))
+    refits = _stacked_frames({name: one.refits for name, one in unseen.items()})
+    elpd = pd.DataFrame({name: one.elpd.elpd_i.to_series() for name, one in unseen.items()})
+    return Comparison(
+        by=by,
+        runs=table,
+        specs=specs,
+        table=ranked,
+        elpd=elpd,
+        predictions=_stacked_frames({name: one.predictions for name, one in unseen.items()}),
+        refits=refits,
+        notes=[*_failures(refits), *_undecided(ranked, str(elpd.index.name), len(elpd))],
+    )
+
+
+def _specs(models: Sequence[Spec | Fit | str | Path]) -> dict[str, Spec]:
+    specs: dict[str, Spec] = {}
+    for model in models:
+        spec = model.spec if isinstance(model, Fit) else model
+        spec = spec if isinstance(spec, Spec) else Spec.load(spec)
+        if spec.name in specs:
+            raise BayescaleError(f"two models are named {spec.name}; give one another name")
+        specs[spec.name] = spec
+    if len(specs) < 2:
+        raise BayescaleError(f"{len(specs)} model: a comparison needs at least two specs")
+    first, *others = specs.values()
+    for other in others:
+        if other.columns != first.columns:
+            raise BayescaleError(
+                f"{other.name} predicts {', '.join(other.columns)}, {first.name} "
+                f"{', '.join(first.columns)}: compare models of one response; see --response"
+            )
+    return specs
+
+
+def _one_table(models: Sequence[Spec | Fit | str | Path], runs: Runs | str | Path | None) -> Runs:
+    """The runs that all models see."""
+    seen = [model.runs for model in models if isinstance(model, Fit)]
+    if runs is not None:
+        seen.append(runs if isinstance(runs, Runs) else Runs.read(runs))
+    if not seen:
+        return Runs.read("open-llm-bpc")
+    first, *others = seen
+    for other in others:
+        mine, theirs = (set(one.to_jsonl().splitlines()) for one in (first, other))
+        if mine != theirs:
+            names = {line.split('"run": "')[1].split('"')[0] for line in mine ^ theirs}
+            raise BayescaleError(
+                f"{first.name} and {other.name}: the models saw different runs "
+                f"({listed(sorted(names))}); fit them to the same rows"
+            )
+    return first
+
+
+def _log_mean(density: xr.DataArray) -> np.ndarray:
+    """Log of the mean density over draws."""
+    values = density.stack(sample=SAMPLE_DIMS).transpose(..., "sample").values
+    return np.asarray(logsumexp(values, axis=-1) - np.log(values.shape[-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class _LeftOut:
+    """A refit without some runs, and how well it predicts them; a job."""
+
+    spec: Spec
+    arrays: Design
+    out: np.ndarray
+    settings: Settings
+    seed: int  # of the predictive draws
+    together: bool  # the density of all of them, or of each by itself
+
+    def do(self, cores: int) -> dict[str, Any]:
+        refit = Sampler(self.spec, self.arrays).refit(~self.out, self.settings)
+        unseen = Unseen(self.spec, refit.posterior, self.arrays.data, self.out)
+        density = unseen.joint_log_density() if self.together else unseen.log_density()
+        predicted = scores(unseen.draws(self.seed), unseen.response)
+        return {
+            "elpd": np.atleast_1d(_log_mean(density)).tolist(),
+            "predictions": predicted.to_dict(orient="records"),
+            "refit": _verdict(refit),
+        }
+
+
+class _ByFold:
+    """A model, with a refit for each group or for what lies beyond the frontier."""
+
+    def __init__(
+        self, spec: Spec, arrays: Design, left_out: Sequence[Fold], settings: Settings, by: By
+    ) -> None:
+        self._left_out, self._settings, self._by = left_out, settings, by
+        self._runs = arrays.data["run"].to_numpy()
+        self.jobs = [
+            _LeftOut(
+                *(spec, arrays, fold.out),
+                replace(settings, seed=settings.seed + i),
+                settings.seed,
+                together=by != "frontier",
+            )
+            for i, fold in enumerate(left_out)
+        ]
+
+    def scored(self, done: Sequence[Mapping[str, Any]]) -> _Scored:
+        elpd: dict[str, float] = {}
+        for fold, said in zip(self._left_out, done, strict=True):
+            names = self._runs[fold.out] if self._by == "frontier" else [fold.name]
+            elpd |= dict(zip(names, said["elpd"], strict=True))
+        unit = "run" if self._by == "frontier" else self._by
+        pointwise = xr.DataArray(list(elpd.values()), dims=unit, coords={unit: list(elpd)})
+        names = [fold.name for fold in self._left_out]
+        return _Scored(
+            elpd=ELPDData(
+                elpd=float(pointwise.sum()),
+                se=float(np.sqrt(pointwise.size * pointwise.var())),
+                p=float("nan"),  # counted by importance sampling alone
+                n_samples=self._settings.draws * self._settings.chains,
+                n_data_points=pointwise.size,
+                scale="log",
+                warning=False,
+                good_k=None,
+                elpd_i=pointwise,
+            ),
+            predictions=pd.concat(
+                [
+                    pd.DataFrame(said["predictions"]).assign(fold=name)
+                    for name, said in zip(names, done, strict=True)
+                ],
+                ignore_index=True,
+            ),
+            refits=_refit_table(names, [said["refit"] for said in done]),
+        )
+
+
+class _Refitted(SamplingWrapper):  # type: ignore[misc]
+    """ArviZ's way to ask for the density of a run under a fit without it, done beforehand."""
+
+    def __init__(self, idata: xr.DataTree, elpd: Mapping[int, float]) -> None:
+        super().__init__(model=None, idata_orig=idata)
+        self._elpd = elpd
+
+    def sel_observations(self, idx: Any) -> tuple[int, int]:
+        return int(idx), int(idx)
+
+    def sample(self, modified_observed_data: int) -> int:
+        return modified_observed_data
+
+    def get_inference_data(self, fitted_model: int) -> int:
+        return fitted_model
+
+    def log_likelihood__i(self, excluded_obs: int, idata__i: int) -> xr.DataArray:
+        return xr.DataArray([[self._elpd[excluded_obs]]], dims=SAMPLE_DIMS)
+
+
+class _ByRun:
+    """A model fitted to all runs, with a refit for each whose importance weights fail."""
+
+    def __init__(
+        self, spec: Spec, arrays: Design, left_out: Sequence[Fold], settings: Settings
+    ) -> None:
+        everything = np.ones(arrays.data.sizes["run"], bool)
+        self._whole = Sampler(spec, arrays).refit(everything, settings)
+        inside = OneByOne(spec, self._whole.posterior, arrays.data)
+        density = inside.log_density().to_dataset(name="response")
+        self._tree = xr.DataTree.from_dict(
+            {"posterior": self._whole.posterior, "log_likelihood": density}
+        )
+        with catch_warnings():  # a high k is refitted below
+            filterwarnings("ignore", message="Estimated shape parameter of Pareto distribution")
+            self._smoothed = arviz_stats.loo(self._tree, pointwise=True)
+        draws = _reweighted(inside.draws(settings.seed), self._smoothed, settings.seed)
+        self._predictions = scores(draws, inside.response)
+        bad = [int(i) for i in np.flatnonzero(self._smoothed.pareto_k.values > _K_MOST)]
+        self._bad = {i: left_out[i].name for i in bad}
+        self.jobs = [
+            _LeftOut(
+                *(spec, arrays, left_out[i].out),
+                replace(settings, seed=settings.seed + 1 + number),
+                settings.seed,
+                together=False,
+            )
+            for number, i in enumerate(bad)
+        ]
+
+    def scored(self, done: Sequence[Mapping[str, Any]]) -> _Scored:
+        predictions, exact = self._predictions, {}
+        for (i, name), said in zip(self._bad.items(), done, strict=True):
+            (exact[i],) = said["elpd"]
+            rows = predictions["run"] == name
+            predictions.loc[rows] = pd.DataFrame(said["predictions"]).to_numpy()
+        elpd = arviz_stats.reloo(
+            _Refitted(self._tree, exact),
+            loo_orig=self._smoothed,
+            k_threshold=_K_MOST,
+            pointwise=True,
+        )
+        names = ["(none)", *self._bad.values()]
+        verdicts = [_verdict(self._whole), *(said["refit"] for said in done)]
+        pareto_k = self._smoothed.pareto_k.values[list(self._bad)]
+        return _Scored(
+            elpd=elpd,
+            predictions=predictions.assign(fold=predictions["run"]),
+            refits=_refit_table(names, verdicts).assign(pareto_k=[np.nan, *pareto_k]),
+        )
+
+
+def _reweighted(draws: xr.DataArray, smoothed: Any, seed: int) -> xr.DataArray:
+    """Predictive draws of each run as if it had been left out, by its importance weights."""
+    weights = np.exp(smoothed.log_weights).stack(sample=SAMPLE_DIMS).transpose("run", "sample")
+    flat = draws.stack(sample=SAMPLE_DIMS).transpose("run", ..., "sample")
+    rng = np.random.default_rng(seed)
+    drawn = np.empty_like(flat.values)
+    for i, weight in enumerate(weights.values):
+        positions = (rng.random() + np.arange(weight.size)) / weight.size  # systematic
+        kept = np.searchsorted(np.cumsum(weight / weight.sum()), positions)
+        drawn[i] = flat.values[i][..., np.minimum(kept, weight.size - 1)]
+    return flat.copy(data=drawn).unstack("sample")
+
+
+def _verdict(refit: Refit) -> dict[str, Any]:
+    return {**refit.convergence.to_dict(), "rounds": refit.rounds}
+
+
+def _refit_table(names: Sequence[str], verdicts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [{"fold": name, **said} for name, said in zip(names, verdicts, strict=True)]
+    )
+
+
+def _rank(elpd: Mapping[str, ELPDData]) -> pd.DataFrame:
+    """ArviZ's table of models.
+
+    Joint densities of whole groups overflow where it exponentiates them, so a constant is
+    taken from every unit, which neither weights nor differences see.
+    """
+    best = np.max([one.elpd_i.values for one in elpd.values()], axis=0)
+    shifted = {
+        name: replace(one, elpd_i=one.elpd_i - best, elpd=one.elpd - float(best.sum()))
+        for name, one in elpd.items()
+    }
+    table = arviz_stats.compare(shifted, round_to="none")
+    return table.assign(elpd=table["elpd"] + float(best.sum()))
+
+
+def _failures(refits: pd.DataFrame) -> list[Note]:
+    failed = refits[~refits["passed"].astype(bool)]
+    again = refits[refits["rounds"] > 1]
+    notes = []
+    if len(failed):
+        text = listed(f"{row.model} without {row.fold}" for row in failed.itertuples())
+        mend = "do not use the comparison; draw more, or simplify the spec"
+        notes.append(Note("unconverged", "failure", f"refits that did not converge: {text}", mend))
+    if len(again):
+        text = listed(f"{row.model} without {row.fold}" for row in again.itertuples())
+        mend = "nothing to do; all of them count together"
+        notes.append(Note("sampled-again", "info", f"more chains were needed: {text}", mend))
+    return notes
+
+
+def _undecided(table: pd.DataFrame, unit: str, count: int) -> list[Note]:
+    """Which differences the data cannot decide, and what would."""
+    best = str(table.index[0])
+    close = [
+        f"{name} {row.elpd_diff:+.1f} (se {row.dse:.1f})"
+        for name, row in table.iloc[1:].iterrows()
+        if abs(row.elpd_diff) < _DIFFERENCE_LEAST or count < _UNITS_LEAST
+    ]
+    if not close:
+        return []
+    return [
+        Note(
+            "undecided",
+            "info",
+            f"the data do not decide: elpd against {best}, {'; '.join(close)}, "
+            f"over {count} {plural(unit)} (a difference below {_DIFFERENCE_LEAST} or fewer than "
+            f"{_UNITS_LEAST} has no Normal error)",
+            "average them by their weights, or add runs where the laws part: `bayescale part`",
+        )
+    ]
+
+
+def _stacked_frames(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(
+        [frame.assign(model=name) for name, frame in frames.items()], ignore_index=True
+    )
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = table.astype(object).where(table.notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in rows.to_dict(orient="records")]

@@ -1,0 +1,1 @@
+"""Fit: a spec fitted to runs; kept in a folder, stacked with others."""

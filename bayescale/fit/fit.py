@@ -1,0 +1,185 @@
+"""Fit: a spec, its runs and their posterior; asked, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import xarray as xr
+
+from bayescale.base.intervals import SAMPLE_DIMS, interval
+from bayescale.base.notes import Note
+from bayescale.base.settings import PROB, Settings
+from bayescale.fit import folder
+from bayescale.model.conditioning import conditioned
+from bayescale.model.design import Centre, design
+from bayescale.model.discrepancy.process import Conditioned
+from bayescale.model.spec import Spec
+from bayescale.predictive.decomposition import parts
+from bayescale.predictive.inverse import Inverse, invert
+from bayescale.predictive.points import Points, as_points
+from bayescale.predictive.predict import Kind, Prediction, predict
+from bayescale.runs.table import Runs
+from bayescale.sampling.convergence import Convergence
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A posterior with what produced it.
+
+    Attributes
+    ----------
+    spec : Spec
+    runs : Runs
+    centre : mapping
+        Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
+    groups : mapping
+        Datasets: `posterior`, `posterior_predictive`, `prior`, `prior_predictive`, `sample_stats`,
+        `observed_data`, `constant_data`, with dims `chain, draw, run, family, tokenizer, ...`.
+        The posterior holds the law's sampled parameters, its published constants, the effect of
+        every group (`level_family`), their spreads (`level_family_sd`), and the token counts of
+        runs that hide them (`tokens`).
+    settings : Settings
+    convergence : Convergence
+    notes : list of Note
+    """
+
+    spec: Spec
+    runs: Runs
+    centre: Centre
+    groups: Mapping[str, xr.Dataset]
+    settings: Settings
+    convergence: Convergence
+    notes: list[Note]
+
+    @cached_property
+    def data(self) -> xr.DataTree:
+        """All groups, as ArviZ takes them."""
+        return xr.DataTree.from_dict(dict(self.groups))
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """Draws from the posterior."""
+        return self.groups["posterior"].copy()
+
+    @property
+    def prior(self) -> xr.Dataset:
+        """Draws from the prior, of the same variables."""
+        return self.groups["prior"].copy()
+
+    @property
+    def observed(self) -> xr.DataArray:
+        """The responses that were fitted: (run) or (run, corpus)."""
+        return self.groups["observed_data"]["response"]
+
+    @cached_property
+    def conditioned(self) -> Conditioned:
+        """The discrepancy given the runs, for every draw; of a spec that has one."""
+        return conditioned(self.posterior, design(self.spec, self.runs).data)
+
+    @property
+    def seed(self) -> int:
+        """Seed of the fit, and of predictions from it."""
+        return self.settings.seed
+
+    def replicates(self, given: Literal["posterior", "prior"] = "posterior") -> xr.DataArray:
+        """New responses of the fitted runs: (chain, draw, run[, corpus])."""
+        return self.groups[f"{given}_predictive"]["response"]
+
+    def predict(self, points: Points, kind: Kind = "run") -> Prediction:
+        """Draws of the response at points.
+
+        Parameters
+        ----------
+        points : Runs, DataFrame, mapping or sequence of mappings
+            `params`, `tokens`, and a label for each group (omitted: as in the data, else new).
+        kind : {"mean", "run"}
+            The curve, or one new run.
+
+        Raises
+        ------
+        BayescaleError
+            If a point breaks a rule of `Runs`.
+        """
+        return predict(self, as_points(points), kind)
+
+    def parts(self, points: Points) -> xr.DataArray:
+        """Shares in a new run's interval: (part, run[, corpus])."""
+        return parts(self, as_points(points))
+
+    def invert(self, target: float, **question: Any) -> Inverse:
+        """The least compute that reaches `target`; see `bayescale.predictive.inverse.invert`."""
+        return invert(self, target, **question)
+
+    def summary(self, prob: float = PROB) -> pd.DataFrame:
+        """A row for each parameter, spread and published constant.
+
+        Returns
+        -------
+        DataFrame
+            `mean`, `sd`, `median`, `lower`, `upper`, `ess_bulk`, `r_hat`, indexed by name.
+        """
+        import arviz_stats  # takes a second to load, and a prediction does without
+
+        posterior = self.posterior
+        names = [
+            *self.spec.all_priors(),
+            *(name for name in self.spec.law.units if name not in self.spec.priors),
+        ]
+        chosen = posterior[names]
+        diagnostics = arviz_stats.summary(chosen, kind="diagnostics", round_to="none")
+        rows = []
+        for name in names:
+            said = interval(chosen[name], prob).assign(sd=chosen[name].std(SAMPLE_DIMS))
+            if "corpus" in said.dims:
+                cells = said.to_dataframe()
+                rows.append(cells.set_axis([f"{name}[{corpus}]" for corpus in cells.index]))
+            else:
+                rows.append(pd.DataFrame({k: float(said[k]) for k in _SUMMARY}, index=[name]))
+        table = pd.concat(rows)[list(_SUMMARY)]
+        return table.join(diagnostics[["ess_bulk", "r_hat"]])
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the fit to a folder, whole or not at all.
+
+        Raises
+        ------
+        FitError
+            If something is there already, or the folder cannot be written.
+        """
+        record = folder.Record(
+            centre=dict(self.centre),
+            settings=self.settings,
+            convergence=self.convergence,
+            notes=self.notes,
+        )
+        content = folder.Content(self.groups, self.spec, self.runs, record)
+        return folder.write(Path(path), content, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Fit:
+        """Read a fit's folder. Nothing in it is executed.
+
+        Raises
+        ------
+        FitError
+            If the folder is not a fit, is damaged, or was written by a later format.
+        """
+        content = folder.read(Path(path))
+        record = content.record
+        return cls(
+            spec=content.spec,
+            runs=content.runs,
+            centre=record.centre,
+            groups=content.groups,
+            settings=record.settings,
+            convergence=record.convergence,
+            notes=record.notes,
+        )
+
+
+_SUMMARY = ("mean", "sd", "median", "lower", "upper")

@@ -1,0 +1,159 @@
+"""ScalingModel: a spec fitted to runs; design, prior, posterior, verdict, predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.notes import Note
+from bayescale.base.settings import Settings
+from bayescale.fit.fit import Fit
+from bayescale.fit.notes import conflict_notes, group_notes, prior_notes, thinned_note
+from bayescale.model import priors
+from bayescale.model.conditioning import conditioned, inputs_at
+from bayescale.model.curve import centred_tokens, curve
+from bayescale.model.design import Design, design
+from bayescale.model.spec import Spec
+from bayescale.predictive.predict import replicate, simulated
+from bayescale.runs.table import Runs
+from bayescale.sampling.convergence import Convergence, judge
+from bayescale.sampling.retry import until_converged
+from bayescale.sampling.sampler import Sampler
+
+_PRIOR_DRAWS = 2000
+
+# Rounds of chains that a fit with the usual settings may take.
+_ROUNDS = 3
+
+# Replicates that a fit keeps, over draws, runs and corpora: 80 MB, given the posterior and given
+# the prior. Making and reading them takes some ten copies.
+_REPLICATES_MOST = 10_000_000
+
+
+class ScalingModel:
+    """A spec, ready to be fitted to runs.
+
+    Parameters
+    ----------
+    spec : Spec, str or Path
+        A spec, the name of a shipped one, or the path of a TOML file.
+
+    Examples
+    --------
+    >>> fit = ScalingModel("compute-only").fit("open-llm-bpc")
+    >>> fit.predict({"params": 70e9, "tokens": 15e12, "family": "Llama-3"}).table()
+    """
+
+    def __init__(self, spec: Spec | str | Path) -> None:
+        self.spec = spec if isinstance(spec, Spec) else Spec.load(spec)
+
+    def fit(
+        self,
+        runs: Runs | str | Path = "open-llm-bpc",
+        settings: Settings | None = None,
+        *,
+        show_progress: bool = True,
+    ) -> Fit:
+        """Sample the posterior of the spec's parameters given the runs.
+
+        Parameters
+        ----------
+        runs : Runs, str or Path
+            Runs, the name of a bundled table, or a file.
+        settings : Settings, optional
+            By default what the spec usually needs, and longer if that does not converge; other
+            settings are taken as they are.
+        show_progress : bool
+            A live bar on standard error, where that is a terminal.
+
+        Raises
+        ------
+        BayescaleError
+            If the runs cannot be read or lack what the spec needs.
+        """
+        runs = runs if isinstance(runs, Runs) else Runs.read(runs)
+        sampler = Sampler(self.spec, design(self.spec, runs))
+        return fit_with(sampler, runs, settings or self.spec.settings, show_progress=show_progress)
+
+
+def fit_with(
+    sampler: Sampler,
+    runs: Runs,
+    settings: Settings,
+    *,
+    show_progress: bool,
+    cores: int | None = None,
+) -> Fit:
+    """Fit through a sampler that may have been compiled before; `runs` made its design."""
+    spec, arrays = sampler.spec, sampler.design
+
+    def sampled(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
+        return sampler.sample(settings, show_progress=show_progress, cores=cores)
+
+    usual = settings == replace(spec.settings, seed=settings.seed)
+    found = until_converged(sampled, judge, settings, _ROUNDS if usual else 1)
+    posterior, seed = found.posterior, settings.seed
+    prior = priors.draws(spec, arrays, _PRIOR_DRAWS, seed)
+    expected = _replicated(spec, arrays, prior, seed)
+    replicated = _replicated(spec, arrays, posterior, seed, given=True)
+    notes = [
+        *found.convergence.notes(),
+        *(_sampled_again(*each) for each in found.failed),
+        *thinned_note(replicated, posterior),
+        *conflict_notes(expected["response"], arrays.data["response"]),
+        *group_notes(spec, arrays),
+        *prior_notes(spec, prior, posterior),
+    ]
+    groups = {
+        "posterior": _finished(spec, arrays, posterior),
+        "posterior_predictive": replicated,
+        "sample_stats": found.stats,
+        "prior": _finished(spec, arrays, prior),
+        "prior_predictive": expected,
+        "observed_data": arrays.data[["response"]],
+        "constant_data": arrays.data.drop_vars("response"),
+    }
+    return Fit(spec, runs, arrays.centre, groups, found.settings, found.convergence, notes)
+
+
+def _sampled_again(first: Convergence, what: str) -> Note:
+    return Note(
+        "sampled-again",
+        "info",
+        f"these draws did not converge (R-hat {first.r_hat:.3f}, {first.divergences} "
+        f"divergences, {min(first.ess_bulk, first.ess_tail):.0f} effective draws), so {what}",
+        "nothing to do",
+    )
+
+
+def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
+    """The draws with published constants and hidden token counts, without standardised values."""
+    finished = draws.assign(spec.law.published(draws, arrays.centre))
+    if "tokens_z" in draws:
+        runs = arrays.data.sel(run=draws["hidden"].values)
+        log_tokens = centred_tokens(draws, runs) + np.log(arrays.centre["tokens"])
+        hidden = log_tokens.rename(run="hidden")
+        finished["tokens"] = np.exp(hidden).transpose("chain", "draw", "hidden")
+    standardised = [name for name in draws.data_vars if str(name).endswith("_z")]
+    return finished.drop_vars(standardised)
+
+
+def _replicated(
+    spec: Spec, arrays: Design, draws: xr.Dataset, seed: int, *, given: bool = False
+) -> xr.Dataset:
+    """New responses at the fit's own runs, given draws of everything, and the runs themselves.
+
+    Of evenly spaced draws, where all would be more than `_REPLICATES_MOST` numbers.
+    """
+    total = draws.sizes["chain"] * draws.sizes["draw"] * arrays.data["response"].size
+    draws = draws.isel(draw=slice(None, None, -(-total // _REPLICATES_MOST)))
+    if not (spec.discrepancy and given):
+        return xr.Dataset({"response": simulated(spec, arrays.data, draws, seed)})
+    x = inputs_at(arrays.data, draws)
+    like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
+    missed = conditioned(draws, arrays.data).at(x["params"], x["tokens"], like)
+    return xr.Dataset({"response": replicate(spec, draws, x, seed, missed)})

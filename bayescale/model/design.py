@@ -1,0 +1,164 @@
+"""Design: runs as a spec's model sees them, in arrays with named dims.
+
+The inputs are centred here, once: `params` and `tokens` are ln N and ln D minus the logarithm
+of the data's geometric means, which travel with every fit as its `Centre`. Unique tokens, where
+a law takes them, share the centre of tokens: the law needs their ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.base.errors import Problem, RunsError
+from bayescale.model.discrepancy.process import stand_ins
+from bayescale.model.spec import Spec
+from bayescale.runs.table import QUANTITIES, Runs, check_numbers
+
+# A token range is a 90 % interval: it spans this many standard deviations of ln D.
+_RANGE_IN_SD = 2 * 1.6448536269514722
+
+Centre = Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What a model needs of the runs.
+
+    Attributes
+    ----------
+    data : Dataset
+        `params`, `tokens` (run): centred ln N and ln D, and other inputs of the law likewise;
+        for a hidden count the middle of its range. `tokens_sd` (run, hidden): standard deviation
+        of ln D, one column for each run that hides its count. `{group}_index` (run): position in
+        the group's coordinate, and `{group}_runs` (group) the number of its runs.
+        `response` (run) or (run, corpus). With a discrepancy, `inducing_params` and
+        `inducing_tokens` (inducing): the runs that stand in for all.
+    centre : mapping
+        Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
+    """
+
+    data: xr.Dataset
+    centre: Centre
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        """Labels along each dim."""
+        return {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
+
+
+def design(spec: Spec, runs: Runs) -> Design:
+    """Arrays of `runs` for the model that `spec` describes.
+
+    Raises
+    ------
+    RunsError
+        If a column that the spec needs is missing or blank somewhere.
+    """
+    _require(spec, runs)
+    inputs = log_inputs(spec, runs)
+    means = {name: float(np.exp(inputs[name].mean())) for name in ("params", "tokens")}
+    centre = {name: means.get(name, means["tokens"]) for name in spec.law.inputs}
+    data = centred(inputs, centre)
+    if spec.discrepancy:
+        for name, places in stand_ins(data["params"].values, data["tokens"].values).items():
+            data[f"inducing_{name}"] = ("inducing", places)
+        data = data.assign_coords(inducing=np.arange(data.sizes["inducing"]))
+    table = runs.table
+    for group in spec.groups:
+        codes, labels = pd.factorize(table[group], sort=group != "run")
+        data[f"{group}_index"] = ("run", codes)
+        data = data.assign_coords({group: np.asarray(labels, dtype=object)})
+        data[f"{group}_runs"] = (group, np.bincount(codes).astype(float))
+    response = table[list(spec.columns)].to_numpy(float)
+    if spec.corpora:
+        data = data.assign_coords(corpus=list(spec.corpora))
+        data["response"] = (("run", "corpus"), response)
+    else:
+        data["response"] = ("run", response[:, 0])
+    return Design(data, centre)
+
+
+def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
+    """A design's arrays as the model takes them: runs alike as one, where that is exact.
+
+    `response` is then their mean on the scale that the noise is on, `repeats` their number and
+    `within` the sum of squares around that mean (run). A run that hides its tokens stays alone.
+    """
+    if not spec.collapses:
+        return data
+    alike = [name for name in data if name != "response" and data[name].dims == ("run",)]
+    keys = [data[name].values for name in alike] + [*data["tokens_sd"].values.T]
+    _, first, cell = np.unique(np.stack(keys), axis=1, return_index=True, return_inverse=True)
+    on_log = spec.noise.on == "log"
+    values = np.log(data["response"].values) if on_log else data["response"].values
+    repeats = np.bincount(cell).astype(float)
+    mean = np.bincount(cell, values) / repeats
+    seen = data.isel(run=first)
+    return seen.assign(
+        response=("run", np.exp(mean) if on_log else mean),
+        repeats=("run", repeats),
+        within=("run", np.bincount(cell, (values - mean[cell]) ** 2)),
+    )
+
+
+def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
+    """Uncentred logarithms of the law's inputs, with the spread of each hidden token count.
+
+    Where unique tokens are blank, all tokens are new.
+    """
+    table = runs.table
+    params = np.log(runs.seen_params(spec.params))
+    known = runs.known_tokens
+    tokens = np.log(table["tokens"])
+    hidden = np.flatnonzero(~known)
+    spread = np.zeros((len(table), len(hidden)))
+    if hidden.size:
+        low, high = np.log(table["tokens_low"]), np.log(table["tokens_high"])
+        tokens = tokens.fillna((low + high) / 2)
+        spread[hidden, np.arange(hidden.size)] = ((high - low) / _RANGE_IN_SD)[~known]
+    names = table["run"].to_numpy(object)
+    inputs = {"params": params, "tokens": tokens}
+    if "unique_tokens" in spec.law.inputs:
+        unique = table.get("unique_tokens", pd.Series(np.nan, table.index))
+        inputs["unique_tokens"] = np.log(unique).fillna(tokens)
+    return xr.Dataset(
+        {name: ("run", values.to_numpy()) for name, values in inputs.items()}
+        | {"tokens_sd": (("run", "hidden"), spread)},
+        coords={"run": names, "hidden": names[hidden]},
+    )
+
+
+def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
+    """The inputs minus the logarithm of the centre."""
+    return inputs.assign(
+        {name: inputs[name] - np.log(centre[name]) for name in centre if name in inputs}
+    )
+
+
+def _require(spec: Spec, runs: Runs) -> None:
+    table, problems = runs.table, []
+    mends: dict[str, str] = dict.fromkeys(
+        map(str, spec.groups),
+        f"spec {spec.name} has effects by it; or leave them out with --no-groups",
+    )
+    if "unique_tokens" in spec.law.inputs:
+        mends["unique_tokens"] = f"law {spec.law.name} needs it; map it with --column"
+    mends |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
+    for column, mend in mends.items():
+        if column not in table:
+            rule = f"missing; it is {mend}" if column in spec.columns else f"missing; {mend}"
+            problems.append(Problem(None, "", column, "", rule))
+            continue
+        for row in table.index[table[column].isna()]:
+            run = str(table.at[row, "run"])
+            rule = "every run needs one here; fill it, or leave the run out with --where"
+            problems.append(Problem(int(row), run, column, "blank", rule))
+        if column in spec.columns and column not in QUANTITIES:
+            problems += check_numbers(table, column, QUANTITIES[spec.response])[1]
+    if problems:
+        raise RunsError(runs.name, problems)

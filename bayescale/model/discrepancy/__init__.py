@@ -1,0 +1,1 @@
+"""Model discrepancy: Gaussian processes over (ln N, ln D), their compiled operations."""

@@ -1,0 +1,85 @@
+"""Priors: densities and draws of the distributions that a spec may name, without PyMC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from bayescale.base.seeds import random
+from bayescale.model.design import Design
+from bayescale.model.spec import DISTRIBUTIONS, Prior, Spec
+
+
+class _Half:
+    """The size of what is spread evenly around 0."""
+
+    def __init__(self, whole: Any) -> None:
+        self._whole = whole
+
+    def logpdf(self, x: np.ndarray) -> np.ndarray:
+        return np.where(x < 0, -np.inf, np.log(2) + self._whole.logpdf(x))
+
+    def ppf(self, share: Any) -> np.ndarray:
+        return np.asarray(self._whole.ppf((1 + np.asarray(share)) / 2))
+
+    def rvs(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        return np.abs(self._whole.rvs(shape, rng))
+
+
+# Arguments as PyMC has them, in the order of `DISTRIBUTIONS`; `tests/test_spec.py` holds each
+# against PyMC's own.
+_FORMS: dict[str, Callable[..., Any]] = {
+    "Normal": stats.norm,
+    "StudentT": stats.t,
+    "LogNormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
+    "HalfNormal": lambda sigma: stats.halfnorm(scale=sigma),
+    "HalfStudentT": lambda nu, sigma: _Half(stats.t(nu, scale=sigma)),
+    "Exponential": lambda lam: stats.expon(scale=1 / lam),
+    "Gamma": lambda alpha, beta: stats.gamma(alpha, scale=1 / beta),
+    "InverseGamma": lambda alpha, beta: stats.invgamma(alpha, scale=beta),
+    "Beta": stats.beta,
+}
+
+
+def log_density(prior: Prior, values: xr.DataArray) -> xr.DataArray:
+    """Log density of a prior at values, in the values' dims."""
+    return values.copy(data=_form(prior).logpdf(values.to_numpy()))
+
+
+def quantile(prior: Prior, share: Sequence[float]) -> np.ndarray:
+    """Quantiles of a prior."""
+    return np.asarray(_form(prior).ppf(share))
+
+
+def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
+    """Draws from the prior of what a posterior of these runs has, as one chain.
+
+    Parameters of the law, the noise and the discrepancy, spreads and effects of the groups, and
+    standardised hidden counts as `tokens_z`: (chain, draw, ...).
+    """
+    sizes = {**design.data.sizes, "chain": 1, "draw": number}
+
+    def drawn(name: str, prior: Prior, *inner: str | None) -> xr.Variable:
+        dims = ["chain", "draw", *filter(None, inner)]
+        shape = tuple(sizes[dim] for dim in dims)
+        return xr.Variable(dims, _form(prior).rvs(shape, random(seed, "prior", name)))
+
+    standard = Prior.model_validate({"dist": "Normal", "mu": 0.0, "sigma": 1.0})
+    said = {name: drawn(name, prior, prior.by) for name, prior in spec.all_priors().items()}
+    for effect in spec.effect_list():
+        one = drawn(effect.name, standard, effect.group, effect.sd.by)
+        said[effect.name] = one * said[effect.sd_name]
+    if sizes["hidden"]:
+        said["tokens_z"] = drawn("tokens_z", standard, "hidden")
+    used = {str(dim) for one in said.values() for dim in one.dims}
+    labels = {dim: names for dim, names in design.coords.items() if dim in used}
+    return xr.Dataset(said, {"chain": [0], "draw": np.arange(number), **labels})
+
+
+def _form(prior: Prior) -> Any:
+    given = [prior.arguments[name] for name in DISTRIBUTIONS[prior.dist][0]]
+    return _FORMS[prior.dist](*given)

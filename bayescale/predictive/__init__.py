@@ -1,0 +1,1 @@
+"""Predictive: a posterior asked: responses at points, the inverse, variance, distance."""

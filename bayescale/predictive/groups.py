@@ -1,0 +1,143 @@
+"""Groups of new points: which are known, which follow from the data, which are drawn anew."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.base.notes import Note, listed
+from bayescale.base.seeds import random
+from bayescale.model.design import Centre
+from bayescale.model.discrepancy.process import Conditioned
+from bayescale.model.spec import Spec
+from bayescale.runs.table import Runs
+
+# The label under which a group that was not named is drawn.
+NEW = "new"
+
+
+class Fitted(Protocol):
+    """What prediction needs of a fit; `seed` is that of the draws for new groups and runs."""
+
+    @property
+    def spec(self) -> Spec:
+        """What was fitted."""
+        ...
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """Draws, with dims (chain, draw, ...)."""
+        ...
+
+    @property
+    def centre(self) -> Centre:
+        """Origin of the law's inputs."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """The runs that were fitted."""
+        ...
+
+    @property
+    def conditioned(self) -> Conditioned:
+        """The discrepancy given the runs, of a spec that has one."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of the draws for new groups and runs."""
+        ...
+
+
+def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:
+    """The label of each point in each group; what is not named follows from the data or is new.
+
+    A point of family Llama-3 without a tokenizer has the one that all its family's runs have.
+
+    Returns
+    -------
+    labels : DataFrame
+        Indexed by the points' names, a column a group.
+    notes : list of Note
+    """
+    groups = fit.spec.named_groups
+    table, fitted = points.table, fit.runs.table
+    labels = pd.DataFrame(index=table.index)
+    for group in groups:
+        given = table[group] if group in table else pd.Series(None, table.index, dtype=object)
+        labels[group] = given.astype(object).where(given.notna(), None)
+    notes: dict[str, Note] = {}
+    for row in labels.index:
+        named = {g: labels.at[row, g] for g in groups if labels.at[row, g] is not None}
+        if not named:
+            continue
+        same = fitted[(fitted[list(named)] == pd.Series(named)).all(axis=1)]
+        for group in groups:
+            if group in named or same[group].nunique() != 1:
+                continue
+            label = str(same[group].iloc[0])
+            labels.at[row, group] = label
+            told = " and ".join(f"{g} {name}" for g, name in named.items())
+            text = f"{group} {label}: every run of {told} has it"
+            notes[text] = Note("group-from-data", "info", text, f"name another with {group}=NAME")
+    labels = labels.astype(object).where(labels.notna(), NEW)
+    for group in groups:
+        known = sorted(fitted[group].unique())
+        for label in pd.unique(labels[group]):
+            if label not in known:
+                notes[f"{group}={label}"] = _new_group(group, str(label), known)
+    return labels.set_axis(table["run"], axis="index"), list(notes.values())
+
+
+def _new_group(group: str, label: str, known: list[str]) -> Note:
+    close = get_close_matches(label, known, n=1, cutoff=0.6)
+    what = f"no {group} named" if label == NEW else f"{group} {label} is not in the data"
+    mend = f"did you mean {close[0]}?" if close else f"known: {listed(known)}"
+    return Note(
+        "new-group",
+        "info",
+        f"{what}: drawn from the distribution of the {len(known)} in the data, so the interval "
+        f"is that of a new {group}",
+        mend,
+    )
+
+
+def effects_at(fit: Fitted, labels: pd.DataFrame) -> tuple[dict[str, Any], dict[str, xr.DataArray]]:
+    """The posterior with each group's effects in the order asked, and the points' positions.
+
+    An unknown label is drawn from the group's distribution, the same label always the same
+    draw. New runs share one draw of the run effect, as they share the rest of the scatter.
+
+    Returns
+    -------
+    values : dict
+        Name to draws: all parameters, and the effects with one entry for each label asked for.
+    index : dict
+        `{group}_index` (run): each point's position along the group's dim.
+    """
+    values: dict[str, Any] = {str(name): draws for name, draws in fit.posterior.data_vars.items()}
+    index = {}
+    for effect in fit.spec.effect_list():
+        group = effect.group
+        asked = np.full(len(labels), NEW) if group == "run" else labels[group].to_numpy()
+        known = fit.posterior[effect.name]
+        columns = []
+        for label in pd.unique(asked):
+            if group != "run" and label in known[group].values:
+                columns.append(known.sel({group: [label]}))
+                continue
+            like = known.isel({group: 0}, drop=True)
+            standard = random(fit.seed, effect.name, str(label)).standard_normal(like.shape)
+            drawn = like.copy(data=standard) * fit.posterior[effect.sd_name]
+            columns.append(drawn.expand_dims({group: [label]}))
+        picked = xr.concat(columns, dim=group, join="override", coords="minimal")
+        values[effect.name] = picked.transpose(*known.dims).drop_vars(group)
+        index[f"{group}_index"] = xr.DataArray(
+            pd.factorize(asked)[0], dims="run", coords={"run": labels.index.to_numpy()}
+        )
+    return values, index

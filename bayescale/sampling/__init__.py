@@ -1,0 +1,1 @@
+"""Sampling: compile once, sample until converged, judge; many fits as jobs."""

@@ -1,0 +1,122 @@
+"""Convergence: whether the chains agree, and what to say where they do not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.notes import Note
+
+R_HAT_MOST, R_HAT_NEAR = 1.01, 1.02
+ESS_LEAST = 400
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Whether the chains agree, over everything that was sampled or derived.
+
+    Attributes
+    ----------
+    r_hat : float
+        Largest rank-normalised split R-hat.
+    ess_bulk, ess_tail : float
+        Smallest effective sample sizes.
+    divergences : int
+    worst : str
+        The quantity with the smallest bulk ESS.
+    """
+
+    r_hat: float
+    ess_bulk: float
+    ess_tail: float
+    divergences: int
+    worst: str
+
+    @property
+    def passed(self) -> bool:
+        """True if the numbers may be used."""
+        return self.mixed and self.divergences == 0
+
+    @property
+    def mixed(self) -> bool:
+        """True if the chains agree and hold enough effective draws."""
+        return self.r_hat <= R_HAT_MOST and min(self.ess_bulk, self.ess_tail) >= ESS_LEAST
+
+    @property
+    def near(self) -> bool:
+        """True if twice as many chains may do: each explores, but they do not yet agree."""
+        effective = min(self.ess_bulk, self.ess_tail)
+        return self.divergences == 0 and self.r_hat <= R_HAT_NEAR and effective >= ESS_LEAST / 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields and the verdict, as plain values."""
+        return {**asdict(self), "passed": self.passed}
+
+    def notes(self) -> list[Note]:
+        """What failed, if anything."""
+        notes = []
+        if not self.mixed:
+            notes.append(
+                Note(
+                    "unconverged",
+                    "failure",
+                    f"R-hat {self.r_hat:.3f} (at most {R_HAT_MOST}), effective draws "
+                    f"{self.ess_bulk:.0f} bulk and {self.ess_tail:.0f} tail "
+                    f"(at least {ESS_LEAST}), worst {self.worst}",
+                    "do not use the numbers; draw more, or simplify the spec",
+                )
+            )
+        if self.divergences:
+            notes.append(
+                Note(
+                    "divergences",
+                    "failure",
+                    f"{self.divergences} divergent transitions",
+                    "tune longer, or use a tighter prior on the standard deviation that is small",
+                )
+            )
+        return notes
+
+
+def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
+    """Convergence of all variables in a posterior; a constant has none and is passed over."""
+    import arviz_stats  # takes a second to load, and a prediction does without
+
+    every = _quantities(posterior)
+    r_hat = arviz_stats.rhat(every)
+    moves = np.isfinite(r_hat)
+    bulk = arviz_stats.ess(every, method="bulk").where(moves)
+    tail = arviz_stats.ess(every, method="tail").where(moves)
+    return Convergence(
+        r_hat=float(r_hat.where(moves).max()),
+        ess_bulk=float(bulk.min()),
+        ess_tail=float(tail.min()),
+        divergences=int(sample_stats["diverging"].sum()),
+        worst=str(bulk.to_series().idxmin()),
+    )
+
+
+def _quantities(posterior: xr.Dataset) -> xr.DataArray:
+    """All scalars of a posterior side by side, by label: (chain, draw, quantity).
+
+    One array, as the diagnostics of many small ones cost more than sampling them.
+    """
+    names: list[str] = []
+    columns: list[np.ndarray] = []
+    for name, variable in posterior.data_vars.items():
+        draws = variable.transpose(*SAMPLE_DIMS, ...)
+        inner = draws.dims[2:]
+        for where in np.ndindex(draws.shape[2:]):
+            labels = [str(draws[dim].values[i]) for dim, i in zip(inner, where, strict=True)]
+            names.append(f"{name}[{', '.join(labels)}]" if labels else str(name))
+            columns.append(draws.values[(..., *where)])
+    return xr.DataArray(
+        np.stack(columns, axis=-1),
+        dims=(*SAMPLE_DIMS, "quantity"),
+        coords={"quantity": names},
+        name="quantities",
+    )

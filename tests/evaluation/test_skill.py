@@ -1,0 +1,74 @@
+"""The benchmark against peers: their draws are scored as ours are."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayescale import Runs
+from bayescale.evaluation.backtest import split
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import skill
+import skill_page
+
+LOSS = [3.0, 2.8, 2.6, 2.4, 2.2]
+
+
+@pytest.fixture
+def one(tmp_path: Path):
+    """Two runs to fit and three to predict."""
+    lines = [f"r{i},{10.0 ** (8 + i)},{10.0 ** (10 + i)},{loss}" for i, loss in enumerate(LOSS)]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(["run,params,tokens,loss", *lines]))
+    return split(Runs.read(path), "params < 5e9", "toy")
+
+
+def test_a_peers_draws_have_the_scores_of_a_hand_calculation(one) -> None:
+    # 101 draws, evenly from -.1 to .1: the 90 % interval is -.09 to .09, the 50 % one -.05 to .05.
+    offsets = np.linspace(-0.1, 0.1, 101)[:, None]
+    misses = np.array([0.0, 0.07, 0.14])
+    said = skill.by_peer(one, np.log(LOSS[2:]) - misses + offsets)
+    assert said["coverage"] == pytest.approx({"50": 1 / 3, "80": 2 / 3, "90": 2 / 3})
+    # Width .18 each; the third run lies .05 above its interval, times 2 / .1.
+    assert said["interval_score"] == pytest.approx(0.18 + 20 * 0.05 / 3)
+    assert said["rmse"] == pytest.approx(np.sqrt((misses**2).mean()))
+    assert [point["run"] for point in said["points"]] == ["r2", "r3", "r4"]
+
+
+def test_a_point_has_an_error_and_no_interval(one) -> None:
+    said = skill.by_peer(one, np.log(LOSS[2:])[None] + 0.01)
+    assert said == pytest.approx({"rmse": 0.01, "bias": 0.01})
+
+
+def test_peers_are_not_shown_what_they_predict(one) -> None:
+    assert set(skill.handed(one)["test"]) == {"params", "tokens"}
+
+
+def test_the_page_names_what_a_peer_could_not_do(one) -> None:
+    draws = np.log(LOSS[2:]) + 0.01 + np.linspace(-0.1, 0.1, 101)[:, None]
+    done = skill.by_peer(one, draws) | {"seconds": 1.0}
+    methods = [
+        {"method": "mine", "version": "1", "splits": {"toy": done}, "mean": skill.mean([done])},
+        {"method": "theirs", "version": "2", "splits": {"toy": {"error": "no fit"}}, "mean": {}},
+    ]
+    said = {"methods": methods, "seed": 0, "splits": {"toy": {"n_train": 2, "n_test": 3}}}
+    page = skill_page.page(said)
+    assert "- theirs, toy: no fit" in page
+    assert "| mine | 1 | 1.00 |" in page
+    assert "| theirs | 2 | - |" in page
+    assert len(skill_page.figure(methods, ["toy"]).axes) == 3
+
+
+def test_the_published_page_is_that_of_its_numbers() -> None:
+    said = json.loads((skill_page.OUT / "skill.json").read_text("utf-8"))
+    published = (skill_page.OUT / "README.md").read_text("utf-8")
+    assert skill_page.page(said) == published, "run `make report`"
+
+
+def test_without_the_suite_one_line_says_so(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["skill.py", "--suite", str(tmp_path / "none.toml")])
+    with pytest.raises(skill.BayescaleError, match=r"no suite of splits at .*none\.toml"):
+        skill.main()

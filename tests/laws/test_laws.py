@@ -1,0 +1,100 @@
+"""Each law against published values, and its two parametrisations against each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bayescale.base.bundled import published_laws
+from bayescale.laws import LAWS, Law
+
+ORIGIN = {"params": 1.0, "tokens": 1.0, "unique_tokens": 1.0}
+CENTRE = {"params": 2e10, "tokens": 3e12, "unique_tokens": 3e12}
+
+
+def value(law: Law, constants: dict, params: float, tokens: float, centre: dict = CENTRE) -> float:
+    """A law with published constants, in published units, through its sampled form."""
+    counts = {"params": params, "tokens": tokens, "unique_tokens": tokens}
+    x = {name: np.log(counts[name] / centre[name]) for name in centre}
+    return float(law.mean(x, law.sampled(constants, centre), np))
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "tokens", "loss"),
+    [
+        ("kaplan-2020", 1.5e9, 22e9, 2.3125),
+        ("hoffmann-2022", 32.2e9, 5.76e23 / 6 / 32.2e9, 1.9307),
+        ("devries-2023", 41.7e9, 5.76e23 / 6 / 41.7e9, 1.9301),
+        ("besiroglu-2024", 72.2e9, 5.76e23 / 6 / 72.2e9, 1.9744),
+        ("muennighoff-2023", 70.0e9, 5.76e23 / 6 / 70.0e9, 2.0252),
+        ("muennighoff-2023", 8.7e9, 178e9, 2.19216),
+    ],
+)
+def test_published_constants_give_published_losses(
+    name: str, params: float, tokens: float, loss: float
+) -> None:
+    said = published_laws()[name]
+    digits = len(str(loss).partition(".")[2])
+    found = value(LAWS[said["law"]], said["constants"], params, tokens)
+    assert found == pytest.approx(loss, abs=0.6 * 10**-digits)
+
+
+def test_the_line_in_published_units() -> None:
+    """R14: BPC of 1e9 parameters and 1e12 tokens is the intercept; a decade costs the slope."""
+    law = LAWS["compute-linear"]
+    constants = {"slope_per_decade": -0.0704, "intercept": 0.572}
+    assert value(law, constants, 1e9, 1e12) == pytest.approx(0.572)
+    assert value(law, constants, 1e9, 1e13) == pytest.approx(0.572 - 0.0704)
+    assert value(law, constants, 1e10, 1e12) == pytest.approx(0.572 - 0.0704)
+
+
+POSITIVE = st.floats(min_value=0.05, max_value=0.9)
+THETA = {"real": st.floats(min_value=-1, max_value=1), "positive": POSITIVE, "unit": POSITIVE}
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@given(data=st.data())
+def test_published_and_sampled_are_inverse(law: Law, data: st.DataObject) -> None:
+    theta = {p.name: data.draw(THETA[p.support], label=p.name) for p in law.parameters}
+    constants = law.published(theta, CENTRE)
+    assert set(constants) == set(law.units)
+    back = law.sampled(constants, CENTRE)
+    assert set(back) == set(theta)
+    for name, expected in theta.items():
+        assert back[name] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_level_is_the_value_at_the_centre(law: Law) -> None:
+    theta = {p.name: 0.3 for p in law.parameters}
+    assert law.mean(dict.fromkeys(law.inputs, 0.0), theta, np) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_where_one_centres_does_not_matter(law: Law) -> None:
+    constants = law.published({p.name: 0.3 for p in law.parameters}, CENTRE)
+    here, there = value(law, constants, 7e9, 1e12), value(law, constants, 7e9, 1e12, ORIGIN)
+    assert here == pytest.approx(there, rel=1e-6)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_compute_only_means_that_the_split_does_not_matter(law: Law) -> None:
+    theta = {p.name: 0.3 + 0.05 * i for i, p in enumerate(law.parameters)}
+    here = dict.fromkeys(law.inputs, 0.0)
+    one = law.mean({**here, "params": 1.0}, theta, np)
+    other = law.mean({**here, "tokens": 1.0}, theta, np)
+    assert (abs(one - other) < 1e-12) == law.compute_only
+
+
+@pytest.mark.parametrize(("support", "start"), [("real", 0.3), ("positive", 0.3), ("unit", 0.3)])
+def test_an_effect_keeps_a_parameter_in_its_support(support: str, start: float) -> None:
+    from bayescale.laws import Parameter
+
+    parameter = Parameter("p", support, "")  # type: ignore[arg-type]
+    moved = parameter.shifted(start, np.array([-5.0, 0.0, 5.0]), np)
+    assert moved[1] == pytest.approx(start)
+    assert (np.diff(moved) > 0).all()
+    if support != "real":
+        assert moved[0] > 0
+    if support == "unit":
+        assert moved[2] < 1

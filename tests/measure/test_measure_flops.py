@@ -1,0 +1,240 @@
+"""Parameters and FLOP of architectures, against real models and the bundled table."""
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bayescale import BayescaleError, Runs
+from bayescale.measure.architecture import KINDS, Architecture
+from bayescale.measure.flops import flops_per_token
+
+ARCHITECTURES = Path(__file__).parents[3] / "shared" / "facts" / "architectures.csv"
+
+SMALL: dict[str, Any] = {
+    "hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 6, "vocab_size": 101,
+    "intermediate_size": 80, "max_position_embeddings": 40,
+}  # fmt: skip
+GPT2 = {"n_embd": 48, "n_layer": 3, "n_head": 6, "n_positions": 40, "vocab_size": 101}
+FALCON = {k: v for k, v in SMALL.items() if k != "intermediate_size"}
+MOE = {"num_experts_per_tok": 2, "num_local_experts": 5}
+QWEN_MOE = {
+    "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
+    "num_key_value_heads": 2, "decoder_sparse_step": 2,
+}  # fmt: skip
+LATENT = {
+    "q_lora_rank": 20, "kv_lora_rank": 12, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4,
+    "v_head_dim": 10, "n_routed_experts": 6, "num_experts_per_tok": 2, "n_shared_experts": 2,
+    "moe_intermediate_size": 16, "first_k_dense_replace": 1,
+}  # fmt: skip
+
+CASES: list[dict[str, Any]] = [
+    {"model_type": "llama", **SMALL},
+    {"model_type": "llama", **SMALL, "num_key_value_heads": 2, "tie_word_embeddings": True},
+    {"model_type": "llama", **SMALL, "attention_bias": True, "mlp_bias": True, "head_dim": 10},
+    {"model_type": "mistral", **SMALL, "num_key_value_heads": 3},
+    {"model_type": "qwen2", **SMALL, "num_key_value_heads": 2, "tie_word_embeddings": True},
+    {"model_type": "qwen3", **SMALL, "num_key_value_heads": 2},
+    {"model_type": "gpt2", **GPT2},
+    {"model_type": "gpt2", **GPT2, "n_inner": 70, "tie_word_embeddings": False},
+    {"model_type": "gpt_neox", **SMALL},
+    {"model_type": "gpt_neox", **SMALL, "attention_bias": False},
+    {"model_type": "falcon", **FALCON},
+    {"model_type": "falcon", **FALCON, "new_decoder_architecture": True, "num_kv_heads": 2},
+    {"model_type": "falcon", **FALCON, "multi_query": False, "parallel_attn": False, "bias": True},
+    {"model_type": "mixtral", **SMALL, **MOE, "num_key_value_heads": 2},
+    {"model_type": "qwen2_moe", **SMALL, **QWEN_MOE, "shared_expert_intermediate_size": 32},
+    {
+        "model_type": "qwen2_moe",
+        **SMALL,
+        **QWEN_MOE,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [1],
+    },
+    {"model_type": "qwen3_moe", **SMALL, **QWEN_MOE, "head_dim": 12},
+    {"model_type": "deepseek_v2", **SMALL, **LATENT},
+    {"model_type": "deepseek_v2", **SMALL, **LATENT, "q_lora_rank": None, "attention_bias": True},
+]
+
+
+def built(config: dict[str, Any], device: str = "meta") -> Any:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    with torch.device(device):
+        said = transformers.AutoConfig.for_model(**config)
+        return transformers.AutoModelForCausalLM.from_config(said, attn_implementation="eager")
+
+
+@pytest.mark.parametrize("config", CASES, ids=lambda c: c["model_type"])
+def test_parameters_are_those_of_the_real_model(config: dict[str, Any]) -> None:
+    model = built(config)
+    counted = Architecture.of(config)
+    assert counted.params == sum(p.numel() for p in model.parameters())
+    outside = {
+        id(w): w.numel()
+        for name, w in model.named_parameters()
+        if any(part in name for part in ("embed_tokens", "wte", "wpe", "embed_in", "lm_head"))
+        or "embed_out" in name
+        or "word_embeddings" in name
+    }
+    assert counted.params_non_embedding == counted.params - sum(outside.values())
+    experts = [
+        (w.numel(), w.shape[0]) for name, w in model.named_parameters() if ".mlp.experts." in name
+    ]
+    chosen = config.get("num_experts_per_tok", 0)
+    idle = sum(size // count * (count - chosen) for size, count in experts)
+    assert counted.params_active == counted.params - idle
+    assert (idle > 0) == bool(chosen)
+
+
+def test_every_kind_is_built() -> None:
+    ours = {config["model_type"] for config in CASES}
+    assert set(KINDS) - ours == {"qwen"}  # has no class in transformers; the table below has it
+
+
+@pytest.mark.parametrize("config", [CASES[1], CASES[6], CASES[8]], ids=lambda c: c["model_type"])
+def test_matrices_attention_and_logits_are_what_torch_counts(config: dict[str, Any]) -> None:
+    model = built(config, "cpu")
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    length = 16
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model(torch.zeros((1, length), dtype=torch.long), use_cache=False)
+    counts = {c.convention: c for c in flops_per_token(Architecture.of(config), length)}
+    said = counts["matrices+attention+logits"].per_token * length / 3  # forward is a third
+    assert counter.get_total_flops() == pytest.approx(said, rel=0.01)
+
+
+def test_defaults_are_those_of_transformers() -> None:
+    transformers = pytest.importorskip("transformers")
+    from bayescale.measure.architecture import _DEFAULTS
+
+    for kind, entries in _DEFAULTS.items():
+        if kind == "qwen":
+            continue
+        theirs = transformers.AutoConfig.for_model(kind)
+        for entry, value in entries.items():
+            if entry == "qk_norm" or (kind, entry) == ("qwen2", "qkv_bias"):
+                continue  # no entries of the config
+            assert getattr(theirs, entry) == value, (kind, entry)
+
+
+def config_of(row: dict[str, str]) -> dict[str, Any]:
+    """The config.json of a row of architectures.csv."""
+    kind = row["kind"].replace("-", "_")
+    if row["qkv_bias"] == "yes":
+        kind = "qwen2"
+    number = {k: int(v) for k, v in row.items() if v.isdigit()}
+    config: dict[str, Any] = {
+        "model_type": kind,
+        "num_hidden_layers": number["layers"],
+        "hidden_size": number["width"],
+        "num_attention_heads": number["heads"],
+        "vocab_size": number["embedding_rows"],
+        "tie_word_embeddings": row["tied"] == "yes",
+        "num_key_value_heads": number["kv_heads"],
+        "intermediate_size": number["ffn"],
+    }
+    if kind == "falcon":
+        config |= {"ffn_hidden_size": number["ffn"], "num_kv_heads": number["kv_heads"]}
+        config |= {"new_decoder_architecture": number["kv_heads"] > 1}
+    if "experts" in number:
+        config |= {"num_local_experts": number["experts"]}
+        config |= {"num_experts_per_tok": number["experts_active"]}
+    if kind == "deepseek_v2":  # the rest of it stands in the row's note
+        config |= {"intermediate_size": 12288, "moe_intermediate_size": number["ffn"]}
+        config |= {"n_routed_experts": number["experts"], "n_shared_experts": 2}
+        config |= {"first_k_dense_replace": 1, "q_lora_rank": 1536, "kv_lora_rank": 512}
+    return config
+
+
+def test_the_bundled_table_is_reproduced_exactly() -> None:
+    if not ARCHITECTURES.is_file():
+        pytest.skip("the architectures of the 28 models are not in ../shared/facts")
+    with ARCHITECTURES.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    table = Runs.read("open-llm-bpc").table.set_index("run")
+    assert {row["run"] for row in rows} == set(table.index)
+    assert len(rows) == 28
+    for row in rows:
+        counted = Architecture.of(config_of(row), row["run"])
+        run = table.loc[row["run"]]
+        assert (counted.params, counted.params_active) == (run.params, run.params_active)
+
+
+def test_qwen_of_2023_states_twice_its_width() -> None:
+    config = {"model_type": "qwen", "hidden_size": 4096, "num_hidden_layers": 32}
+    config |= {"num_attention_heads": 32, "vocab_size": 151936, "intermediate_size": 22016}
+    assert Architecture.of(config).params == 7_721_324_544  # Qwen-7B in the bundled table
+
+
+def test_conventions_of_a_model_done_by_hand() -> None:
+    config = {"model_type": "gpt2", "n_embd": 10, "n_layer": 2, "n_head": 5, "vocab_size": 7}
+    counts = {c.convention: c.per_token for c in flops_per_token(Architecture.of(config), 100)}
+    layers = 2 * 12 * 10 * 10
+    assert counts["matrices"] == 6 * layers == counts["deepseek-6N1"]
+    assert counts["matrices+logits"] == 6 * (layers + 70) == counts["deepseek-6N2"]
+    assert counts["matrices+attention"] == 6 * layers + 12 * 2 * 10 * 100 == counts["deepseek-M"]
+    assert counts["kaplan"] - counts["6N-non-embedding"] == 6 * 2 * 10 * 100
+    assert counts["palm"] - counts["6N"] == 12 * 2 * 10 * 100
+    softmax = 3 * 3 * 2 * 5 * 100
+    assert counts["chinchilla"] == counts["matrices+attention+logits"] + 6 * 70 + softmax
+
+
+def test_command(run, tmp_path: Path) -> None:
+    config = {**CASES[13], "architectures": ["MixtralForCausalLM"]}
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    code, out, _ = run("measure", "flops", ".", "--tokens", "2B", "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert said["architecture"] == asdict(Architecture.of(config))
+    assert said["sequence"] == 40
+    first = said["flops"][0]
+    assert first["training"] == first["per_token"] * 2e9 == 6 * 2e9 * said["architecture"]["params"]
+    code, out, _ = run("measure", "flops", "config.json", "--seq", 10)
+    assert code == 0
+    assert "deepseek-M" in out
+    assert f"{said['architecture']['params_active']:,}" in out
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"architectures": ["BertForMaskedLM"], "model_type": "bert"}, "not a causal language mo"),
+        ({"is_encoder_decoder": True, "model_type": "t5"}, "encoder-decoder"),
+        ({"model_type": "mamba"}, "architecture 'mamba' is not one"),
+        ({}, "no model_type"),
+        ({"model_type": "llama"}, "no num_hidden_layers"),
+        ({"model_type": "llama", **SMALL, "hidden_size": "48"}, "hidden_size='48' is not a count"),
+        ({"model_type": "bloom"}, "architecture 'bloom' is not one"),
+    ],
+)
+def test_a_config_that_cannot_be_counted(run, tmp_path: Path, entries: Any, said: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(entries), "utf-8")
+    code, out, err = run("measure", "flops", "a.json")
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_hub_name_without_network(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    code, _, err = run("measure", "flops", "somebody/some-model")
+    assert code == 2
+    assert "hub cannot be reached; download it where there is network" in err
+    assert err.count("\n") == 1
+    assert run("measure", "flops", "./no-such-folder")[0] == 2
+
+
+def test_no_longest_sequence(run, tmp_path: Path) -> None:
+    config = {k: v for k, v in CASES[0].items() if k != "max_position_embeddings"}
+    (tmp_path / "a.json").write_text(json.dumps(config), "utf-8")
+    assert "--seq" in run("measure", "flops", "a.json")[2]
+    with pytest.raises(BayescaleError, match="no vocab_size"):
+        Architecture.of({k: v for k, v in config.items() if k != "vocab_size"})

@@ -1,0 +1,129 @@
+"""Compiled samplers outlive their process; a file that cannot be trusted is not used."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bayescale.sampling import compiled
+
+pytestmark = pytest.mark.slow
+
+# A sampler without groups, used as a refit uses it: no prior, so no PyMC once it is compiled.
+SCRIPT = """
+import hashlib, json, sys
+from bayescale import compiled
+from bayescale.model.design import design
+from bayescale.sampling.sampler import Sampler
+from bayescale.runs.table import Runs
+from bayescale.base.settings import Settings
+from bayescale.model.spec import Spec
+
+spec = Spec.load("separate-slopes").replace(groups=False)
+sampler = Sampler(spec, design(spec, Runs.read("open-llm-bpc")))
+posterior, _ = sampler.sample(Settings(draws=100, tune=100))
+draws = b"".join(posterior[name].values.tobytes() for name in posterior)
+print(json.dumps({
+    "compiled": "pymc" in sys.modules,
+    "draws": hashlib.sha256(draws).hexdigest(),
+    "folder": str(compiled.CACHE.folder()),
+}))
+"""
+
+
+def start(cache: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen) -> tuple[dict, str]:
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return json.loads(out), err
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """The folder of a cache that two processes filled at once, and what one of them said."""
+    cache = tmp_path_factory.mktemp("cache")
+    both = [start(cache), start(cache)]
+    (one, quiet), (other, _) = map(ended, both)
+    assert one["compiled"]
+    assert one["draws"] == other["draws"]
+    assert not quiet
+    return cache, one
+
+
+@pytest.fixture
+def file(first: tuple[Path, dict]) -> Path:
+    (kept,) = Path(first[1]["folder"]).iterdir()  # whole, and no draft beside it
+    return kept
+
+
+def test_another_process_compiles_nothing_and_draws_the_same(first, file: Path) -> None:
+    said, err = ended(start(first[0]))
+    assert not said["compiled"]
+    assert said["draws"] == first[1]["draws"]
+    assert not err
+    assert file.stat().st_mode & 0o077 == 0
+
+
+class AskedToCompileError(Exception):
+    pass
+
+
+def build() -> None:
+    raise AskedToCompileError
+
+
+HARMS = {
+    "cut": "damaged",
+    "changed": "damaged",
+    "writable by others": "others may write it",
+    "in a folder writable by others": "others may write it",
+    "a link": "cannot be read",
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_what_cannot_be_trusted_is_made_again(
+    harm: str, file: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    mine = compiled.CACHE.folder() / file.name
+    mine.parent.mkdir(parents=True, mode=0o700)
+    content = file.read_bytes()
+    mine.write_bytes(content)
+    mine.chmod(0o600)
+    if harm == "cut":
+        mine.write_bytes(content[: len(content) // 2])
+    elif harm == "changed":
+        mine.write_bytes(content[:-9] + b"x" + content[-8:])
+    elif harm == "writable by others":
+        mine.chmod(0o666)
+    elif harm == "a link":
+        mine.unlink()
+        mine.symlink_to(file)
+    else:
+        mine.parent.chmod(0o777)
+    with pytest.raises(AskedToCompileError):
+        compiled.sampler(file.name, build)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert HARMS[harm] in line
+    assert "the sampler is made again" in line
+
+
+def test_where_nothing_can_be_written_a_fit_goes_on(first, tmp_path: Path) -> None:
+    (tmp_path / "bayescale").write_text("a file in the way")
+    said, err = ended(start(tmp_path))
+    assert said["compiled"]
+    assert said["draws"] == first[1]["draws"]
+    assert "samplers are not kept" in err
