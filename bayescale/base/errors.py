@@ -1,4 +1,4 @@
-"""What a user did that cannot be done: one line with the bad value, the rule and the mend."""
+"""What a user did that cannot be done: one line with the bad value, the rule and the hint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Problem:
     row : int or None
         Row of the file, counting from 1 below the header; None for the table as a whole.
     run, column, value, rule : str
-        The run's name, the column, what stands there, and the rule with its mend.
+        The run's name, the column, what stands there, and the rule with its hint.
     """
 
     row: int | None

@@ -24,17 +24,17 @@ class Note:
         `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
         `missing-glyphs`.
     level : {"failure", "warning", "info"}
-    text, mend : str
+    text, hint : str
         What was found, and what to do.
     """
 
     code: str
     level: Level
     text: str
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
-        return f"{self.level} [{self.code}] {self.text}; {self.mend}"
+        return f"{self.level} [{self.code}] {self.text}; {self.hint}"
 
     def to_dict(self) -> dict[str, str]:
         """The fields as plain values."""

@@ -45,7 +45,7 @@ Where = Annotated[
     str | None, typer.Option("--where", help="Keep the rows that match, as in 'loss < 4'.")
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A fit's folder.")]
-Kind = Annotated[str, typer.Option("--kind", help="mean: the curve; run: one new run.")]
+Kind = Annotated[str, typer.Option("--kind", help="curve, or run: one new run.")]
 Processes = Annotated[
     int | None,
     typer.Option("--workers", help="So many processes do the fits; by default threads of one."),
@@ -156,7 +156,7 @@ def data_check(
         say(f"bayescale: error: {file}: {len(error.problems)} problems")
         raise typer.Exit(USER_ERROR) from error
     table = runs.table
-    hidden = int((~runs.known_tokens).sum())
+    latent = int((~runs.known_tokens).sum())
     columns = [
         {
             "column": name,
@@ -168,10 +168,10 @@ def data_check(
         for name in table
     ]
     if as_json:
-        said = {"ok": True, "runs": len(runs), "hidden_token_counts": hidden, "columns": columns}
+        said = {"ok": True, "runs": len(runs), "latent_token_counts": latent, "columns": columns}
         print_json(said)
     else:
-        print_table(columns, f"{file}: {len(runs)} runs, {hidden} of them with a token range")
+        print_table(columns, f"{file}: {len(runs)} runs, {latent} of them with a token range")
 
 
 @app.command()
@@ -284,8 +284,8 @@ def predict(
 ) -> None:
     """Predict the response at any parameters, tokens and groups, with intervals.
 
-    With --json, `parts` says how much of a new run's interval is parameters, groups, discrepancy
-    and noise (of a single fit, not of a stack).
+    With --json, `variance_shares` says how much of a new run's variance is parameters, groups,
+    discrepancy and noise (of a single fit, not of a stack).
     """
     from bayescale.base.intervals import check_prob
     from bayescale.base.numbers import percent
@@ -307,8 +307,8 @@ def predict(
         table = table.assign(target=target, probability=below)
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
     if as_json and kind == "run" and isinstance(loaded, Fit):
-        for row, shares in zip(rows, by_point(loaded.parts(asked)), strict=True):
-            row["parts"] = shares
+        for row, shares in zip(rows, by_point(loaded.variance_shares(asked)), strict=True):
+            row["variance_shares"] = shares
     notes = _failures(loaded) + prediction.notes
     if as_json:
         said = {"kind": kind, "prob": prob, "response": loaded.spec.response, "rows": rows}
@@ -503,7 +503,7 @@ def compare(
 
 
 @app.command()
-def part(
+def discriminate(
     one: Annotated[Path, typer.Argument(metavar="DIR", help="A fit's folder.")],
     other: Annotated[Path, typer.Argument(metavar="DIR", help="Another, of the same runs.")],
     *,
@@ -520,7 +520,7 @@ def part(
     from bayescale.base.intervals import check_prob
     from bayescale.base.numbers import digits, human, parse_number, percent
     from bayescale.base.output import print_json, print_notes, print_table, say
-    from bayescale.evaluation.discrimination import RATIOS, most_telling, parting
+    from bayescale.evaluation.discrimination import RATIOS, discrimination, most_informative
     from bayescale.evaluation.folds import training_flops
     from bayescale.fit.fit import Fit
     from bayescale.report.figures import comparison as plots_compare
@@ -529,10 +529,10 @@ def part(
     check_prob(prob)
     fits = Fit.load(one), Fit.load(other)
     lines = [parse_number(text, "flops") for text in flops] if flops else None
-    table = parting(*fits, flops=lines, prob=prob)
-    best = most_telling(table, float(training_flops(fits[0].runs).max()))
+    table = discrimination(*fits, flops=lines, prob=prob)
+    best = most_informative(table, float(training_flops(fits[0].runs).max()))
     if out is not None:
-        print_notes(plots.save(plots_compare.parting(table, *fits), out))
+        print_notes(plots.save(plots_compare.discrimination(table, *fits), out))
         say(f"figure in {out}")
     if as_json:
         rows = table.to_dict(orient="records")
@@ -675,7 +675,7 @@ def _model(name: str, response: str | None, no_groups: bool) -> Any:
 
 @app.command()
 def plot(
-    kind: Annotated[str, typer.Argument(help="curve, effects, check, parts, ...")],
+    kind: Annotated[str, typer.Argument(help="curve, effects, check, variance, ...")],
     folder: Folder,
     *,
     out: Annotated[Path, typer.Option("--out", help="A .svg, .png or .pdf file to write.")],

@@ -93,17 +93,17 @@ def split(runs: Runs, train: str, name: str = "backtest") -> Split:
     Raises
     ------
     BayescaleError
-        If nothing is left on either side, or a run to predict hides its token count.
+        If nothing is left on either side, or a run to predict does not state its token count.
     """
     kept = runs.keep(train)
     rest = runs.table.drop(index=kept.table.index)
     if rest.empty:
         raise BayescaleError(f"{name}: train={train!r} keeps all {len(runs)} runs; predict some")
-    hidden = rest["run"][rest["tokens"].isna()]
-    if len(hidden):
+    latent = rest["run"][rest["tokens"].isna()]
+    if len(latent):
         raise BayescaleError(
-            f"{name}: run {hidden.iloc[0]} hides its token count, so it cannot be predicted; "
-            "leave it out with --where"
+            f"{name}: run {latent.iloc[0]} does not state its token count, so it cannot be "
+            "predicted; leave it out with --where"
         )
     return Split(name, kept, Runs(rest, runs.name))
 
@@ -147,7 +147,7 @@ def _frontiers(
 ) -> list[tuple[Split, xr.Dataset]]:
     """Each split of a history, and masks `below` and `above` over all runs.
 
-    A run that hides its token count is on neither side.
+    A run that does not state its token count is on neither side.
     """
     if not runs.known_tokens.any():
         return []

@@ -419,12 +419,12 @@ def _failures(refits: pd.DataFrame) -> list[Note]:
     notes = []
     if len(failed):
         text = listed(f"{row.model} without {row.fold}" for row in failed.itertuples())
-        mend = "do not use the comparison; draw more, or simplify the spec"
-        notes.append(Note("unconverged", "failure", f"refits that did not converge: {text}", mend))
+        hint = "do not use the comparison; draw more, or simplify the spec"
+        notes.append(Note("unconverged", "failure", f"refits that did not converge: {text}", hint))
     if len(again):
         text = listed(f"{row.model} without {row.fold}" for row in again.itertuples())
-        mend = "nothing to do; all of them count together"
-        notes.append(Note("sampled-again", "info", f"more chains were needed: {text}", mend))
+        hint = "nothing to do; all of them count together"
+        notes.append(Note("sampled-again", "info", f"more chains were needed: {text}", hint))
     return notes
 
 
@@ -445,7 +445,8 @@ def _undecided(table: pd.DataFrame, unit: str, count: int) -> list[Note]:
             f"the data do not decide: elpd against {best}, {'; '.join(close)}, "
             f"over {count} {plural(unit)} (a difference below {_DIFFERENCE_LEAST} or fewer than "
             f"{_UNITS_LEAST} has no Normal error)",
-            "average them by their weights, or add runs where the laws part: `bayescale part`",
+            "average them by their weights, or add runs where the laws differ: "
+            "`bayescale discriminate`",
         )
     ]
 

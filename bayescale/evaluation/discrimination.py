@@ -30,7 +30,7 @@ from bayescale.runs.table import Runs
 RATIOS = tuple(float(ratio) for ratio in np.geomspace(0.3, 3e4, 21))
 
 
-def parting(
+def discrimination(
     one: Fit,
     other: Fit,
     flops: Sequence[float] | None = None,
@@ -95,8 +95,8 @@ def parting(
     return table.assign(separation=said["separation"].values, decades_outside=covered.values)
 
 
-def most_telling(table: pd.DataFrame, most_flops: float) -> pd.Series:
-    """The point of `parting` where one run would tell most.
+def most_informative(table: pd.DataFrame, most_flops: float) -> pd.Series:
+    """The point of `discrimination` where one run would tell most.
 
     Among runs of at most this compute and at most a decade outside the data, if there are any.
     """
@@ -109,7 +109,7 @@ def most_telling(table: pd.DataFrame, most_flops: float) -> pd.Series:
 
 def _inputs(fit: Fit, points: pd.DataFrame) -> xr.Dataset:
     named = points[["params", "tokens"]].assign(run=points.index)
-    return centred(log_inputs(fit.spec, Runs(named, "points")).drop_dims("hidden"), fit.centre)
+    return centred(log_inputs(fit.spec, Runs(named, "points")).drop_dims("latent"), fit.centre)
 
 
 def _curve(fit: Fit, points: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray]:

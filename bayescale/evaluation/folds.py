@@ -68,7 +68,7 @@ def folds(runs: Runs, by: By, share: float = 0.25, above: float | None = None) -
 
 
 def training_flops(runs: Runs) -> pd.Series:
-    """Training compute in FLOP: as stated, else 6 N D of active parameters; a hidden token
+    """Training compute in FLOP: as stated, else 6 N D of active parameters; a latent token
     count counts as the middle of its range."""
     table = runs.table
     middle = table["tokens"]

@@ -19,7 +19,7 @@ from bayescale.model.conditioning import conditioned
 from bayescale.model.design import Centre, design
 from bayescale.model.discrepancy.process import Conditioned
 from bayescale.model.spec import Spec
-from bayescale.predictive.decomposition import parts
+from bayescale.predictive.decomposition import variance_shares
 from bayescale.predictive.inverse import Inverse, invert
 from bayescale.predictive.points import Points, as_points
 from bayescale.predictive.predict import Kind, Prediction, predict
@@ -97,7 +97,7 @@ class Fit:
         ----------
         points : Runs, DataFrame, mapping or sequence of mappings
             `params`, `tokens`, and a label for each group (omitted: as in the data, else new).
-        kind : {"mean", "run"}
+        kind : {"curve", "run"}
             The curve, or one new run.
 
         Raises
@@ -107,9 +107,9 @@ class Fit:
         """
         return predict(self, as_points(points), kind)
 
-    def parts(self, points: Points) -> xr.DataArray:
-        """Shares in a new run's interval: (part, run[, corpus])."""
-        return parts(self, as_points(points))
+    def variance_shares(self, points: Points) -> xr.DataArray:
+        """Variance decomposition of a new run's response: (component, run[, corpus])."""
+        return variance_shares(self, as_points(points))
 
     def invert(self, target: float, **question: Any) -> Inverse:
         """The least compute that reaches `target`; see `bayescale.predictive.inverse.invert`."""

@@ -37,7 +37,7 @@ from bayescale.model.spec import Spec
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence
 
-FORMAT = 1
+FORMAT = 2
 # What a folder of several fits and their weights is known by.
 STACK = "stack.json"
 _FILES = ("posterior.nc", "spec.toml", "runs.jsonl")

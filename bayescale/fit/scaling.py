@@ -131,13 +131,13 @@ def _sampled_again(first: Convergence, what: str) -> Note:
 
 
 def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
-    """The draws with published constants and hidden token counts, without standardised values."""
+    """The draws with published constants and latent token counts, without standardised values."""
     finished = draws.assign(spec.law.published(draws, arrays.centre))
     if "tokens_z" in draws:
-        runs = arrays.data.sel(run=draws["hidden"].values)
+        runs = arrays.data.sel(run=draws["latent"].values)
         log_tokens = centred_tokens(draws, runs) + np.log(arrays.centre["tokens"])
-        hidden = log_tokens.rename(run="hidden")
-        finished["tokens"] = np.exp(hidden).transpose("chain", "draw", "hidden")
+        latent = log_tokens.rename(run="latent")
+        finished["tokens"] = np.exp(latent).transpose("chain", "draw", "latent")
     standardised = [name for name in draws.data_vars if str(name).endswith("_z")]
     return finished.drop_vars(standardised)
 

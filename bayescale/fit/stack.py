@@ -66,7 +66,7 @@ class Stack:
     def notes(self) -> list[Note]:
         """Notes of every fit."""
         return [
-            Note(note.code, note.level, f"{fit.spec.name}: {note.text}", note.mend)
+            Note(note.code, note.level, f"{fit.spec.name}: {note.text}", note.hint)
             for fit in self.fits
             for note in fit.notes
         ]

@@ -50,11 +50,11 @@ def check_causal(config: dict[str, Any], name: str) -> None:
     BayescaleError
     """
     classes = config.get("architectures") or []
-    mend = "give one whose class ends in ForCausalLM"
+    hint = "give one whose class ends in ForCausalLM"
     if config.get("is_encoder_decoder"):
-        raise BayescaleError(f"{name}: an encoder-decoder, not a causal language model; {mend}")
+        raise BayescaleError(f"{name}: an encoder-decoder, not a causal language model; {hint}")
     if classes and not any(str(c).endswith(_CAUSAL) for c in classes):
-        raise BayescaleError(f"{name}: {classes[0]} is not a causal language model; {mend}")
+        raise BayescaleError(f"{name}: {classes[0]} is not a causal language model; {hint}")
 
 
 def _from_hub(name: str) -> Path:

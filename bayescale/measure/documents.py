@@ -108,11 +108,13 @@ def _parsed(name: str, line: bytes, field: str) -> Document:
         raise BayescaleError(f"{name}: not JSON: {error.msg}; every line must be one") from error
     if not isinstance(said, dict) or not isinstance(said.get(field), str):
         texts = [k for k, v in said.items() if isinstance(v, str)] if isinstance(said, dict) else []
-        mend = f"choose with --field: {', '.join(texts)}" if texts else "write objects with text"
-        raise BayescaleError(f"{name}: no text under {field!r}; {mend}")
+        hint = f"choose with --field: {', '.join(texts)}" if texts else "write objects with text"
+        raise BayescaleError(f"{name}: no text under {field!r}; {hint}")
     text = said[field]
     try:
         text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair, written as an escape
-        raise BayescaleError(f"{name}: half a character at {error.start}; mend the file") from error
+        raise BayescaleError(
+            f"{name}: half a character at {error.start}; correct the file"
+        ) from error
     return Document(name, text, len(line))

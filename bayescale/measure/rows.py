@@ -88,7 +88,8 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     for number, line in enumerate(lines[1:], start=1):
         if len(line) != len(header):
             raise BayescaleError(
-                f"{path}: row {number} has {len(line)} cells under {len(header)} headers; mend it"
+                f"{path}: row {number} has {len(line)} cells under {len(header)} headers; "
+                "correct it"
             )
     return header, [dict(zip(header, line, strict=True)) for line in lines[1:]]
 

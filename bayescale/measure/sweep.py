@@ -61,8 +61,8 @@ def sweep(plan: SweepPlan, out: Path, *, progress: bool = False) -> list[str]:
             return _run(plan, out, device, progress=progress)
     except OSError as error:
         raise BayescaleError(
-            f"{error.filename or out}: {error.strerror or error}; mend that, and the same command "
-            "goes on where it was"
+            f"{error.filename or out}: {error.strerror or error}; correct that, and the same "
+            "command goes on where it was"
         ) from error
 
 

@@ -23,7 +23,7 @@ Arrays = Mapping[str, xr.DataArray]
 
 
 def inputs_at(data: xr.Dataset, values: Values) -> dict[str, xr.DataArray]:
-    """A design's arrays, hidden token counts where the draws put them."""
+    """A design's arrays, latent token counts where the draws put them."""
     x = {str(name): data[name] for name in data.data_vars}
     return {**x, "tokens": centred_tokens(values, x)}
 
@@ -38,9 +38,9 @@ def conditioned(values: xr.Dataset, data: xr.Dataset) -> Conditioned:
     data : Dataset
         The arrays of a design, of the runs that the draws saw.
     """
-    stand_in = {name: data[f"inducing_{name}"].to_numpy() for name in ("params", "tokens")}
+    inducing = {name: data[f"inducing_{name}"].to_numpy() for name in ("params", "tokens")}
     middle = discrepancy.places(data["params"].values, data["tokens"].values, 0.0, np)
-    return discrepancy.condition(values, stand_in=stand_in, frontier=float(middle["s"].max()))
+    return discrepancy.condition(values, inducing=inducing, frontier=float(middle["s"].max()))
 
 
 def residual(spec: Spec, values: Values, x: Arrays) -> xr.DataArray:

@@ -61,7 +61,7 @@ def parameters(
 
 
 def centred_tokens(values: Values, x: Values) -> Any:
-    """Centred ln D of each run, a hidden count where its standardised value puts it."""
+    """Centred ln D of each run, a latent count where its standardised value puts it."""
     if "tokens_z" not in values:
         return x["tokens"]
-    return x["tokens"] + (x["tokens_sd"] * values["tokens_z"]).sum("hidden")
+    return x["tokens"] + (x["tokens_sd"] * values["tokens_z"]).sum("latent")

@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import Problem, RunsError
-from bayescale.model.discrepancy.process import stand_ins
+from bayescale.model.discrepancy.process import inducing_points
 from bayescale.model.spec import Spec
 from bayescale.runs.table import QUANTITIES, Runs, check_numbers
 
@@ -33,11 +33,11 @@ class Design:
     ----------
     data : Dataset
         `params`, `tokens` (run): centred ln N and ln D, and other inputs of the law likewise;
-        for a hidden count the middle of its range. `tokens_sd` (run, hidden): standard deviation
+        for a latent count the middle of its range. `tokens_sd` (run, latent): standard deviation
         of ln D, one column for each run that hides its count. `{group}_index` (run): position in
         the group's coordinate, and `{group}_runs` (group) the number of its runs.
         `response` (run) or (run, corpus). With a discrepancy, `inducing_params` and
-        `inducing_tokens` (inducing): the runs that stand in for all.
+        `inducing_tokens` (inducing): the inducing points.
     centre : mapping
         Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
     """
@@ -65,7 +65,7 @@ def design(spec: Spec, runs: Runs) -> Design:
     centre = {name: means.get(name, means["tokens"]) for name in spec.law.inputs}
     data = centred(inputs, centre)
     if spec.discrepancy:
-        for name, places in stand_ins(data["params"].values, data["tokens"].values).items():
+        for name, places in inducing_points(data["params"].values, data["tokens"].values).items():
             data[f"inducing_{name}"] = ("inducing", places)
         data = data.assign_coords(inducing=np.arange(data.sizes["inducing"]))
     table = runs.table
@@ -87,7 +87,8 @@ def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     """A design's arrays as the model takes them: runs alike as one, where that is exact.
 
     `response` is then their mean on the scale that the noise is on, `repeats` their number and
-    `within` the sum of squares around that mean (run). A run that hides its tokens stays alone.
+    `within` the sum of squares around that mean (run). A run that does not
+    state its tokens stays alone.
     """
     if not spec.collapses:
         return data
@@ -107,7 +108,7 @@ def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
 
 
 def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
-    """Uncentred logarithms of the law's inputs, with the spread of each hidden token count.
+    """Uncentred logarithms of the law's inputs, with the spread of each latent token count.
 
     Where unique tokens are blank, all tokens are new.
     """
@@ -115,12 +116,12 @@ def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
     params = np.log(runs.seen_params(spec.params))
     known = runs.known_tokens
     tokens = np.log(table["tokens"])
-    hidden = np.flatnonzero(~known)
-    spread = np.zeros((len(table), len(hidden)))
-    if hidden.size:
+    latent = np.flatnonzero(~known)
+    spread = np.zeros((len(table), len(latent)))
+    if latent.size:
         low, high = np.log(table["tokens_low"]), np.log(table["tokens_high"])
         tokens = tokens.fillna((low + high) / 2)
-        spread[hidden, np.arange(hidden.size)] = ((high - low) / _RANGE_IN_SD)[~known]
+        spread[latent, np.arange(latent.size)] = ((high - low) / _RANGE_IN_SD)[~known]
     names = table["run"].to_numpy(object)
     inputs = {"params": params, "tokens": tokens}
     if "unique_tokens" in spec.law.inputs:
@@ -128,8 +129,8 @@ def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
         inputs["unique_tokens"] = np.log(unique).fillna(tokens)
     return xr.Dataset(
         {name: ("run", values.to_numpy()) for name, values in inputs.items()}
-        | {"tokens_sd": (("run", "hidden"), spread)},
-        coords={"run": names, "hidden": names[hidden]},
+        | {"tokens_sd": (("run", "latent"), spread)},
+        coords={"run": names, "latent": names[latent]},
     )
 
 
@@ -142,16 +143,16 @@ def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
 
 def _require(spec: Spec, runs: Runs) -> None:
     table, problems = runs.table, []
-    mends: dict[str, str] = dict.fromkeys(
+    hints: dict[str, str] = dict.fromkeys(
         map(str, spec.groups),
         f"spec {spec.name} has effects by it; or leave them out with --no-groups",
     )
     if "unique_tokens" in spec.law.inputs:
-        mends["unique_tokens"] = f"law {spec.law.name} needs it; map it with --column"
-    mends |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
-    for column, mend in mends.items():
+        hints["unique_tokens"] = f"law {spec.law.name} needs it; map it with --column"
+    hints |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
+    for column, hint in hints.items():
         if column not in table:
-            rule = f"missing; it is {mend}" if column in spec.columns else f"missing; {mend}"
+            rule = f"missing; it is {hint}" if column in spec.columns else f"missing; {hint}"
             problems.append(Problem(None, "", column, "", rule))
             continue
         for row in table.index[table[column].isna()]:

@@ -21,7 +21,7 @@ from bayescale.model.spec import Effect, Prior, Spec
 
 
 def build(spec: Spec, design: Design) -> pm.Model:
-    """The joint distribution of parameters, hidden token counts and responses.
+    """The joint distribution of parameters, latent token counts and responses.
 
     Data are registered as `pm.Data`, so that other rows go through the same compiled sampler.
     Group effects are partly centred, the more the more runs a group holds.
@@ -42,7 +42,7 @@ def build(spec: Spec, design: Design) -> pm.Model:
             values[effect.name] = _effect(effect, x[f"{effect.group}_runs"])
         stated = x["tokens"]
         if "tokens_sd" in x:
-            values["tokens_z"] = pmd.Normal("tokens_z", 0, 1, dims=("hidden",))
+            values["tokens_z"] = pmd.Normal("tokens_z", 0, 1, dims=("latent",))
             x["tokens"] = centred_tokens(values, x)
         if spec.discrepancy:
             _with_discrepancy(spec, values, x, stated)
@@ -80,7 +80,7 @@ def _with_discrepancy(spec: Spec, values: dict[str, Any], x: Values, stated: Any
     """
     names = [discrepancy.PREFIX + name for name in spec.discrepancy]
     values |= {n: _prior(n, p) for n, p in spec.all_priors().items() if n in names}
-    # A hidden count lies where its latent value puts it, but does not move the frontier.
+    # A latent count lies where its latent value puts it, but does not move the frontier.
     sizes = [x["params"].values, x["tokens"].values]
     frontier = discrepancy.places(sizes[0], stated.values, 0.0, pt)["s"].max()
     few = [x["inducing_params"].values, x["inducing_tokens"].values, frontier]
@@ -105,7 +105,7 @@ def _law(spec: Spec, values: Values, x: Values, processes: list[Any]) -> dict[st
         noise, share, middle, gap, width, slope, runs, *few, frontier = inputs[:10]
         moved, volume = placed(
             dict(zip(spec.discrepancy, inputs[10:], strict=True)),
-            stand_in=discrepancy.places(few[0], few[1], frontier, pt),
+            inducing=discrepancy.places(few[0], few[1], frontier, pt),
             noise=noise,
             runs=runs,
             residual=share,
@@ -152,7 +152,7 @@ def _missed(spec: Spec, values: Values, x: Values, where_and_theta: list[Any]) -
         drawn = weighed(
             dict(zip(spec.discrepancy, inputs[9:], strict=False)),
             runs=discrepancy.places(params, tokens, frontier, pt),
-            stand_in=discrepancy.places(few[0], few[1], frontier, pt),
+            inducing=discrepancy.places(few[0], few[1], frontier, pt),
             residual=residual,
             noise=noise,
             tails=tails[0] if tails else np.inf,

@@ -68,7 +68,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     Dataset
         With `law_middle` (law): the parameters there, without bounds. `law_width` (law): the
         prior's standard deviation, and `law_gap` (law) how many of them its middle is away.
-        `law_nearest` (run): the nearest of the runs that stand in for all. `law_runs`
+        `law_nearest` (run): the nearest of the inducing points. `law_runs`
         (inducing): how many are nearest to each, at least 1. `law_slope` (inducing, law): their
         curve's mean slope, as a share of the response, a standard deviation of the prior.
     """
@@ -118,7 +118,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
 
 
 def _nearest(data: xr.Dataset) -> np.ndarray:
-    """Position of the stand-in that is nearest to each run."""
+    """Position of the inducing point that is nearest to each run."""
     sizes = ("params", "tokens")
     tree = scipy.spatial.KDTree(np.stack([data[f"inducing_{size}"] for size in sizes], 1))
     return np.asarray(tree.query(np.stack([data[size] for size in sizes], 1))[1])

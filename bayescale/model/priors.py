@@ -59,7 +59,7 @@ def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
     """Draws from the prior of what a posterior of these runs has, as one chain.
 
     Parameters of the law, the noise and the discrepancy, spreads and effects of the groups, and
-    standardised hidden counts as `tokens_z`: (chain, draw, ...).
+    standardised latent counts as `tokens_z`: (chain, draw, ...).
     """
     sizes = {**design.data.sizes, "chain": 1, "draw": number}
 
@@ -73,8 +73,8 @@ def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
     for effect in spec.effect_list():
         one = drawn(effect.name, standard, effect.group, effect.sd.by)
         said[effect.name] = one * said[effect.sd_name]
-    if sizes["hidden"]:
-        said["tokens_z"] = drawn("tokens_z", standard, "hidden")
+    if sizes["latent"]:
+        said["tokens_z"] = drawn("tokens_z", standard, "latent")
     used = {str(dim) for one in said.values() for dim in one.dims}
     labels = {dim: names for dim, names in design.coords.items() if dim in used}
     return xr.Dataset(said, {"chain": [0], "draw": np.arange(number), **labels})

@@ -82,9 +82,9 @@ class Curve:
         spec = fit.spec
         check_groups(groups or {}, spec)
         if corpus not in (spec.corpora or (None,)):
-            mend = f"name one of {', '.join(spec.corpora)}" if spec.corpora else "leave it out"
+            hint = f"name one of {', '.join(spec.corpora)}" if spec.corpora else "leave it out"
             raise BayescaleError(
-                f"corpus={corpus or 'none'}: {spec.name} predicts {', '.join(spec.columns)}; {mend}"
+                f"corpus={corpus or 'none'}: {spec.name} predicts {', '.join(spec.columns)}; {hint}"
             )
         point = Runs.from_frame(
             pd.DataFrame([{"run": "plan", "params": 1e9, "tokens": 1e9, **(groups or {})}])
@@ -103,7 +103,7 @@ class Curve:
         theta = parameters(spec, values, index, np, without=("run",))
         # What a new run adds is the same at every size: read it at the centre.
         here = {name: xr.DataArray([0.0], dims="run") for name in spec.law.inputs}
-        curve, run = (responses(fit, values, {**here, **index}, kind) for kind in ("mean", "run"))
+        curve, run = (responses(fit, values, {**here, **index}, kind) for kind in ("curve", "run"))
         added = log(run / curve) if spec.noise.on == "log" else run - curve
         return cls(
             name=spec.name,

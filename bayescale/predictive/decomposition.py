@@ -1,4 +1,4 @@
-"""Parts: how much of an interval is parameters, groups, discrepancy and the noise of single runs.
+"""Variance decomposition: parameters, groups, model discrepancy and observation noise.
 
 The variance of a new run's response, on the scale that the noise is on, is the sum of each part's
 covariance with the whole: what a decision would gain if that part were known. The parts of one
@@ -18,22 +18,22 @@ from bayescale.predictive.groups import Fitted
 from bayescale.predictive.predict import asked_of
 from bayescale.runs.table import Runs
 
-PARTS = {
+COMPONENTS = {
     "parameters": "the law's parameters",
     "groups": "families, tokenizers and other groups",
-    "discrepancy": "what the law misses",
-    "noise": "the scatter of single runs",
+    "discrepancy": "model discrepancy",
+    "noise": "observation noise",
 }
 
 
-def parts(fit: Fitted, points: Runs) -> xr.DataArray:
+def variance_shares(fit: Fitted, points: Runs) -> xr.DataArray:
     """Share of each part in the variance of one new run's response.
 
     Returns
     -------
     DataArray
-        (part, run[, corpus]): shares that sum to 1 over `part`. A Student's t noise counts as
-        the Normal whose 90 % interval is as wide, since its variance may be infinite.
+        (component, run[, corpus]): shares that sum to 1 over `component`. A Student's t noise
+        counts as the Normal whose 90 % interval is as wide, since its variance may be infinite.
 
     Raises
     ------
@@ -57,14 +57,16 @@ def parts(fit: Fitted, points: Runs) -> xr.DataArray:
     middle = sum(moved.values())
     zero = xr.zeros_like(whole.isel(chain=0, draw=0, drop=True))
     said = []
-    for name in PARTS:
+    for name in COMPONENTS:
         varied = moved.get(name, xr.zeros_like(whole))
         said.append(zero + xr.cov(varied, middle, dim=SAMPLE_DIMS, ddof=0) + surely.get(name, 0))
-    variance = xr.concat(said, xr.DataArray(list(PARTS), dims="part", name="part"))
-    return (variance / variance.sum("part")).rename("share")
+    variance = xr.concat(said, xr.DataArray(list(COMPONENTS), dims="component", name="component"))
+    return (variance / variance.sum("component")).rename("share")
 
 
 def by_point(shares: xr.DataArray) -> list[dict[str, float]]:
     """The shares as plain values, one mapping for each point (and corpus)."""
-    rows = shares.transpose("run", ..., "part").to_numpy().reshape(-1, shares.sizes["part"])
-    return [dict(zip(PARTS, map(float, row), strict=True)) for row in rows]
+    rows = (
+        shares.transpose("run", ..., "component").to_numpy().reshape(-1, shares.sizes["component"])
+    )
+    return [dict(zip(COMPONENTS, map(float, row), strict=True)) for row in rows]

@@ -28,8 +28,8 @@ def distance(fit: Fitted, asked: xr.Dataset) -> xr.Dataset:
         (negative), 0 between.
     """
     seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
-    # A hidden count would stretch the hull by a guess where its model is the largest.
-    stated = seen.isel(run=(seen["tokens_sd"].sum("hidden") == 0).values)
+    # A latent count would stretch the hull by a guess where its model is the largest.
+    stated = seen.isel(run=(seen["tokens_sd"].sum("latent") == 0).values)
     seen = stated if stated.sizes["run"] else seen
     decade = np.log(10)
     hull = shapely.MultiPoint(_plane(seen)).convex_hull

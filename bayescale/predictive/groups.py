@@ -97,13 +97,13 @@ def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:
 def _new_group(group: str, label: str, known: list[str]) -> Note:
     close = get_close_matches(label, known, n=1, cutoff=0.6)
     what = f"no {group} named" if label == NEW else f"{group} {label} is not in the data"
-    mend = f"did you mean {close[0]}?" if close else f"known: {listed(known)}"
+    hint = f"did you mean {close[0]}?" if close else f"known: {listed(known)}"
     return Note(
         "new-group",
         "info",
         f"{what}: drawn from the distribution of the {len(known)} in the data, so the interval "
         f"is that of a new {group}",
-        mend,
+        hint,
     )
 
 

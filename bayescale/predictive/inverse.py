@@ -103,7 +103,7 @@ def invert(
     corpus : str, optional
         Which one must reach the target, for a fit of several.
     prob : float
-    kind : {"mean", "run"}
+    kind : {"curve", "run"}
 
     Raises
     ------

@@ -27,10 +27,10 @@ from bayescale.predictive.distance import distance, extrapolation_note
 from bayescale.predictive.groups import Fitted, effects_at, resolve
 from bayescale.runs.table import Runs
 
-Kind = Literal["mean", "run"]
+Kind = Literal["curve", "run"]
 KINDS: dict[str, str] = {
-    "mean": "the curve: the middle around which many such runs would scatter",
-    "run": "one new run: the curve and the scatter of single runs around it",
+    "curve": "the curve: the median of many such runs",
+    "run": "one new run: the curve and its observation noise",
 }
 
 
@@ -42,7 +42,7 @@ class Prediction:
     ----------
     draws : DataArray
         (chain, draw, run[, corpus]), in the response's unit.
-    kind : {"mean", "run"}
+    kind : {"curve", "run"}
     points : DataFrame
         A row a point, by its name: `params` as the law sees it, `tokens`, `flops` (6 N D), each
         group and whether it is known or new, and the distance from the data in decades.
@@ -106,13 +106,13 @@ def asked_of(fit: Fitted, points: Runs) -> Asked:
     BayescaleError
         If a point has no token count.
     """
-    hidden = [
+    latent = [
         Problem(int(row), str(run), "tokens", "blank", "a prediction needs a token count")
         for row, run in points.table.loc[~points.known_tokens, "run"].items()
     ]
-    if hidden:
-        raise RunsError(points.name, hidden)
-    inputs = centred(log_inputs(fit.spec, points).drop_dims("hidden"), fit.centre)
+    if latent:
+        raise RunsError(points.name, latent)
+    inputs = centred(log_inputs(fit.spec, points).drop_dims("latent"), fit.centre)
     labels, notes = resolve(fit, points)
     values, index = effects_at(fit, labels)
     x = {**{name: inputs[name] for name in fit.spec.law.inputs}, **index}
@@ -143,7 +143,7 @@ def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
 
 def responses(fit: Fitted, values: Values, x: Values, kind: Kind) -> xr.DataArray:
     """Draws (chain, draw, run, ...) of the curve or of new runs, one scatter for all points."""
-    without = ("run",) if kind == "mean" else ()
+    without = ("run",) if kind == "curve" else ()
     draws = curve(fit.spec, values, x, np, without=without).transpose(*SAMPLE_DIMS, "run", ...)
     if fit.spec.discrepancy:
         # One standard draw for all points, as for the scatter: curves are smooth, and each
@@ -153,7 +153,7 @@ def responses(fit: Fitted, values: Values, x: Values, kind: Kind) -> xr.DataArra
         one = draws.isel(run=0, drop=True).copy(data=standard)
         share = (missed["mean"] + missed["sd"] * one) * unit(fit.spec, values)
         draws = around(fit.spec, draws, share).transpose(*draws.dims)
-    if kind == "mean":
+    if kind == "curve":
         return draws
     one = draws.isel(run=0, drop=True)
     return around(fit.spec, draws, scatter(fit.spec, values, one, random(fit.seed, "scatter")))

@@ -20,7 +20,7 @@ from bayescale.evaluation.reference import least_squares, reference_runs
 from bayescale.fit.fit import Fit
 from bayescale.fit.folder import versions
 from bayescale.model.design import log_inputs
-from bayescale.predictive.decomposition import PARTS, by_point
+from bayescale.predictive.decomposition import COMPONENTS, by_point
 from bayescale.predictive.points import as_points
 from bayescale.predictive.predict import KINDS
 from bayescale.report.checks import checks
@@ -70,7 +70,7 @@ def content(
     return {
         "prob": PROB,
         "kinds": KINDS,
-        "parts": PARTS,
+        "components": COMPONENTS,
         "limits": {"r_hat": R_HAT_MOST, "ess": ESS_LEAST},
         "passed": all(fit.convergence.passed for fit in fits),
         "fits": sections,
@@ -140,7 +140,7 @@ def _section(
         "parameters": _parameters(fit),
         "reference": None if spec.corpora else _reference(fit),
         "effects": _effects(fit),
-        "hidden_tokens": _hidden(fit),
+        "latent_tokens": _latent(fit),
         "convergence": fit.convergence.to_dict(),
         "notes": [note.to_dict() for note in fit.notes],
         "check": check,
@@ -171,11 +171,11 @@ def default_points(fit: Fit) -> Records:
 
 def _predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     asked = as_points(list(points))
-    mean, run = fit.predict(asked, "mean"), fit.predict(asked, "run")
-    rows = _records(mean.table().drop(columns=["kind", "prob", "mean"]))
-    shares = by_point(fit.parts(asked))
+    curve, run = fit.predict(asked, "curve"), fit.predict(asked, "run")
+    rows = _records(curve.table().drop(columns=["kind", "prob", "mean"]))
+    shares = by_point(fit.variance_shares(asked))
     for row, new, made_of in zip(rows, _records(run.table()), shares, strict=True):
-        row["parts"] = made_of
+        row["variance_shares"] = made_of
         row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
         row["new_run"] = {end: new[end] for end in ("lower", "upper")}
         row["median"] = new["median"]  # of one new run, as `predict` and the page's explorer say
@@ -225,7 +225,7 @@ def _effects(fit: Fit) -> dict[str, Records]:
     return said
 
 
-def _hidden(fit: Fit) -> Records:
+def _latent(fit: Fit) -> Records:
     if "tokens" not in fit.posterior:
         return []
     said = interval(fit.posterior["tokens"]).to_dataframe()

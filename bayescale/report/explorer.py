@@ -148,7 +148,7 @@ def _follows(table: pd.DataFrame, groups: list[str]) -> dict[str, dict[str, dict
 def _hull(fit: Fit) -> list[list[float]]:
     """Corners of the data in (log10 N, log10 D), as `extrapolation.distance` sees them; closed."""
     seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
-    stated = seen.isel(run=(seen["tokens_sd"].sum("hidden") == 0).values)
+    stated = seen.isel(run=(seen["tokens_sd"].sum("latent") == 0).values)
     seen = stated if stated.sizes["run"] else seen
     plane = np.column_stack([seen["params"], seen["tokens"]]) / np.log(10)
     hull = shapely.MultiPoint(plane).convex_hull

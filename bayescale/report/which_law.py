@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bayescale.base.errors import BayescaleError
-from bayescale.evaluation import discrimination as parting
+from bayescale.evaluation import discrimination
 from bayescale.evaluation.folds import training_flops
 from bayescale.fit.fit import Fit
 from bayescale.predictive.points import as_points
@@ -44,7 +44,7 @@ def which_law(
             f"comparison without {', '.join(sorted(missing))}; write one with "
             "`bayescale compare --out FILE`"
         )
-    said: dict[str, Any] = {**comparison, "parting": None, "difference": None}
+    said: dict[str, Any] = {**comparison, "discrimination": None, "difference": None}
     alike = [fit for fit in fits if _of_one_kind(fit, fits[0])]
     weights = {model["model"]: model["weight"] for model in comparison["models"]}
     known = [fit for fit in alike if fit.spec.name in weights and not fit.spec.corpora]
@@ -59,16 +59,16 @@ def which_law(
         said["overlay"] = _overlay(alike)
     pair = _pair(alike)
     if pair is not None:
-        table = parting.parting(*pair)
-        best = parting.most_telling(table, float(training_flops(pair[0].runs).max()))
-        shown = table[table["tokens_per_param"].isin(parting.RATIOS[::4])]
-        said["parting"] = {
+        table = discrimination.discrimination(*pair)
+        best = discrimination.most_informative(table, float(training_flops(pair[0].runs).max()))
+        shown = table[table["tokens_per_param"].isin(discrimination.RATIOS[::4])]
+        said["discrimination"] = {
             "one": pair[0].spec.name,
             "other": pair[1].spec.name,
             "rows": shown.to_dict(orient="records"),
-            "most_telling": best.to_dict(),
+            "most_informative": best.to_dict(),
         }
-        figures["parting"] = plots_compare.parting(table, *pair)
+        figures["discrimination"] = plots_compare.discrimination(table, *pair)
     for fit in alike:
         if "difference_per_decade" in fit.posterior and not fit.spec.corpora:
             summary = fit.summary()
@@ -100,7 +100,7 @@ def _overlay(fits: Sequence[Fit]) -> list[dict[str, Any]]:
         return []
     _, grid = along_compute(fits[0], training_compute(fits[0])["tokens"])
     points = as_points(grid.iloc[::STEP])
-    tables = [fit.predict(points, "mean").table() for fit in fits]
+    tables = [fit.predict(points, "curve").table() for fit in fits]
     sizes = tables[0][["params", "tokens", "flops"]]
     rows: list[dict[str, Any]] = sizes.to_dict(orient="records")
     for i, row in enumerate(rows):

@@ -101,7 +101,7 @@ def write(
     return said
 
 
-FIGURES = plots.FIGURES | {"parts": plots_parts.parts}
+FIGURES = plots.FIGURES | {"variance": plots_parts.variance}
 
 
 def _earlier(path: Path) -> dict[str, Any] | None:

@@ -30,7 +30,7 @@ class Quantity:
     high: float
 
     def rule(self, value: float) -> str | None:
-        """The broken rule with its mend, or None if `value` is plausible."""
+        """The broken rule with its hint, or None if `value` is plausible."""
         if self.low <= value <= self.high:
             return None
         text = f"expected {self.low:g} to {self.high:g} {self.unit}"
@@ -240,8 +240,8 @@ def _check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         table["tokens"] = np.nan
         missing = []
     if missing:
-        mend = "add it, or map one with --column {0}=HEADER"
-        return table, [Problem(None, "", c, "", "missing; " + mend.format(c)) for c in missing]
+        hint = "add it, or map one with --column {0}=HEADER"
+        return table, [Problem(None, "", c, "", "missing; " + hint.format(c)) for c in missing]
 
     if "run" not in table:
         table["run"] = [f"row-{row}" for row in table.index]
@@ -280,8 +280,8 @@ def _check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         & (low.isna() | high.isna())
         & _clean(table, problems, "tokens", "tokens_low", "tokens_high")
     )
-    mend = "give the count, or a 90 % range in tokens_low and tokens_high"
-    report(no_range, "tokens", tokens, mend)
+    hint = "give the count, or a 90 % range in tokens_low and tokens_high"
+    report(no_range, "tokens", tokens, hint)
     report(low >= high, "tokens_low", low, "must be below tokens_high")
     if "params_active" in table:
         active = table["params_active"]

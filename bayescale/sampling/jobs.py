@@ -266,7 +266,7 @@ def _cluster(address: str, jobs: int) -> Iterator[_Crew]:
     except (OSError, ValueError) as error:
         raise BayescaleError(
             f"{address}: no Dask scheduler answers within {_ANSWER_WITHIN} s; start one with "
-            "`dask scheduler`, or mend the address"
+            "`dask scheduler`, or correct the address"
         ) from error
     with _silent_client(), client:
         try:

@@ -50,8 +50,8 @@ class Refit:
     Attributes
     ----------
     posterior : Dataset
-        Draws of everything in the model, standardised effects and hidden counts included. A
-        group or a hidden token count without any of the kept runs is drawn from its prior.
+        Draws of everything in the model, standardised effects and latent counts included. A
+        group or a latent token count without any of the kept runs is drawn from its prior.
     convergence : Convergence
     rounds : int
         How often chains were added until they converged together.
@@ -142,7 +142,7 @@ class Sampler:
         """The sampler of this spec for as many groups, compiled once on a machine."""
         # Runs may change in number, unless something in the posterior is one a run.
         fixed = {
-            "hidden",
+            "latent",
             "inducing",
             *self.spec.groups,
             *(["corpus"] if self.spec.corpora else []),

@@ -117,5 +117,5 @@ def test_what_cannot_be_done_is_one_line(run, arguments: tuple[str, ...], says: 
 
 def test_help_waits_for_nothing() -> None:
     heavy = "any(name in sys.modules for name in ('numpy', 'pymc', 'xarray', 'matplotlib'))"
-    code = f"import sys; import bayescale.cli; sys.exit({heavy})"
+    code = f"import sys; import bayescale.cli.main; sys.exit({heavy})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.base.settings import REFIT
 from bayescale.evaluation.compare import Comparison, compare
-from bayescale.evaluation.discrimination import most_telling, parting
+from bayescale.evaluation.discrimination import discrimination, most_informative
 from bayescale.evaluation.folds import folds, training_flops
 from bayescale.evaluation.reference import reference_runs
 from bayescale.evaluation.scores import averaged, scores
@@ -208,16 +208,16 @@ def test_a_damaged_stack_is_one_line(pair: list[Fit], tmp_path) -> None:
 
 
 def test_the_laws_part_outside_the_data(pair: list[Fit]) -> None:
-    table = parting(*pair)
+    table = discrimination(*pair)
     covered = table[table["decades_outside"] == 0]
     outside = table[table["decades_outside"] > 1]
     assert len(covered)
     assert covered["separation"].abs().max() < outside["separation"].abs().max()
     assert (table["lower"] < table["median"]).all()
-    best = most_telling(table, float(training_flops(pair[0].runs).max()))
+    best = most_informative(table, float(training_flops(pair[0].runs).max()))
     assert best["flops"] <= training_flops(pair[0].runs).max() * 1.001
     assert best["decades_outside"] > 0
-    same = parting(pair[0], pair[0])
+    same = discrimination(pair[0], pair[0])
     assert same["median"].abs().max() < 1e-12
 
 

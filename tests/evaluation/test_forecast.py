@@ -79,7 +79,7 @@ def drawn(asked: dict, share: np.ndarray, draw: int, standard: Any, tails: Any =
     return weighed(
         theta,
         runs=where,
-        stand_in=where,
+        inducing=where,
         residual=pt.as_tensor(share[:12]),
         noise=pt.as_tensor(NOISE),
         tails=np.inf if tails is None else tails,
@@ -93,12 +93,12 @@ def test_the_samplers_weights_have_the_formulas_values_and_slopes(tails: float) 
     few, many = 5, 300  # more than go through at a time
     theta = {name: pt.as_tensor(RNG.lognormal(0, 0.5)) for name in discrepancy.PARAMETERS}
     theta["local_growth"] = pt.as_tensor(0.3)
-    stand_in, runs = (
+    inducing, runs = (
         places(*(pt.as_tensor(3 * RNG.normal(size=count)) for _ in "ND"), 1, pt)
         for count in (few, many)
     )
     said: dict[str, Any] = {
-        "runs": runs, "stand_in": stand_in, "residual": pt.as_tensor(RNG.normal(size=many)),
+        "runs": runs, "inducing": inducing, "residual": pt.as_tensor(RNG.normal(size=many)),
         "noise": pt.as_tensor(0.1), "tails": pt.as_tensor(tails),
         "standard": pt.as_tensor(RNG.normal(size=few)),
     }  # fmt: skip
@@ -106,7 +106,7 @@ def test_the_samplers_weights_have_the_formulas_values_and_slopes(tails: float) 
     step_by_step = discrepancy.weigh(theta, **said, xp=pt)
     pulls = [RNG.normal(size=few), RNG.normal(size=many), RNG.normal(size=many), 1.3]
     names = ["residual", "noise", "standard", *(["tails"] if tails < np.inf else [])]
-    inputs = [*theta.values(), *stand_in.values(), *runs.values(), *(said[name] for name in names)]
+    inputs = [*theta.values(), *inducing.values(), *runs.values(), *(said[name] for name in names)]
 
     def found(results: list[Any], mode: str) -> list[np.ndarray]:
         total = sum((one * pull).sum() for one, pull in zip(results, pulls, strict=True))
@@ -124,7 +124,7 @@ def test_the_laws_parameters_have_the_formulas_values_and_slopes() -> None:
     theta = {name: pt.as_tensor(RNG.lognormal(0, 0.5)) for name in discrepancy.PARAMETERS}
     theta["local_growth"] = pt.as_tensor(0.3)
     said: dict[str, Any] = {
-        "stand_in": places(*(pt.as_tensor(3 * RNG.normal(size=few)) for _ in "ND"), 1, pt),
+        "inducing": places(*(pt.as_tensor(3 * RNG.normal(size=few)) for _ in "ND"), 1, pt),
         "noise": pt.as_tensor(0.1), "runs": pt.as_tensor(RNG.integers(1, 9, few).astype(float)),
         "residual": pt.as_tensor(RNG.normal(size=few)),
         "slope": pt.as_tensor(RNG.normal(size=(few, law))),
@@ -145,7 +145,7 @@ def test_the_laws_parameters_have_the_formulas_values_and_slopes() -> None:
 
 @pytest.mark.parametrize("name", ["forecast", "compute-only"])
 def test_wherever_the_sampler_moves_the_laws_priors_are_the_specs(name: str, table: Runs) -> None:
-    """Noise on the log or on the response, with groups and hidden counts or without."""
+    """Noise on the log or on the response, with groups and latent counts or without."""
     spec = Spec.load(name).replace(response="bpc", discrepancy=True)
     runs = table if spec.groups else table.keep("tokens == tokens")
     model = Sampler(spec, design(spec, runs)).model
@@ -222,8 +222,8 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
     drawn_weights = np.stack([weights(z) for z in RNG.standard_normal((many, 12))])
     one = asked["draws"].isel(draw=[0] * many).assign_coords(draw=np.arange(many))
     one[discrepancy.WEIGHTS] = (("chain", "draw", "inducing"), drawn_weights[None])
-    stand_in = {name: asked[name][:12] for name in ("params", "tokens")}
-    given = condition(one, stand_in=stand_in, frontier=asked["frontier"])
+    inducing = {name: asked[name][:12] for name in ("params", "tokens")}
+    given = condition(one, inducing=inducing, frontier=asked["frontier"])
     like = xr.DataArray(np.zeros((1, many, 4)), dims=("chain", "draw", "run"))
     there = [xr.DataArray(asked[name][12:], dims="run") for name in ("params", "tokens")]
     said = given.at(*there, like)
@@ -305,10 +305,10 @@ def test_a_forecast_is_saved_asked_and_inverted(forecast: Fit, tmp_path) -> None
     point = {"params": 2e10, "tokens": 2e12}
     again = Fit.load(forecast.save(tmp_path / "fit"))
     xr.testing.assert_identical(again.predict(point).draws, forecast.predict(point).draws)
-    target = float(forecast.predict(point, "mean").draws.median())
-    found = forecast.invert(target, tokens_per_param=100, kind="mean", prob=0.5)
+    target = float(forecast.predict(point, "curve").draws.median())
+    found = forecast.invert(target, tokens_per_param=100, kind="curve", prob=0.5)
     assert found.params == pytest.approx(2e10, rel=0.2)
-    mean, new = (forecast.predict(point, kind).draws.std() for kind in ("mean", "run"))
+    mean, new = (forecast.predict(point, kind).draws.std() for kind in ("curve", "run"))
     assert float(mean) < float(new)
 
 
@@ -340,11 +340,11 @@ def test_what_a_discrepancy_cannot_do_is_one_line(change: dict, words: str) -> N
 def test_any_spec_can_have_a_discrepancy(table: Runs) -> None:
     spec = Spec.load("compute-only").replace(discrepancy=True)
     assert spec.name == "compute-only-discrepancy"
-    fit = ScalingModel(spec).fit(table, QUICK, show_progress=False)  # groups, hidden counts, all
+    fit = ScalingModel(spec).fit(table, QUICK, show_progress=False)  # groups, latent counts, all
     assert fit.convergence.r_hat < 1.05
     point = {"params": 4e11, "tokens": 3e13}
     wide, narrow = (
-        one.predict(point, "mean").draws.std()
+        one.predict(point, "curve").draws.std()
         for one in (fit, ScalingModel("compute-only").fit(table, show_progress=False))
     )
     assert float(wide) > float(narrow)
@@ -356,7 +356,7 @@ def test_splits_are_checked(table: Runs, tmp_path) -> None:
     assert len(one.train) + len(one.test) == len(stated)
     with pytest.raises(BayescaleError, match="predict some"):
         split(stated, "params > 0")
-    with pytest.raises(BayescaleError, match="hides its token count"):
+    with pytest.raises(BayescaleError, match="does not state its tokens count"):
         split(table, "params < 1e10")
     with pytest.raises(BayescaleError, match="not a readable TOML"):
         read_suite(tmp_path / "none.toml")

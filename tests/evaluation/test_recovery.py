@@ -38,10 +38,10 @@ def test_family_effects_and_hidden_counts_are_recovered() -> None:
         "level_tokenizer": xr.DataArray([0.0], dims="tokenizer"),
     }
     table = simulate(spec, runs, truth, seed=5).table
-    hidden = table["run"].isin(table["run"].iloc[[3, 42, 77]])
-    frame = table.assign(tokens=table["tokens"].mask(hidden))
-    frame["tokens_low"] = table["tokens"].where(hidden) / 8
-    frame["tokens_high"] = table["tokens"].where(hidden) * 3
+    latent = table["run"].isin(table["run"].iloc[[3, 42, 77]])
+    frame = table.assign(tokens=table["tokens"].mask(latent))
+    frame["tokens_low"] = table["tokens"].where(latent) / 8
+    frame["tokens_high"] = table["tokens"].where(latent) * 3
     fit = ScalingModel(spec).fit(Runs.from_frame(frame))
 
     effects = fit.posterior["level_family"].mean(("chain", "draw"))
@@ -49,7 +49,7 @@ def test_family_effects_and_hidden_counts_are_recovered() -> None:
     slope = fit.summary().loc["slope"]
     assert slope["lower"] < -0.03 < slope["upper"]
     counts = interval(fit.posterior["tokens"], 0.99)
-    true_counts = table.set_index("run")["tokens"][counts["hidden"].to_numpy()].to_numpy()
+    true_counts = table.set_index("run")["tokens"][counts["latent"].to_numpy()].to_numpy()
     assert (counts["lower"] < true_counts).all()
     assert (true_counts < counts["upper"]).all()
     assert (counts["upper"] / counts["lower"] < 8).all()  # assumed: a factor of 24 at 90 %

@@ -49,7 +49,7 @@ def test_what_a_fit_holds_has_names(fitted: Fit) -> None:
     posterior = fitted.posterior
     assert posterior["level_family"].dims == ("chain", "draw", "family")
     assert posterior["level_tokenizer"].sizes["tokenizer"] == 7
-    assert set(posterior["tokens"]["hidden"].values) == {
+    assert set(posterior["tokens"]["latent"].values) == {
         "Mistral-7b", "Mixtral-8x7B", "Mixtral-8x22B-v0.1", "Qwen-1.5-32b", "Qwen1.5-110B",
     }  # fmt: skip
     assert fitted.replicates().dims == ("chain", "draw", "run")
@@ -190,7 +190,7 @@ def test_saved_and_loaded_predicts_bit_for_bit_the_same(fitted: Fit, fitted_dir:
         {"params": 70e9, "tokens": 15e12, "family": "Llama-3"},
         {"params": 4e11, "tokens": 2e13, "family": "Orion"},
     ]
-    for kind in ("mean", "run"):
+    for kind in ("curve", "run"):
         before, after = fitted.predict(points, kind), loaded.predict(points, kind)
         np.testing.assert_array_equal(before.draws.values, after.draws.values)
         pd.testing.assert_frame_equal(before.table(), after.table())

@@ -185,7 +185,7 @@ def test_a_killed_measurement_goes_on_where_it_was(
     killed = """
 import os, signal, sys
 import bayescale.measure.bpc as module
-from bayescale import cli
+from bayescale.cli.main import main
 calls, score = [], module.score
 def dies(*args, **options):
     calls.append(1)
@@ -195,7 +195,7 @@ def dies(*args, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return score(*args, **options)
 module.score = dies
-cli.main()
+main()
 """
     ended = subprocess.run(
         [sys.executable, "-c", killed, *map(str, command(folder, texts))],

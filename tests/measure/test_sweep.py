@@ -86,14 +86,14 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, run) -> None:
     path.write_text(PLAN)
     code, _, err = run("sweep", path, "--out", text / "out")
     assert code == 2
-    assert err.startswith(f"bayescale: error: {text / 'out'}: Not a directory; mend that")
+    assert err.startswith(f"bayescale: error: {text / 'out'}: Not a directory; correct that")
     assert err.count("\n") == 1
     out = tmp_path / "out"
     (out / "text" / "300").mkdir(parents=True)  # someone deleted what was in it
     (out / "plan.json").write_text(json.dumps(SweepPlan.load(path).model_dump(mode="json")))
     code, _, err = run("sweep", path, "--out", out)
     assert code == 2
-    assert "tokens.npy: No such file or directory; mend that" in err
+    assert "tokens.npy: No such file or directory; correct that" in err
 
 
 @pytest.mark.parametrize("extra", ["torch", "transformers", "tokenizers"])

@@ -23,7 +23,7 @@ def test_default_settings_sample_cleanly(name: str, table: Runs) -> None:
     inside = (observed >= replicated["lower"]) & (observed <= replicated["upper"])
     assert float(inside.mean()) > 0.85
     if Spec.load(name).corpora:
-        predicted = fit.predict({"params": 7e10, "tokens": 1e12, "family": "Qwen"}, "mean")
+        predicted = fit.predict({"params": 7e10, "tokens": 1e12, "family": "Qwen"}, "curve")
         table_ = predicted.table().set_index("corpus")["median"]
         assert table_["common_crawl"] > table_["arxiv_math"] > table_["python"]
 

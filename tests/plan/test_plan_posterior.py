@@ -109,7 +109,9 @@ def test_a_fit_of_compute_alone(fitted: Fit) -> None:
     curve = Curve.of_fit(fitted, {"family": "Llama-3"})
     best = optimum(curve, 1e25)
     assert best.params is None
-    predicted = fitted.predict({"params": 1e11, "tokens": 1e25 / 6e11, "family": "Llama-3"}, "mean")
+    predicted = fitted.predict(
+        {"params": 1e11, "tokens": 1e25 / 6e11, "family": "Llama-3"}, "curve"
+    )
     assert float(best.loss.median()) == pytest.approx(float(predicted.draws.median()), abs=2e-4)
     with pytest.raises(BayescaleError, match="no compute-optimal size"):
         overhead(curve, 0.5)
@@ -127,7 +129,7 @@ def test_repeats_are_worth_less_with_full_uncertainty(data_constrained: Fit) -> 
     scarce = optimum(curve, 9.3e21, unique_tokens=25e9)
     free = optimum(curve, 9.3e21)
     assert float((scarce.loss > free.loss).mean()) == 1
-    once = data_constrained.predict({"params": 8.7e9, "tokens": 178e9}, "mean").draws
+    once = data_constrained.predict({"params": 8.7e9, "tokens": 178e9}, "curve").draws
     four = {"params": 8.7e9, "tokens": 178e9, "unique_tokens": 44e9}
-    more = data_constrained.predict(four, "mean").draws / once - 1
+    more = data_constrained.predict(four, "curve").draws / once - 1
     assert 0.002 < float(more.median()) < 0.02  # measured: 0.6 %; the form is 2 % coarse

@@ -20,7 +20,7 @@ def width(prediction: Prediction, prob: float = 0.9) -> float:
     return float(row["upper"] - row["lower"])
 
 
-@pytest.mark.parametrize("kind", ["mean", "run"])
+@pytest.mark.parametrize("kind", ["curve", "run"])
 def test_an_unseen_family_is_wider_than_a_known_one(fitted: Fit, kind: Kind) -> None:
     known = fitted.predict({**SIZE, "family": "Llama-3"}, kind)
     new = fitted.predict({**SIZE, "family": "Orion", "tokenizer": "llama3-128k"}, kind)
@@ -30,7 +30,7 @@ def test_an_unseen_family_is_wider_than_a_known_one(fitted: Fit, kind: Kind) -> 
 
 def test_a_new_run_is_wider_than_the_curve(fitted: Fit) -> None:
     for point in (SIZE, {**SIZE, "family": "Llama-3"}):
-        assert width(fitted.predict(point, "mean")) < width(fitted.predict(point, "run"))
+        assert width(fitted.predict(point, "curve")) < width(fitted.predict(point, "run"))
 
 
 @settings(max_examples=20, deadline=None)
@@ -48,8 +48,8 @@ def test_intervals_nest(fitted: Fit, log_params: float, log_tokens: float, famil
 
 
 def test_the_same_new_family_is_the_same_draw_everywhere(fitted: Fit) -> None:
-    both = fitted.predict([{**SIZE, "family": "Orion"}, {**SIZE, "family": "Lyra"}], "mean")
-    alone = fitted.predict({**SIZE, "family": "Lyra"}, "mean")
+    both = fitted.predict([{**SIZE, "family": "Orion"}, {**SIZE, "family": "Lyra"}], "curve")
+    alone = fitted.predict({**SIZE, "family": "Lyra"}, "curve")
     np.testing.assert_array_equal(both.draws.isel(run=1), alone.draws.isel(run=0))
     assert not np.array_equal(both.draws.isel(run=0), both.draws.isel(run=1))
 
@@ -58,7 +58,7 @@ def test_what_was_assumed_of_the_groups_is_said(fitted: Fit) -> None:
     prediction = fitted.predict([{**SIZE, "family": "Llama-3"}, {**SIZE, "family": "Llama3"}])
     said = {note.code: note for note in prediction.notes}
     assert "tokenizer llama3-128k" in said["group-from-data"].text
-    assert any("did you mean Llama-3?" in note.mend for note in prediction.notes)
+    assert any("did you mean Llama-3?" in note.hint for note in prediction.notes)
     table = prediction.table()
     assert table["family_is"].tolist() == ["known", "new"]
     assert table["tokenizer_is"].tolist() == ["known", "new"]
@@ -67,7 +67,7 @@ def test_what_was_assumed_of_the_groups_is_said(fitted: Fit) -> None:
 def test_distance_from_the_data(fitted: Fit) -> None:
     inside = {"params": 20e9, "tokens": 3e12}
     far = {"params": 70.6e9 * 10, "tokens": 15e13}
-    prediction = fitted.predict([inside, far], "mean")
+    prediction = fitted.predict([inside, far], "curve")
     table = prediction.table()
     assert table.loc[0, "decades_outside"] == 0
     assert table.loc[1, "decades_outside"] == pytest.approx(2**0.5, rel=0.01)
@@ -109,12 +109,12 @@ def test_the_inverse_undoes_the_prediction(fitted: Fit, size: dict, prob: float)
 def test_more_certainty_costs_more(fitted: Fit) -> None:
     costs = [fitted.invert(0.35, prob=prob).flops for prob in (0.5, 0.8, 0.95)]
     assert costs == sorted(costs)
-    assert fitted.invert(0.35, kind="mean").flops < fitted.invert(0.35, kind="run").flops
+    assert fitted.invert(0.35, kind="curve").flops < fitted.invert(0.35, kind="run").flops
     assert fitted.invert(0.35).params is None  # compute alone: any split will do
 
 
 def test_a_floor_cannot_be_undercut(chinchilla_240: Fit) -> None:
-    curve = chinchilla_240.invert(1.5, tokens_per_param=20, kind="mean")
+    curve = chinchilla_240.invert(1.5, tokens_per_param=20, kind="curve")
     assert (curve.flops, curve.most_probable) == (None, 0)
     run = chinchilla_240.invert(1.5, tokens_per_param=20)
     assert run.flops is None
@@ -147,8 +147,8 @@ def test_questions_without_an_answer(fitted: Fit, question: dict, said: str) -> 
 def test_points_are_checked_like_runs(fitted: Fit) -> None:
     with pytest.raises(BayescaleError, match="params=70"):
         fitted.predict({"params": 70, "tokens": 15e12})
-    hidden = pd.DataFrame({"params": [7e9], "tokens_low": [1e12], "tokens_high": [2e12]})
+    latent = pd.DataFrame({"params": [7e9], "tokens_low": [1e12], "tokens_high": [2e12]})
     with pytest.raises(BayescaleError, match="needs a token count"):
-        fitted.predict(hidden)
+        fitted.predict(latent)
     with pytest.raises(BayescaleError, match=r"prob=1\.5"):
         fitted.predict(SIZE).table(1.5)

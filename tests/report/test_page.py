@@ -158,7 +158,7 @@ def test_dragging_shows_what_predict_prints(
     page.get_by_label("Family").select_option(label="Llama-3")
     assert page.get_by_label("Parameters", exact=True).input_value() == "70B"
     assert page.get_by_label("Tokens", exact=True).input_value() == "15T"
-    for kind in ("run", "mean"):
+    for kind in ("run", "curve"):
         said = predicted(folder, capsys, kind)
         assert forecast(page, kind).partition(":")[2] == said.partition(":")[2]
     assert forecast(page, "run") == predicted(folder, capsys, "run")
@@ -251,7 +251,7 @@ def test_page_markdown_json_and_command_line_say_the_same(
     for row in section["predictions"]:
         groups = [f"{g}={row[g]}" for g in ("family", "tokenizer") if row[f"{g}_is"] == "known"]
         at = ",".join([f"params={row['params']!r}", f"tokens={row['tokens']!r}", *groups])
-        for kind, key in (("run", "new_run"), ("mean", "curve")):
+        for kind, key in (("run", "new_run"), ("curve", "curve")):
             told = command(capsys, "predict", folder, "--at", at, "--kind", kind, "--json")
             (answer,) = json.loads(told)["rows"]
             assert {end: answer[end] for end in ("lower", "upper")} == row[key]

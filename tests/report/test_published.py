@@ -48,7 +48,7 @@ def test_its_forecasts_are_those_of_a_fit_today(said: dict[str, Any], fitted: Fi
     for row in said["fits"][0]["predictions"]:
         groups = {g: row[g] for g in ("family", "tokenizer") if row[f"{g}_is"] == "known"}
         point = {"params": row["params"], "tokens": row["tokens"], **groups}
-        for kind, key in (("mean", "curve"), ("run", "new_run")):
+        for kind, key in (("curve", "curve"), ("run", "new_run")):
             draws = fitted.predict(point, kind).draws.isel(run=0)  # type: ignore[arg-type]
             for prob, end in ((0.05, "lower"), (0.95, "upper")):
                 error = float(arviz_stats.mcse(draws, method="quantile", prob=prob))

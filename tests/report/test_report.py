@@ -67,7 +67,7 @@ def test_question_answer_priors_checks_and_how_to_reproduce(reported: Path, fitt
     (fit,) = said["fits"]
     answer = fit["predictions"][0]
     point = {"params": answer["params"], "tokens": answer["tokens"], "family": "Llama-3"}
-    for kind, key in (("mean", "curve"), ("run", "new_run")):
+    for kind, key in (("curve", "curve"), ("run", "new_run")):
         row = fitted.predict(point, kind).table().iloc[0]
         assert answer[key] == {"lower": row["lower"], "upper": row["upper"]}
     assert f"{answer['new_run']['lower']:.3f}" in text
@@ -78,7 +78,7 @@ def test_question_answer_priors_checks_and_how_to_reproduce(reported: Path, fitt
         -0.0306, 0.959,
     )  # fmt: skip
     assert {row["run"] for row in fit["held_back"]["rows"]} == {"Qwen2-72B", "DeepSeek-V2"}
-    assert {row["run"] for row in fit["hidden_tokens"]} == {
+    assert {row["run"] for row in fit["latent_tokens"]} == {
         "Mistral-7b", "Mixtral-8x7B", "Mixtral-8x22B-v0.1", "Qwen-1.5-32b", "Qwen1.5-110B",
     }  # fmt: skip
 
@@ -126,7 +126,7 @@ def test_a_table_of_two_runs_without_token_counts(tmp_path: Path) -> None:
     spec = Spec.load("compute-only").replace(groups=False)
     fit = ScalingModel(spec).fit(Runs.from_frame(frame), Settings(draws=200, tune=200, chains=2))
     said = write([fit], tmp_path, command="x")
-    assert len(said["fits"][0]["hidden_tokens"]) == 2
+    assert len(said["fits"][0]["latent_tokens"]) == 2
     json.loads((tmp_path / "report.json").read_text("utf-8"))
 
 

@@ -120,11 +120,11 @@ def test_the_bundled_table_says_what_its_card_says(table: Runs) -> None:
     frame = table.table
     assert len(frame) == 28
     assert frame["reference_fit"].sum() == 21
-    hidden = frame[~table.known_tokens]
-    assert set(hidden["run"]) == {
+    latent = frame[~table.known_tokens]
+    assert set(latent["run"]) == {
         "Mistral-7b", "Mixtral-8x7B", "Mixtral-8x22B-v0.1", "Qwen-1.5-32b", "Qwen1.5-110B",
     }  # fmt: skip
-    assert (hidden["tokens_status"] == "undisclosed").all()
+    assert (latent["tokens_status"] == "undisclosed").all()
     corpora = frame[["bpc_common_crawl", "bpc_python", "bpc_arxiv_math"]].mean(axis="columns")
     assert (corpora - frame["bpc"]).abs().max() < 0.001
 

@@ -34,7 +34,7 @@ from bayescale.model.discrepancy.process import PARAMETERS
 def place(
     theta: Mapping[str, Any],
     *,
-    stand_in: Mapping[str, Any],
+    inducing: Mapping[str, Any],
     noise: Any,
     runs: Any,
     residual: Any,
@@ -48,8 +48,8 @@ def place(
     ----------
     theta : mapping
         The processes' parameters, scalars.
-    stand_in : mapping
-        Places of the runs that stand in for all.
+    inducing : mapping
+        Places of the inducing points.
     noise : array ()
         Squared scale of single runs, as a share.
     runs : array (inducing)
@@ -69,7 +69,7 @@ def place(
         Log volume of `moved` over that of `standard`.
     """
     theta = {name: value[None] for name, value in theta.items()}
-    whole = discrepancy.covariance(theta, stand_in, stand_in, xp) + xp.diag(noise / runs)
+    whole = discrepancy.covariance(theta, inducing, inducing, xp) + xp.diag(noise / runs)
     root = xp.linalg.cholesky(whole)
     lines, left = xp.linalg.solve(root, slope), xp.linalg.solve(root, residual)
     inner = xp.linalg.cholesky(xp.eye(slope.shape[1]) + lines.T @ lines)
@@ -179,7 +179,7 @@ class _Placed(Looped):
 def placed(
     theta: Mapping[str, Any],
     *,
-    stand_in: Mapping[str, Any],
+    inducing: Mapping[str, Any],
     noise: Any,
     runs: Any,
     residual: Any,
@@ -188,6 +188,6 @@ def placed(
 ) -> tuple[Any, Any]:
     """`place` as one operation; its arguments, as tensors."""
     scalars = pt.stack([*(theta[name] for name in PARAMETERS), noise])
-    few = pt.stack([stand_in[axis] for axis in ("s", "r", "depth")])
+    few = pt.stack([inducing[axis] for axis in ("s", "r", "depth")])
     moved, volume, *_ = _Placed()(scalars, residual, standard, few, slope, runs)
     return moved, volume[0]

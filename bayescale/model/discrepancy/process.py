@@ -34,7 +34,7 @@ PARAMETERS = {
     "local_growth": ("real", "growth of its size per e-fold below the frontier, in logs"),
 }
 INDUCING = 40
-# Used to choose the runs that stand in for all, and for nothing else.
+# Used to choose the inducing points, and for nothing else.
 _TYPICAL = {
     "amplitude": 0.05,
     "length_compute": 6.0,
@@ -93,7 +93,7 @@ def weigh(
     theta: Mapping[str, Any],
     *,
     runs: Mapping[str, Any],
-    stand_in: Mapping[str, Any],
+    inducing: Mapping[str, Any],
     residual: Any,
     noise: Any,
     tails: Any,
@@ -110,7 +110,7 @@ def weigh(
     ----------
     theta : mapping
         The processes' parameters, scalars.
-    runs, stand_in : mapping
+    runs, inducing : mapping
         Places of the runs and of those that stand in for all.
     residual : array (run)
         Response minus law, in units in which the amplitude is a share.
@@ -125,17 +125,17 @@ def weigh(
     Returns
     -------
     weights : array (inducing)
-        Values at the stand-ins, whitened: standard Normal before the runs are seen.
+        Values at the inducing points, whitened: standard Normal before the runs are seen.
     missed, own : array (run)
         Value at each run, given the weights, and the variance of it that they leave.
     correction : array ()
         What to add to the log density, as the sampler moves in `standard`, not in the weights.
     """
     theta = {name: value[None] for name, value in theta.items()}
-    count = stand_in["s"].shape[0]
+    count = inducing["s"].shape[0]
     unit = xp.eye(count)
-    among = covariance(theta, stand_in, stand_in, xp) * (1 + unit * JITTER)
-    low = xp.linalg.solve(xp.linalg.cholesky(among), covariance(theta, stand_in, runs, xp))
+    among = covariance(theta, inducing, inducing, xp) * (1 + unit * JITTER)
+    low = xp.linalg.solve(xp.linalg.cholesky(among), covariance(theta, inducing, runs, xp))
     own = xp.maximum(variance(theta, runs, xp) - (low**2).sum(0), 0)
 
     def known(each: Any) -> tuple[Any, Any]:
@@ -154,8 +154,8 @@ def weigh(
     return weights, weights @ low, own, correction
 
 
-def stand_ins(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
-    """Centred ln N and ln D of the runs that stand in for all, `INDUCING` in number.
+def inducing_points(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    """Centred ln N and ln D of the inducing points, `INDUCING` in number.
 
     Fewer runs are filled up with places so far off that they know of nothing, which makes every
     table one shape, and so one compiled sampler.
@@ -169,7 +169,7 @@ def stand_ins(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def inducing(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Positions of the runs that stand in for all: pivoted Cholesky of a typical covariance."""
+    """Positions of the inducing points: pivoted Cholesky of a typical covariance."""
     if len(params) <= INDUCING:
         return np.arange(len(params))
     where = places(params, tokens, ((params + tokens) / _ROOT2).max(), np)
@@ -198,17 +198,17 @@ class Conditioned:
     ----------
     theta : dict
         Parameters, each (sample, 1).
-    stand_in : dict
+    inducing : dict
         Places (inducing).
     frontier : float
     inverse : ndarray (sample, inducing, inducing)
-        Of the Cholesky factor of the covariance among the stand-ins.
+        Of the Cholesky factor of the covariance among the inducing points.
     weights : ndarray (sample, inducing)
-        Values at the stand-ins in that factor's coordinates.
+        Values at the inducing points in that factor's coordinates.
     """
 
     theta: dict[str, np.ndarray]
-    stand_in: dict[str, np.ndarray]
+    inducing: dict[str, np.ndarray]
     frontier: float
     inverse: np.ndarray
     weights: np.ndarray
@@ -285,8 +285,8 @@ class Conditioned:
         return {name: value[some] for name, value in self.theta.items()}
 
     def _coordinates(self, some: slice, here: dict[str, np.ndarray]) -> np.ndarray:
-        """Points in the stand-ins' coordinates: (sample, inducing, run)."""
-        across = covariance(self._some(some), self.stand_in, here, np)
+        """Points in the inducing points' coordinates: (sample, inducing, run)."""
+        across = covariance(self._some(some), self.inducing, here, np)
         return self.inverse[some] @ across
 
 
@@ -297,7 +297,7 @@ def flat_points(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
 
 
 def condition(
-    draws: xr.Dataset, *, stand_in: Mapping[str, np.ndarray], frontier: float
+    draws: xr.Dataset, *, inducing: Mapping[str, np.ndarray], frontier: float
 ) -> Conditioned:
     """The processes for every draw of their parameters and weights.
 
@@ -305,8 +305,8 @@ def condition(
     ----------
     draws : Dataset
         With the processes' parameters (chain, draw) and weights (chain, draw, inducing).
-    stand_in : mapping
-        `params` and `tokens` of the runs that stand in for all: centred logs.
+    inducing : mapping
+        `params` and `tokens` of the inducing points: centred logs.
     frontier : float
         Largest s of the runs that were seen.
     """
@@ -314,7 +314,7 @@ def condition(
         name: draws[PREFIX + name].transpose(*SAMPLE_DIMS).to_numpy().reshape(-1, 1)
         for name in PARAMETERS
     }
-    middle = places(stand_in["params"], stand_in["tokens"], frontier, np)
+    middle = places(inducing["params"], inducing["tokens"], frontier, np)
     weights = draws[WEIGHTS].transpose(*SAMPLE_DIMS, "inducing").to_numpy()
     weights = weights.reshape(-1, weights.shape[-1])
     total, count = weights.shape

@@ -1,7 +1,7 @@
 """The discrepancy's weights as one operation of the model's graph, with its gradient.
 
-Written as single steps, PyTensor would keep an array of stand-ins by runs for each and compile
-for minutes. Here runs pass in blocks that fit the processor's cache, so a gradient's cost grows
+Written as single steps, PyTensor would keep an array of inducing points by runs for each and
+compile for minutes. Here runs pass in blocks that fit the processor's cache, so a gradient's cost grows
 as their number, and machine code is made in seconds. `discrepancy.weigh` is the same formula, step
 by step; a test holds values and slopes against it.
 """
@@ -38,7 +38,7 @@ _BLOCK = 512
 
 @loop  # type: ignore[untyped-decorator]
 def _gram(low: np.ndarray, each: np.ndarray) -> np.ndarray:
-    """1 plus the runs' inner products, over their variances: (stand-in, stand-in)."""
+    """1 plus the runs' inner products, over their variances: (inducing point, inducing point)."""
     total, count = low.shape
     found = np.eye(count)
     scaled = np.empty((_BLOCK, count))
@@ -230,11 +230,11 @@ class Weighed:
     Attributes
     ----------
     weights : tensor (inducing)
-        Values at the stand-ins, whitened: standard Normal before the runs are seen.
+        Values at the inducing points, whitened: standard Normal before the runs are seen.
     missed : tensor (run)
         Value at each run, given the weights.
     own : tensor (run)
-        Variance of it that the stand-ins leave.
+        Variance of it that the inducing points leave.
     correction : tensor ()
         What to add to the log density, as the sampler moves in `standard` and not in the weights.
     """
@@ -249,7 +249,7 @@ def weighed(
     theta: Mapping[str, Any],
     *,
     runs: Mapping[str, Any],
-    stand_in: Mapping[str, Any],
+    inducing: Mapping[str, Any],
     residual: Any,
     noise: Any,
     tails: Any,
@@ -258,7 +258,7 @@ def weighed(
     """`discrepancy.weigh` as one operation; its arguments, as tensors."""
     scalars = [*(theta[name] for name in PARAMETERS), noise, tails]
     few, all_ = (
-        pt.stack([where[axis] for axis in ("s", "r", "depth")]) for where in (stand_in, runs)
+        pt.stack([where[axis] for axis in ("s", "r", "depth")]) for where in (inducing, runs)
     )
     weights, missed, own, correction, *_ = _Weighed()(
         pt.stack(scalars), few, all_, residual, standard

@@ -38,7 +38,7 @@ def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
             observed = select(fits[0].observed).to_numpy()
             axis.scatter(flops["tokens"], observed, s=16, color=QUIET, label="runs", zorder=1)
             for i, fit in enumerate(fits):
-                said = interval(select(fit.predict(grid, "mean").draws), prob)
+                said = interval(select(fit.predict(grid, "curve").draws), prob)
                 colour, line = COLOURS[::-1][i % len(COLOURS)], _LINES[i % len(_LINES)]
                 axis.fill_between(
                     span, said["lower"], said["upper"], color=colour, alpha=0.13, lw=0
@@ -54,7 +54,7 @@ def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
     return figure
 
 
-def parting(table: pd.DataFrame, one: Fit, other: Fit) -> Figure:
+def discrimination(table: pd.DataFrame, one: Fit, other: Fit) -> Figure:
     """The difference between two laws over tokens per parameter, a line for each compute.
 
     Thick where the data cover the point; the band is the interval of the difference on the line

@@ -9,14 +9,14 @@ from bayescale.base.intervals import interval
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.predictive.decomposition import PARTS
+from bayescale.predictive.decomposition import COMPONENTS
 from bayescale.report.figures.fit import along_compute, panels_of, style, training_compute, unit
 
-_COLOURS = dict(zip(PARTS, ("#0072B2", "#009E73", "#E69F00", "#BBBBBB"), strict=True))
+_COLOURS = dict(zip(COMPONENTS, ("#0072B2", "#009E73", "#E69F00", "#BBBBBB"), strict=True))
 _DECADES_BEYOND = 2
 
 
-def parts(fit: Fit, prob: float = PROB) -> Figure:
+def variance(fit: Fit, prob: float = PROB) -> Figure:
     """Width of a new run's interval over compute, split by each part's share in its variance.
 
     A share below 0, of a part that makes up for another, is drawn as none, the rest to scale.
@@ -24,8 +24,8 @@ def parts(fit: Fit, prob: float = PROB) -> Figure:
     flops = training_compute(fit)["tokens"]
     span, grid = along_compute(fit, flops, beyond=10**_DECADES_BEYOND)
     draws = fit.predict(grid, "run").draws
-    shares = fit.parts(grid).clip(min=0)
-    shares = shares / shares.sum("part")
+    shares = fit.variance_shares(grid).clip(min=0)
+    shares = shares / shares.sum("component")
     panels = panels_of(fit)
     with style():
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 3.6))
@@ -33,12 +33,12 @@ def parts(fit: Fit, prob: float = PROB) -> Figure:
         for axis, (title, select) in zip(axes, panels, strict=True):
             said = interval(select(draws), prob)
             width = (said["upper"] - said["lower"]).to_numpy()
-            stack = select(shares).transpose("part", "run")
-            shown = [name for name in PARTS if float(stack.sel(part=name).max()) > 0]
+            stack = select(shares).transpose("component", "run")
+            shown = [name for name in COMPONENTS if float(stack.sel(component=name).max()) > 0]
             axis.stackplot(
                 span,
-                [stack.sel(part=name) * width for name in shown],
-                labels=[PARTS[name] for name in shown],
+                [stack.sel(component=name) * width for name in shown],
+                labels=[COMPONENTS[name] for name in shown],
                 colors=[_COLOURS[name] for name in shown],
                 lw=0,
             )

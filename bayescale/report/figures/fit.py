@@ -105,7 +105,7 @@ def panels_of(fit: Fit) -> list[tuple[str, Callable[[xr.DataArray], xr.DataArray
 
 
 def token_intervals(fit: Fit) -> pd.DataFrame:
-    """`tokens`, `lower` and `upper` of every run: posterior of a hidden count, else the count."""
+    """`tokens`, `lower` and `upper` of every run: posterior of a latent count, else the count."""
     table = fit.runs.table.set_index("run")
     counts = pd.DataFrame({name: table["tokens"] for name in ("tokens", "lower", "upper")})
     if "tokens" in fit.posterior:
@@ -115,7 +115,7 @@ def token_intervals(fit: Fit) -> pd.DataFrame:
 
 
 def training_compute(fit: Fit) -> dict[str, np.ndarray]:
-    """FLOP of every run: `tokens` (as counted or inferred), and the ends of a hidden count."""
+    """FLOP of every run: `tokens` (as counted or inferred), and the ends of a latent count."""
     counts = token_intervals(fit)
     params = fit.runs.seen_params(fit.spec.params).to_numpy()
     return {str(name): 6 * params * counts[name].to_numpy() for name in counts}
@@ -164,8 +164,8 @@ def save(figure: Figure, path: Path) -> list[Note]:
     if path.suffix == ".svg" or not missing:
         return []
     text = f"no font of this machine has {''.join(missing)}: drawn as boxes in {path}"
-    mend = "install one (say Noto Sans CJK), or write an .svg"
-    return [Note("missing-glyphs", "warning", text, mend)]
+    hint = "install one (say Noto Sans CJK), or write an .svg"
+    return [Note("missing-glyphs", "warning", text, hint)]
 
 
 def curve(fit: Fit, prob: float = PROB) -> Figure:
@@ -176,7 +176,7 @@ def curve(fit: Fit, prob: float = PROB) -> Figure:
     """
     flops = training_compute(fit)
     span, grid = along_compute(fit, flops["tokens"])
-    bands = {kind: fit.predict(grid, kind).draws for kind in ("run", "mean")}
+    bands = {kind: fit.predict(grid, kind).draws for kind in ("run", "curve")}
     panels = panels_of(fit)
     with style():
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 4.6))
@@ -197,40 +197,40 @@ def curve(fit: Fit, prob: float = PROB) -> Figure:
 def _band_labels(fit: Fit, prob: float) -> dict[str, str]:
     group = next(iter(fit.spec.named_groups), None)
     if group is None:
-        return {"run": f"{percent(prob)} of new runs", "mean": f"{percent(prob)} for the curve"}
+        return {"run": f"{percent(prob)} of new runs", "curve": f"{percent(prob)} for the curve"}
     return {
         "run": f"{percent(prob)} of a new {group}'s runs",
-        "mean": f"{percent(prob)} for its curve",
+        "curve": f"{percent(prob)} for its curve",
     }
 
 
 def _bands(axis: Axes, x: np.ndarray, said: dict[str, xr.Dataset], labels: dict[str, str]) -> None:
-    for kind, opacity in (("run", 0.15), ("mean", 0.35)):
+    for kind, opacity in (("run", 0.15), ("curve", 0.35)):
         lower, upper = said[kind]["lower"], said[kind]["upper"]
         axis.fill_between(
             x, lower, upper, color=MODEL, alpha=opacity, lw=0, label=labels[kind], zorder=1
         )
-    axis.plot(x, said["mean"]["median"], color=MODEL, lw=1.6, label="median curve", zorder=2)
+    axis.plot(x, said["curve"]["median"], color=MODEL, lw=1.6, label="median curve", zorder=2)
 
 
 def draw_runs(axis: Axes, fit: Fit, flops: dict[str, np.ndarray], response: np.ndarray) -> None:
-    """The runs over compute, a colour a group, hidden token counts hollow with their range."""
+    """The runs over compute, a colour a group, latent token counts hollow with their range."""
     table = fit.runs.table
     group = next(iter(fit.spec.named_groups), None)
     labels = table[group] if group else pd.Series("runs", table.index)
-    hidden = ~fit.runs.known_tokens.to_numpy()
+    latent = ~fit.runs.known_tokens.to_numpy()
     styles = zip(cycle(_GROUPS), _marker_cycle(), strict=False)
     for label, (colour, marker) in zip(sorted(labels.unique()), styles, strict=False):
         mine = (labels == label).to_numpy()
         x, y = flops["tokens"][mine], response[mine]
-        faces = np.where(hidden[mine], "white", colour)
+        faces = np.where(latent[mine], "white", colour)
         axis.scatter(
             x, y, c=faces, edgecolors=colour, marker=marker, s=34, label=label_of(label), zorder=4
         )
-        for i in np.flatnonzero(mine & hidden):
+        for i in np.flatnonzero(mine & latent):
             ends = [flops["lower"][i], flops["upper"][i]]
             axis.plot(ends, [response[i]] * 2, color=colour, lw=1, zorder=3)
-    if hidden.any():
+    if latent.any():
         axis.plot([], [], color=QUIET, marker="o", mfc="white", lw=1, label="tokens inferred")
 
 
@@ -361,7 +361,7 @@ def _hill(axis: Axes, x: np.ndarray, density: np.ndarray, colour: str) -> None:
     axis.plot(x, density / density.max(), color=colour, lw=1.2)
 
 
-def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
+def latent_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
     """Token counts that labs do not state: the range assumed and what the fit infers.
 
     Returns None where every count is stated.
@@ -369,7 +369,7 @@ def hidden_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
     if "tokens" not in fit.posterior:
         return None
     draws = fit.posterior["tokens"]
-    table = fit.runs.table.set_index("run").loc[draws["hidden"].to_numpy()]
+    table = fit.runs.table.set_index("run").loc[draws["latent"].to_numpy()]
     y = np.arange(len(table))[::-1]
     said, half = interval(draws, prob), interval(draws, 0.5)
     with style():
@@ -403,5 +403,5 @@ FIGURES: dict[str, Callable[[Fit], Any]] = {
     "effects": effects,
     "check": check,
     "prior-posterior": prior_posterior,
-    "hidden-tokens": hidden_tokens,
+    "latent-tokens": latent_tokens,
 }

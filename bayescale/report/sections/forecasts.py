@@ -24,15 +24,15 @@ def answer(of: Subject) -> list[Block]:
     ]
     median = (say("answer.median"), digits(first["median"]), spec["unit"])
     shares = [
-        say("answer.part", share=percent(first["parts"][name]), meaning=meaning)
-        for name, meaning in of.all["parts"].items()
-        if abs(first["parts"][name]) >= 0.005
+        say("answer.component", share=percent(first["variance_shares"][name]), meaning=meaning)
+        for name, meaning in of.all["components"].items()
+        if abs(first["variance_shares"][name]) >= 0.005
     ]
     return [
         Paragraph(question, "lead"),
         Key([median, *intervals]),
         *_rivals(of),
-        Paragraph(say("answer.parts", parts=joined(shares))),
+        Paragraph(say("answer.components", shares=joined(shares))),
         *_history(of),
         Paragraph(_passed(of)),
         *_target(of),
@@ -143,14 +143,14 @@ def forecast(of: Subject) -> list[Block]:
         folded=True,
     )  # fmt: skip
     shares = Table(
-        say("forecast.parts_alt"),
-        [*columns("run"), *of.all["parts"].values()],
-        [[str(r["run"]), *(percent(r["parts"][name]) for name in of.all["parts"])]
+        say("forecast.variance_alt"),
+        [*columns("run"), *of.all["components"].values()],
+        [[str(r["run"]), *(percent(r["variance_shares"][name]) for name in of.all["components"])]
          for r in of.fit["predictions"]],
         folded=True,
     )  # fmt: skip
     group = of.new_group("forecast.curve_group")
-    hidden = say("forecast.hidden") if of.fit["hidden_tokens"] else ""
+    latent = say("forecast.latent") if of.fit["latent_tokens"] else ""
     warnings = [one for one in of.fit["prediction_notes"] if one["level"] == "warning"]
     return [
         table,
@@ -158,8 +158,8 @@ def forecast(of: Subject) -> list[Block]:
         *notes(warnings),
         *_by_law(of),
         explorer,
-        *of.figure("curve", "forecast.curve", along, prob=of.prob, group=group, hidden=hidden),
-        *of.figure("parts", "forecast.parts", shares, prob=of.prob),
+        *of.figure("curve", "forecast.curve", along, prob=of.prob, group=group, latent=latent),
+        *of.figure("variance", "forecast.variance", shares, prob=of.prob),
     ]
 
 

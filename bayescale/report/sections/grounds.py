@@ -57,16 +57,16 @@ def priors(of: Subject) -> list[Block]:
 def data(of: Subject) -> list[Block]:
     """The runs, and what the fit infers of token counts that labs do not disclose."""
     blocks: list[Block] = []
-    if of.fit["hidden_tokens"]:
+    if of.fit["latent_tokens"]:
         rows = [
             [str(r["run"]), say("to", lower=human(r["tokens_low"]), upper=human(r["tokens_high"])),
              human(r["median"]), say("to", lower=human(r["lower"]), upper=human(r["upper"]))]
-            for r in of.fit["hidden_tokens"]
+            for r in of.fit["latent_tokens"]
         ]  # fmt: skip
         head = columns("run assumed inferred_median inferred", prob=of.prob)
-        table = Table(say("data.hidden_figure_alt"), head, rows, folded=True)
-        blocks.append(Paragraph(say("data.hidden")))
-        blocks += of.figure("hidden-tokens", "data.hidden_figure", table)
+        table = Table(say("data.latent_figure_alt"), head, rows, folded=True)
+        blocks.append(Paragraph(say("data.latent")))
+        blocks += of.figure("latent-tokens", "data.latent_figure", table)
     keys = list(of.fit["table"][0])
     cells = [[_cell(key, row[key]) for key in keys] for row in of.fit["table"]]
     caption = say("data.all", count=of.fit["runs"]["count"])
@@ -83,7 +83,7 @@ def _cell(key: str, value: Any) -> str:
 
 def reproduce(said: Content) -> list[Block]:
     """The command, the settings, the versions and the hashes."""
-    names = ("chains", "tune", "draws", "seed", "sampler", "backend")
+    names = ("chains", "tune", "draws", "seed", "sampler")
     settings = [
         Paragraph(
             say(

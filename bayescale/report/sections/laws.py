@@ -63,7 +63,7 @@ def compared(of: Subject) -> list[Block]:
         *notes(said["notes"], leave_out=["undecided"]),
         *_direct(said["difference"]),
         *_overlay(of, said),
-        *(_parting(of, said["parting"]) if said["parting"] else []),
+        *(_discrimination(of, said["discrimination"]) if said["discrimination"] else []),
     ]
 
 
@@ -86,22 +86,25 @@ def _overlay(of: Subject, said: Content) -> list[Block]:
     return of.figure("law-overlay", "law.overlay", table, prob=of.prob)
 
 
-def _parting(of: Subject, said: Content) -> list[Block]:
+def _discrimination(of: Subject, said: Content) -> list[Block]:
     names = {name: said[name] for name in ("one", "other")}
     table = Table(
-        say("law.parting_alt"),
+        say("law.discrimination_alt"),
         columns("flops ratio params tokens difference interval separation outside", prob=of.prob),
         [[digits(r["flops"]), human(r["tokens_per_param"]), *sizes(r), digits(r["median"], 2),
           band(r, 2), f"{r['separation']:.1f}", f"{r['decades_outside']:.2f}"]
          for r in said["rows"]],
         folded=True,
     )  # fmt: skip
-    best = said["most_telling"]
+    best = said["most_informative"]
     params, tokens = sizes(best)
     separation = f"{abs(best['separation']):.1f}"
     text = say("law.telling", params=params, tokens=tokens, median=digits(best["median"], 2),
                separation=separation, **names)  # fmt: skip
-    return [*of.figure("law-parting", "law.parting", table, prob=of.prob, **names), Paragraph(text)]
+    return [
+        *of.figure("law-discrimination", "law.discrimination", table, prob=of.prob, **names),
+        Paragraph(text),
+    ]
 
 
 def misses(of: Subject) -> list[Block]:

@@ -94,7 +94,7 @@ def sizes(row: Content) -> list[str]:
 
 def note(one: Content, tone: Tone | None = None) -> Paragraph:
     """A note as a sentence; what is no warning is set small."""
-    text = say("note", text=one["text"], mend=one["mend"], code=one["code"])
+    text = say("note", text=one["text"], hint=one["hint"], code=one["code"])
     usual: Tone = "small" if one["level"] == "info" else "warning"
     return Paragraph(text[0].upper() + text[1:], usual if tone is None else tone)
 

@@ -126,7 +126,7 @@ def number(value: object, where: str) -> float | None:
         read = float(value)
     except ValueError as error:
         raise BayescaleError(
-            f"{where}={value!r}: not a number; mend it, or leave it blank"
+            f"{where}={value!r}: not a number; correct it, or leave it blank"
         ) from error
     return read
 
@@ -162,7 +162,7 @@ def read_table(path: Path, needed: tuple[str, ...] = ()) -> tuple[list[str], lis
         raise BayescaleError(f"{path}: two columns are {twice[0]!r}; rename one")
     for count, row in enumerate(rows, start=1):
         if None in row:  # where DictReader puts cells that have no header
-            raise BayescaleError(f"{path}: row {count} has more cells than the header; mend it")
+            raise BayescaleError(f"{path}: row {count} has more cells than the header; correct it")
     lacking = [name for name in needed if name not in header]
     if lacking:
         has = ", ".join(header[:8]) or "none"
