@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 from bayescale.base.errors import BayescaleError
 from bayescale.base.output import read_json
 from bayescale.fit.fit import Fit
-from bayescale.plan.decisions import SCENARIO, decisions, exhaustion
 from bayescale.plan.scenario import Scenario
 from bayescale.report.browser import curve_as_javascript
 from bayescale.report.content import content, default_points, sections_of
+from bayescale.report.decisions import SCENARIO, decisions, exhaustion
 from bayescale.report.explorer import exhaustion_explorer, explorer, refusal
 from bayescale.report.figures import decomposition as plots_parts
 from bayescale.report.figures import fit as plots

@@ -356,7 +356,7 @@ def test_splits_are_checked(table: Runs, tmp_path) -> None:
     assert len(one.train) + len(one.test) == len(stated)
     with pytest.raises(BayescaleError, match="predict some"):
         split(stated, "params > 0")
-    with pytest.raises(BayescaleError, match="does not state its tokens count"):
+    with pytest.raises(BayescaleError, match="does not state its token count"):
         split(table, "params < 1e10")
     with pytest.raises(BayescaleError, match="not a readable TOML"):
         read_suite(tmp_path / "none.toml")

@@ -1,9 +1,9 @@
 """The discrepancy's weights as one operation of the model's graph, with its gradient.
 
 Written as single steps, PyTensor would keep an array of inducing points by runs for each and
-compile for minutes. Here runs pass in blocks that fit the processor's cache, so a gradient's cost grows
-as their number, and machine code is made in seconds. `discrepancy.weigh` is the same formula, step
-by step; a test holds values and slopes against it.
+compile for minutes. Here runs pass in blocks that fit the processor's cache, so a gradient's cost
+grows as their number, and machine code is made in seconds. `discrepancy.weigh` is the same
+formula, step by step; a test holds values and slopes against it.
 """
 
 from __future__ import annotations
