@@ -18,7 +18,7 @@ import xarray as xr
 
 from bayescale.model.design import design
 from bayescale.model.spec import Spec
-from bayescale.predictive.predict import replicate
+from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
 
 
@@ -59,5 +59,6 @@ def simulate(spec: Spec, runs: Runs, truth: Mapping[str, Any], seed: int) -> Run
     """
     arrays = design(spec, runs)
     values = xr.Dataset(truth).expand_dims(chain=1, draw=1)
-    response = replicate(spec, values, arrays.data, seed).isel(chain=0, draw=0)
+    response = Predictive.of_design(spec, values, arrays, seed).replicates()
+    response = response.isel(chain=0, draw=0)
     return Runs.from_frame(runs.table.assign(**{spec.response: response.to_numpy()}))

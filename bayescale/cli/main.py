@@ -294,12 +294,12 @@ def predict(
     from bayescale.fit.stack import load
     from bayescale.predictive.decomposition import by_point
     from bayescale.predictive.points import read_points
-    from bayescale.predictive.predict import KINDS, check_kind
+    from bayescale.predictive.predictive import KINDS, check_kind
 
     check_prob(prob)
     check_kind(kind)
     loaded = load(folder)
-    asked = read_points(at or [], points, loaded.spec)
+    asked = read_points(at or [], points, loaded.group_names)
     prediction = loaded.predict(asked, kind)  # type: ignore[arg-type]
     table = prediction.table(prob)
     if target is not None:
@@ -370,7 +370,7 @@ def invert(
 
     loaded = load(folder)
     groups = dict(_pair(text, "--group") for text in group or [])
-    check_groups(groups, loaded.spec)
+    check_groups(groups, loaded.group_names)
     sizes = {"params": params, "tokens": tokens, "tokens_per_param": tokens_per_param}
     answer = loaded.invert(
         target,
@@ -380,7 +380,7 @@ def invert(
         groups=groups,
         corpus=corpus,
         prob=prob,
-        kind=kind,
+        kind=kind,  # type: ignore[arg-type]
     )
     notes = _failures(loaded) + answer.notes
     if as_json:
@@ -741,7 +741,7 @@ def report(
         command = f"bayescale report --out {out} --seed {seed}"
     points = None
     if at:
-        points = read_points(at, None, fits[0].spec).table.to_dict(orient="records")
+        points = read_points(at, None, fits[0].group_names).table.to_dict(orient="records")
     said = write(
         fits,
         out,

@@ -20,11 +20,11 @@ import xarray as xr
 from bayescale.base.errors import BayescaleError
 from bayescale.base.notes import Note
 from bayescale.base.settings import PROB, Settings
-from bayescale.evaluation.holdout import Unseen
 from bayescale.evaluation.scores import averaged, scores
 from bayescale.fit.scaling import fit_with
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
+from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence
 from bayescale.sampling.jobs import Workers, perform
@@ -277,8 +277,10 @@ class _Refitted:
     def do(self, cores: int) -> dict[str, Any]:
         start = time.perf_counter()
         refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
-        unseen = Unseen(self.spec, refit.posterior, self.arrays.data, self.above, self.below)
-        logs = _logs(self.spec, self.split, unseen.draws(self.seed))
+        holdout = Predictive.of_design(
+            self.spec, refit.posterior, self.arrays, self.seed, rows=self.above, seen=self.below
+        )
+        logs = _logs(self.spec, self.split, holdout.replicates())
         points = scored(self.split, self.spec.response, logs)
         seconds = time.perf_counter() - start
         return _plain(Backtest(self.split, self.spec, points, refit.convergence, seconds))

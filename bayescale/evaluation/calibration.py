@@ -20,7 +20,7 @@ from bayescale.base.settings import Settings
 from bayescale.model import priors
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
-from bayescale.predictive.predict import simulated
+from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
 from bayescale.sampling.jobs import Workers, perform
 from bayescale.sampling.sampler import Sampler
@@ -59,7 +59,8 @@ def simulated_ranks(
     """
     arrays = design(spec, runs)
     truth = priors.draws(spec, arrays, simulations, settings.seed)
-    responses = simulated(spec, arrays.data, truth, settings.seed).isel(chain=0)
+    before = Predictive.of_prior(spec, truth, arrays, settings.seed)
+    responses = before.replicates().isel(chain=0)
     jobs = [
         _Simulated(
             *(spec, arrays, responses.isel(draw=i).to_numpy(), truth.isel(chain=0, draw=i)),

@@ -26,11 +26,11 @@ from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import plural
 from bayescale.base.settings import Settings
 from bayescale.evaluation.folds import By, Fold, folds
-from bayescale.evaluation.holdout import OneByOne, Unseen
 from bayescale.evaluation.scores import averaged, scores
 from bayescale.fit.fit import Fit
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
+from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
 from bayescale.sampling.jobs import Workers, check, perform
 from bayescale.sampling.sampler import Refit, Sampler
@@ -244,9 +244,12 @@ class _LeftOut:
 
     def do(self, cores: int) -> dict[str, Any]:
         refit = Sampler(self.spec, self.arrays).refit(~self.out, self.settings)
-        unseen = Unseen(self.spec, refit.posterior, self.arrays.data, self.out)
-        density = unseen.joint_log_density() if self.together else unseen.log_density()
-        predicted = scores(unseen.draws(self.seed), unseen.response)
+        holdout = Predictive.of_design(
+            self.spec, refit.posterior, self.arrays, self.seed, rows=self.out, seen=~self.out
+        )
+        density_of = holdout.joint_log_density if self.together else holdout.log_density
+        density = density_of(holdout.observed)
+        predicted = scores(holdout.replicates(), holdout.observed)
         return {
             "elpd": np.atleast_1d(_log_mean(density)).tolist(),
             "predictions": predicted.to_dict(orient="records"),
@@ -331,16 +334,16 @@ class _ByRun:
     ) -> None:
         everything = np.ones(arrays.data.sizes["run"], bool)
         self._whole = Sampler(spec, arrays).refit(everything, settings)
-        inside = OneByOne(spec, self._whole.posterior, arrays.data)
-        density = inside.log_density().to_dataset(name="response")
+        inside = Predictive.of_design(spec, self._whole.posterior, arrays, settings.seed)
+        density = inside.log_likelihood(inside.observed).to_dataset(name="response")
         self._tree = xr.DataTree.from_dict(
             {"posterior": self._whole.posterior, "log_likelihood": density}
         )
         with catch_warnings():  # a high k is refitted below
             filterwarnings("ignore", message="Estimated shape parameter of Pareto distribution")
             self._smoothed = arviz_stats.loo(self._tree, pointwise=True)
-        draws = _reweighted(inside.draws(settings.seed), self._smoothed, settings.seed)
-        self._predictions = scores(draws, inside.response)
+        draws = _reweighted(inside.replicates(), self._smoothed, settings.seed)
+        self._predictions = scores(draws, inside.observed)
         bad = [int(i) for i in np.flatnonzero(self._smoothed.pareto_k.values > _K_MOST)]
         self._bad = {i: left_out[i].name for i in bad}
         self.jobs = [

@@ -8,21 +8,18 @@ of the points the data cover.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import BayescaleError
-from bayescale.base.intervals import SAMPLE_DIMS, flat, interval, one_chain
-from bayescale.base.seeds import random
+from bayescale.base.intervals import flat, interval, one_chain
 from bayescale.base.settings import PROB
 from bayescale.evaluation.folds import training_flops
 from bayescale.fit.fit import Fit
-from bayescale.laws.base import Values
-from bayescale.model.curve import curve
 from bayescale.model.design import centred, log_inputs
-from bayescale.model.noise import around, scatter
 from bayescale.predictive.distance import distance
 from bayescale.runs.table import Runs
 
@@ -113,13 +110,12 @@ def _inputs(fit: Fit, points: pd.DataFrame) -> xr.Dataset:
 
 
 def _curve(fit: Fit, points: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray]:
-    """Draws of the curve (sample, run) and the standard deviation of a run around it."""
-    values: Values = {str(name): draws for name, draws in fit.posterior.data_vars.items()}
-    mean = curve(fit.spec, values, _inputs(fit, points), np, without=fit.spec.groups)
-    mean = mean.transpose(*SAMPLE_DIMS, "run", ...)
-    if "corpus" in mean.dims:
-        mean = mean.mean("corpus")
-    noise = scatter(fit.spec, values, mean, random(fit.seed, "parting"))
-    runs = around(fit.spec, mean, noise)
+    """Draws of the curve without group effects (sample, run), and a new run's deviation."""
+    named = Runs(points[["params", "tokens"]].assign(run=points.index), "points")
+    plain = fit.spec.replace(groups=False)
+    predictive = replace(fit.locate(named).predictive, spec=plain)
+    curve, runs = (predictive.draws(kind) for kind in ("curve", "run"))
+    if "corpus" in curve.dims:
+        curve, runs = curve.mean("corpus"), runs.mean("corpus")
     half = interval(runs, 0.6827)  # a standard deviation that heavy tails do not move
-    return flat(mean), (half["upper"] - half["lower"]) / 2
+    return flat(curve), (half["upper"] - half["lower"]) / 2

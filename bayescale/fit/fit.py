@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 import xarray as xr
@@ -19,16 +19,15 @@ from bayescale.model.conditioning import conditioned
 from bayescale.model.design import Centre, design
 from bayescale.model.discrepancy.process import Conditioned
 from bayescale.model.spec import Spec
-from bayescale.predictive.decomposition import variance_shares
-from bayescale.predictive.inverse import Inverse, invert
 from bayescale.predictive.points import Points, as_points
-from bayescale.predictive.predict import Kind, Prediction, predict
+from bayescale.predictive.predict import Answers, Located, locate
+from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Answers):
     """A posterior with what produced it.
 
     Attributes
@@ -82,6 +81,11 @@ class Fit:
         return conditioned(self.posterior, design(self.spec, self.runs).data)
 
     @property
+    def specs(self) -> tuple[Spec, ...]:
+        """The spec alone; a stack has several."""
+        return (self.spec,)
+
+    @property
     def seed(self) -> int:
         """Seed of the fit, and of predictions from it."""
         return self.settings.seed
@@ -90,30 +94,9 @@ class Fit:
         """New responses of the fitted runs: (chain, draw, run[, corpus])."""
         return self.groups[f"{given}_predictive"]["response"]
 
-    def predict(self, points: Points, kind: Kind = "run") -> Prediction:
-        """Draws of the response at points.
-
-        Parameters
-        ----------
-        points : Runs, DataFrame, mapping or sequence of mappings
-            `params`, `tokens`, and a label for each group (omitted: as in the data, else new).
-        kind : {"curve", "run"}
-            The curve, or one new run.
-
-        Raises
-        ------
-        BayescaleError
-            If a point breaks a rule of `Runs`.
-        """
-        return predict(self, as_points(points), kind)
-
-    def variance_shares(self, points: Points) -> xr.DataArray:
-        """Variance decomposition of a new run's response: (component, run[, corpus])."""
-        return variance_shares(self, as_points(points))
-
-    def invert(self, target: float, **question: Any) -> Inverse:
-        """The least compute that reaches `target`; see `bayescale.predictive.inverse.invert`."""
-        return invert(self, target, **question)
+    def locate(self, points: Points) -> Located[Predictive]:
+        """The predictive distribution of the response at points."""
+        return locate(self, as_points(points))
 
     def summary(self, prob: float = PROB) -> pd.DataFrame:
         """A row for each parameter, spread and published constant.

@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note
 from bayescale.base.settings import Settings
 from bayescale.fit.fit import Fit
 from bayescale.fit.notes import conflict_notes, group_notes, prior_notes, thinned_note
 from bayescale.model import priors
-from bayescale.model.conditioning import conditioned, inputs_at
-from bayescale.model.curve import centred_tokens, curve
+from bayescale.model.curve import centred_tokens
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
-from bayescale.predictive.predict import replicate, simulated
+from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence, judge
 from bayescale.sampling.retry import until_converged
@@ -98,8 +96,11 @@ def fit_with(
     found = until_converged(sampled, judge, settings, _ROUNDS if usual else 1)
     posterior, seed = found.posterior, settings.seed
     prior = priors.draws(spec, arrays, _PRIOR_DRAWS, seed)
-    expected = _replicated(spec, arrays, prior, seed)
-    replicated = _replicated(spec, arrays, posterior, seed, given=True)
+    before = Predictive.of_prior(spec, _thinned(arrays, prior), arrays, seed)
+    after = Predictive.of_design(spec, _thinned(arrays, posterior), arrays, seed)
+    expected, replicated = (
+        xr.Dataset({"response": predictive.replicates()}) for predictive in (before, after)
+    )
     notes = [
         *found.convergence.notes(),
         *(_sampled_again(*each) for each in found.failed),
@@ -142,18 +143,7 @@ def _finished(spec: Spec, arrays: Design, draws: xr.Dataset) -> xr.Dataset:
     return finished.drop_vars(standardised)
 
 
-def _replicated(
-    spec: Spec, arrays: Design, draws: xr.Dataset, seed: int, *, given: bool = False
-) -> xr.Dataset:
-    """New responses at the fit's own runs, given draws of everything, and the runs themselves.
-
-    Of evenly spaced draws, where all would be more than `_REPLICATES_MOST` numbers.
-    """
+def _thinned(arrays: Design, draws: xr.Dataset) -> xr.Dataset:
+    """Evenly spaced draws, where replicates of all would be more than `_REPLICATES_MOST`."""
     total = draws.sizes["chain"] * draws.sizes["draw"] * arrays.data["response"].size
-    draws = draws.isel(draw=slice(None, None, -(-total // _REPLICATES_MOST)))
-    if not (spec.discrepancy and given):
-        return xr.Dataset({"response": simulated(spec, arrays.data, draws, seed)})
-    x = inputs_at(arrays.data, draws)
-    like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
-    missed = conditioned(draws, arrays.data).at(x["params"], x["tokens"], like)
-    return xr.Dataset({"response": replicate(spec, draws, x, seed, missed)})
+    return draws.isel(draw=slice(None, None, -(-total // _REPLICATES_MOST)))

@@ -6,21 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from bayescale.base.errors import BayescaleError, FitError
-from bayescale.base.intervals import flat, one_chain
 from bayescale.base.notes import Note
-from bayescale.base.seeds import random
 from bayescale.fit import folder
 from bayescale.fit.fit import Fit
 from bayescale.model.spec import Spec
-from bayescale.predictive.inverse import Inverse, answer
+from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import Points, as_points
-from bayescale.predictive.predict import Kind, Prediction
+from bayescale.predictive.predict import Answers, Located
 from bayescale.runs.table import Runs
 
 _FORMAT = 1
@@ -29,7 +25,7 @@ _WEIGHT_LEAST = 0.005
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class Stack(Answers):
     """A mixture of fits of the same runs.
 
     Attributes
@@ -53,6 +49,11 @@ class Stack:
         return self.heaviest.spec
 
     @property
+    def specs(self) -> tuple[Spec, ...]:
+        """The specs of all fits."""
+        return tuple(fit.spec for fit in self.fits)
+
+    @property
     def runs(self) -> Runs:
         """The runs that every fit saw."""
         return self.fits[0].runs
@@ -71,42 +72,21 @@ class Stack:
             for note in fit.notes
         ]
 
-    def predict(self, points: Points, kind: Kind = "run") -> Prediction:
-        """Draws of the response at points, each from one of the fits; as for `Fit.predict`."""
+    def locate(self, points: Points) -> Located[Mixture]:
+        """The predictive distribution of the response at points: each draw from one of the fits.
+
+        A group that only some fits know is new or left out in the others.
+        """
         asked = as_points(points)
-        said = [fit.predict(asked, kind) for fit in self.fits]
-        notes = {str(note): note for one in said for note in one.notes}
-        draws = self._mixed([one.draws for one in said])
-        return Prediction(draws, kind, said[0].points, list(notes.values()))
-
-    def invert(self, target: float, **question: Any) -> Inverse:
-        """The least compute that reaches `target`; as for `Fit.invert`."""
-        said = [fit.invert(target, **question) for fit in self.fits]
-        notes = {str(note): note for one in said for note in one.notes}
-        draws = self._mixed([one.draws for one in said])
-        sizes = {name: question.get(name) for name in ("params", "tokens", "tokens_per_param")}
-        return answer(
-            draws,
-            target=target,
-            prob=said[0].prob,
-            kind=said[0].kind,
-            sizes=sizes,
-            notes=list(notes.values()),
-        )
-
-    def _mixed(self, draws: Sequence[xr.DataArray]) -> xr.DataArray:
-        """As many draws as the shortest holds, each fit's share in its weight, shuffled."""
-        samples = [flat(one) for one in draws]
-        length = min(one.sizes["sample"] for one in samples)
-        ends = np.round(np.cumsum([0.0, *self.weights]) * length).astype(int)
-        rng = random(self.seed, "stack")
-        order = rng.permutation(length)
-        parts = [
-            one.isel(sample=rng.permutation(one.sizes["sample"])[: end - start])
-            for one, start, end in zip(samples, ends, ends[1:], strict=False)
-        ]
-        mixed = xr.concat(parts, dim="sample", coords="minimal", compat="override")
-        return one_chain(mixed.isel(sample=order))
+        located = [fit.locate(asked) for fit in self.fits]
+        members = tuple(member.predictive for member in located)
+        described = located[0].points
+        for member in located[1:]:
+            new = [column for column in member.points if column not in described]
+            described = described.join(member.points[new])
+        notes = {str(note): note for member in located for note in member.notes}
+        mixture = Mixture(members, self.weights, self.seed)
+        return Located(mixture, described, list(notes.values()))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the fits and their weights to a folder, whole or not at all; as `Fit.save`."""

@@ -16,7 +16,8 @@ from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.discrepancy.law_coordinates import placed
 from bayescale.model.discrepancy.weights import weighed
 from bayescale.model.linearised import bound, log_steepness, tangent
-from bayescale.model.noise import deviation, unit
+from bayescale.model.scale import discrepancy_unit as unit
+from bayescale.model.scale import noise_scale as deviation
 from bayescale.model.spec import Effect, Prior, Spec
 
 

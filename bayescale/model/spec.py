@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -29,6 +30,7 @@ from bayescale.base.settings import DISCREPANCY, REFIT, Settings
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Support
 from bayescale.model.discrepancy import process as discrepancy
+from bayescale.model.noise import NOISES
 
 # Name in PyMC -> its arguments and where it puts its mass.
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {
@@ -92,20 +94,26 @@ class Prior(_Strict):
         return self
 
 
+def _known_noise(name: str) -> str:
+    if name not in NOISES:
+        raise ValueError(f"noise {name!r} is unknown; use one of {', '.join(NOISES)}")
+    return name
+
+
 class Noise(_Strict):
-    """Scatter of single runs around the curve, on the response or on its logarithm.
+    """Observation noise around the curve, on the response or on its logarithm.
 
     `floor` is a standard deviation below which it cannot fall, added to `sigma` in squares.
     """
 
     on: Literal["response", "log"]
-    dist: Literal["Normal", "StudentT"]
+    dist: Annotated[str, AfterValidator(_known_noise)]
     floor: Annotated[float, Field(ge=0)] = 0.0
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the noise's own parameters."""
-        return ("sigma", "nu") if self.dist == "StudentT" else ("sigma",)
+        return NOISES[self.dist].parameters
 
 
 class Effect(_Strict):

@@ -20,7 +20,7 @@ from bayescale.model.design import Centre
 from bayescale.plan.solve import exp, log
 from bayescale.predictive.groups import Fitted, effects_at, resolve
 from bayescale.predictive.points import check_groups
-from bayescale.predictive.predict import responses
+from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import QUANTITIES, Runs
 
 # Draws that a plan works on; more would not move an interval's ends visibly.
@@ -80,7 +80,7 @@ class Curve:
             If a group or the corpus is not one of the fit.
         """
         spec = fit.spec
-        check_groups(groups or {}, spec)
+        check_groups(groups or {}, spec.named_groups)
         if corpus not in (spec.corpora or (None,)):
             hint = f"name one of {', '.join(spec.corpora)}" if spec.corpora else "leave it out"
             raise BayescaleError(
@@ -103,7 +103,8 @@ class Curve:
         theta = parameters(spec, values, index, np, without=("run",))
         # What a new run adds is the same at every size: read it at the centre.
         here = {name: xr.DataArray([0.0], dims="run") for name in spec.law.inputs}
-        curve, run = (responses(fit, values, {**here, **index}, kind) for kind in ("curve", "run"))
+        centre = Predictive(spec, values, {**here, **index}, fit.centre, None, fit.seed)
+        curve, run = (centre.draws(kind) for kind in ("curve", "run"))
         added = log(run / curve) if spec.noise.on == "log" else run - curve
         return cls(
             name=spec.name,

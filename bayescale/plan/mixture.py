@@ -118,8 +118,7 @@ def as_curve(
     if isinstance(source, Fit):
         return Curve.of_fit(source, groups, corpus)
     said = dict(groups or {})
-    known = {group for fit in source.fits for group in fit.spec.named_groups}
-    check_groups({name: label for name, label in said.items() if name not in known}, source.spec)
+    check_groups(said, source.group_names)
     parts = [
         Curve.of_fit(fit, {k: v for k, v in said.items() if k in fit.spec.named_groups}, corpus)
         for fit in source.fits

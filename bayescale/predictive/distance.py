@@ -10,14 +10,18 @@ from bayescale.base.notes import Note
 from bayescale.model.design import centred, log_inputs
 from bayescale.predictive.groups import Fitted
 
+EXTRAPOLATION = "extrapolation"
+# Nearer points, in decades, lie on the edge: they would be printed as 0.00 outside.
+_EDGE = 0.005
 
-def distance(fit: Fitted, asked: xr.Dataset) -> xr.Dataset:
+
+def distance(fit: Fitted, points: xr.Dataset) -> xr.Dataset:
     """Distance of points from the runs of a fit, in decades (powers of ten).
 
     Parameters
     ----------
     fit : Fit
-    asked : Dataset
+    points : Dataset
         `params` and `tokens` (run): centred ln N and ln D of the points.
 
     Returns
@@ -33,8 +37,8 @@ def distance(fit: Fitted, asked: xr.Dataset) -> xr.Dataset:
     seen = stated if stated.sizes["run"] else seen
     decade = np.log(10)
     hull = shapely.MultiPoint(_plane(seen)).convex_hull
-    outside = shapely.distance(hull, shapely.points(_plane(asked)))
-    compute = (asked["params"] + asked["tokens"]) / decade
+    outside = shapely.distance(hull, shapely.points(_plane(points)))
+    compute = (points["params"] + points["tokens"]) / decade
     covered = (seen["params"] + seen["tokens"]) / decade
     above = (compute - covered.max()).clip(min=0)
     below = (compute - covered.min()).clip(max=0)
@@ -47,20 +51,21 @@ def _plane(inputs: xr.Dataset) -> np.ndarray:
 
 
 def extrapolation_note(fit: Fitted, distances: xr.Dataset) -> list[Note]:
-    """A note where a point lies outside the data."""
+    """A note where a point lies outside the data, by as much as is printed."""
     assumes = "the interval assumes that the law holds out there, which the data cannot show"
     if fit.spec.discrepancy:
         assumes = "the interval holds what laws are known to miss at such a distance"
     outside = distances["decades_outside"]
-    if not bool((outside > 0).any()):
+    beyond_edge = outside >= _EDGE
+    if not bool(beyond_edge.any()):
         return []
     far = outside.isel(run=int(outside.argmax("run")))
     beyond = float(distances["decades_of_compute"].sel(run=far["run"]))
     return [
         Note(
-            "extrapolation",
+            EXTRAPOLATION,
             "warning",
-            f"{int((outside > 0).sum())} of {outside.sizes['run']} points lie outside the data, "
+            f"{int(beyond_edge.sum())} of {outside.sizes['run']} points lie outside the data, "
             f"{far['run'].item()} by {float(far):.2f} decades in (N, D) and {beyond:+.2f} in "
             "compute",
             assumes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -12,7 +12,6 @@ import pandas as pd
 from bayescale.base.bundled import unknown
 from bayescale.base.errors import BayescaleError
 from bayescale.base.numbers import parse_number
-from bayescale.model.spec import Spec
 from bayescale.runs.table import Runs
 
 type Points = Runs | pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -21,7 +20,7 @@ _SIZES = ("params", "params_active", "tokens", "unique_tokens")
 _MOST = 100_000
 
 
-def read_points(texts: Sequence[str], file: str | None, spec: Spec) -> Runs:
+def read_points(texts: Sequence[str], file: str | None, groups: Collection[str]) -> Runs:
     """Points written as `params=70e9,tokens=15T,family=Llama-3`, and those of a file.
 
     `low:high:count` in place of a size makes a grid, evenly spaced in logs.
@@ -37,20 +36,20 @@ def read_points(texts: Sequence[str], file: str | None, spec: Spec) -> Runs:
         return Runs.read(file)
     if not texts:
         raise BayescaleError("no point given; add --at params=70e9,tokens=15e12")
-    rows = [row for text in texts for row in _rows(text, spec)]
+    rows = [row for text in texts for row in _rows(text, groups)]
     if len(rows) > _MOST:
         raise BayescaleError(f"{len(rows)} points; at most {_MOST} at a time")
     return as_points(pd.DataFrame(rows))
 
 
-def check_groups(names: Mapping[str, Any], spec: Spec) -> None:
-    """Raise a `BayescaleError` if a name is no group of the spec."""
+def check_groups(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise a `BayescaleError` if a name is not among the known groups."""
     for name in names:
-        if name not in spec.named_groups:
-            raise unknown("group", name, [*spec.named_groups] or ["none, for this fit"])
+        if name not in known:
+            raise unknown("group", name, [*known] or ["none, for this fit"])
 
 
-def _rows(text: str, spec: Spec) -> list[dict[str, Any]]:
+def _rows(text: str, groups: Collection[str]) -> list[dict[str, Any]]:
     choices: dict[str, list[Any]] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
@@ -62,10 +61,10 @@ def _rows(text: str, spec: Spec) -> list[dict[str, Any]]:
             raise BayescaleError(f"--at {text!r}: {name} is given twice")
         if name in _SIZES:
             choices[name] = _sizes(value, name)
-        elif name == "run" or name in spec.named_groups:
+        elif name == "run" or name in groups:
             choices[name] = [value]
         else:
-            raise unknown("--at: name", name, [*_SIZES, "run", *spec.named_groups])
+            raise unknown("--at: name", name, [*_SIZES, "run", *groups])
     for name in ("params", "tokens"):
         if name not in choices:
             raise BayescaleError(f"--at {text!r}: no {name}; write params=70e9,tokens=15e12")

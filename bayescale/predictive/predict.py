@@ -1,12 +1,14 @@
-"""Predict: draws of the response for any (params, tokens, groups).
+"""Predict: what a fit or a stack answers for any parameters, tokens and groups.
 
 Works on saved draws with numpy alone; the curve is the one that the model samples.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,23 +17,20 @@ import xarray as xr
 from bayescale.base.errors import BayescaleError, Problem, RunsError
 from bayescale.base.intervals import SAMPLE_DIMS, interval
 from bayescale.base.notes import Note
-from bayescale.base.seeds import random
 from bayescale.base.settings import PROB
-from bayescale.laws.base import Values
-from bayescale.model.conditioning import inputs_at, prior_of
-from bayescale.model.curve import curve
 from bayescale.model.design import centred, log_inputs
-from bayescale.model.noise import around, scatter, unit
 from bayescale.model.spec import Spec
-from bayescale.predictive.distance import distance, extrapolation_note
+from bayescale.predictive.decomposition import variance_shares
+from bayescale.predictive.distance import EXTRAPOLATION, distance, extrapolation_note
 from bayescale.predictive.groups import Fitted, effects_at, resolve
+from bayescale.predictive.inverse import Inverse, invert, path
+from bayescale.predictive.mixture import Mixture
+from bayescale.predictive.points import Points, check_groups
+from bayescale.predictive.predictive import Kind, Predictive
 from bayescale.runs.table import Runs
 
-Kind = Literal["curve", "run"]
-KINDS: dict[str, str] = {
-    "curve": "the curve: the median of many such runs",
-    "run": "one new run: the curve and its observation noise",
-}
+# Share of the draws at or below 0 from which on it is said.
+_CROSSES_LEAST = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,146 +54,196 @@ class Prediction:
     notes: list[Note]
 
     def table(self, prob: float = PROB) -> pd.DataFrame:
-        """A row for each point (and corpus) with `mean`, `median`, `lower`, `upper`."""
-        said = interval(self.draws, prob).to_dataframe()
+        """A row for each point (and corpus) with `median`, `lower`, `upper`.
+
+        There is no mean: that of a new run is infinite under Student's t noise on the log.
+        """
+        summary = interval(self.draws, prob).drop_vars("mean").to_dataframe()
         if "corpus" in self.draws.dims:
-            said = said.reset_index("corpus")
-        said.insert(0, "kind", self.kind)
-        said.insert(1, "prob", prob)
-        return self.points.join(said).reset_index(names="run")
+            summary = summary.reset_index("corpus")
+        summary.insert(0, "kind", self.kind)
+        summary.insert(1, "prob", prob)
+        return self.points.join(summary).reset_index(names="run")
 
     def probability_below(self, target: float) -> xr.DataArray:
         """Probability that the response lies at or below `target`, for each point."""
         return (self.draws <= target).mean(SAMPLE_DIMS)
 
 
-def check_kind(kind: str) -> None:
-    """Raise a `BayescaleError` if `kind` is not one of `KINDS`."""
-    if kind not in KINDS:
-        raise BayescaleError(f"kind={kind!r}: use {' or '.join(KINDS)}")
-
-
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """Points as a fit's curve takes them.
+class Located[P: (Predictive, Mixture)]:
+    """Points as a fit sees them.
 
     Attributes
     ----------
-    values : dict
-        Draws of the law's parameters and of each effect, new groups drawn.
-    x : dict
-        The law's inputs, centred, and each point's position along the groups' dims.
-    labels : DataFrame
-        The group of each point, by group.
-    inputs : Dataset
-        `x` without the positions.
+    predictive : Predictive or Mixture
+        Of the response at the points, new groups drawn.
+    points : DataFrame
+        As for `Prediction`.
     notes : list of Note
+        On groups, and on points outside the data.
     """
 
-    values: dict[str, Any]
-    x: dict[str, xr.DataArray]
-    labels: pd.DataFrame
-    inputs: xr.Dataset
+    predictive: P
+    points: pd.DataFrame
     notes: list[Note]
 
 
-def asked_of(fit: Fitted, points: Runs) -> Asked:
-    """The points as the fit's curve takes them.
+def locate(fit: Fitted, points: Runs) -> Located[Predictive]:
+    """The predictive distribution of a fit at points.
+
+    A group that no run of the fit has is drawn from the group's distribution; the same label
+    is the same draw everywhere.
 
     Raises
     ------
     BayescaleError
         If a point has no token count.
     """
-    latent = [
+    blank = [
         Problem(int(row), str(run), "tokens", "blank", "a prediction needs a token count")
         for row, run in points.table.loc[~points.known_tokens, "run"].items()
     ]
-    if latent:
-        raise RunsError(points.name, latent)
+    if blank:
+        raise RunsError(points.name, blank)
     inputs = centred(log_inputs(fit.spec, points).drop_dims("latent"), fit.centre)
     labels, notes = resolve(fit, points)
     values, index = effects_at(fit, labels)
     x = {**{name: inputs[name] for name in fit.spec.law.inputs}, **index}
-    return Asked(values, x, labels, inputs, notes)
+    conditioned = fit.conditioned if fit.spec.discrepancy else None
+    predictive = Predictive(fit.spec, values, x, fit.centre, conditioned, fit.seed)
+    distances = distance(fit, inputs)
+    frame = _describe(fit, points, labels).join(distances.to_dataframe())
+    return Located(predictive, frame, [*notes, *extrapolation_note(fit, distances)])
 
 
-def predict(fit: Fitted, points: Runs, kind: Kind = "run") -> Prediction:
-    """Draws of the response at points.
+class Answers(ABC):
+    """What a fit and a stack of fits answer, each through its predictive distribution."""
 
-    A group that no run of the fit has is drawn from the group's distribution; the same label
-    is the same draw everywhere. The scatter of new runs uses the same random numbers at every
-    point, so that curves are smooth and points can be compared; each point's own distribution
-    is exact up to the number of draws.
+    if TYPE_CHECKING:  # fields of a fit, properties of a stack
 
-    Raises
-    ------
-    BayescaleError
-        If `kind` is unknown or a point has no token count.
-    """
-    check_kind(kind)
-    asked = asked_of(fit, points)
-    draws = responses(fit, asked.values, asked.x, kind)
-    distances = distance(fit, asked.inputs)
-    notes = [*asked.notes, *extrapolation_note(fit, distances), *_crosses_zero(fit.spec, draws)]
-    frame = _describe(fit, points, asked.labels).join(distances.to_dataframe())
-    return Prediction(draws, kind, frame, notes)
+        @property
+        def spec(self) -> Spec:
+            """What was fitted; of a stack, by its heaviest fit."""
+
+        @property
+        def runs(self) -> Runs:
+            """The runs that were fitted."""
+
+    @property
+    @abstractmethod
+    def specs(self) -> tuple[Spec, ...]:
+        """The specs of all fits."""
+
+    @abstractmethod
+    def locate(self, points: Points) -> Located[Predictive] | Located[Mixture]:
+        """The predictive distribution of the response at points; see `locate`."""
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Every group by which some parameter of some fit varies, and that a point may name."""
+        return tuple(dict.fromkeys(str(g) for spec in self.specs for g in spec.named_groups))
+
+    def predict(self, points: Points, kind: Kind = "run") -> Prediction:
+        """Draws of the response at points; see `Predictive.draws` for what rows share.
+
+        Parameters
+        ----------
+        points : Runs, DataFrame, mapping or sequence of mappings
+            `params`, `tokens`, and a label for each group (omitted: as in the data, else new).
+        kind : {"curve", "run"}
+            The curve, or one new run.
+
+        Raises
+        ------
+        BayescaleError
+            If a point breaks a rule of `Runs`, or `kind` is unknown.
+        """
+        located = self.locate(points)
+        draws = located.predictive.draws(kind)
+        notes = [*located.notes, *_crosses_zero(self.spec, draws)]
+        return Prediction(draws, kind, located.points, notes)
+
+    def variance_shares(self, points: Points) -> xr.DataArray:
+        """Variance decomposition of a new run's response: (component, run[, corpus])."""
+        return variance_shares(self.locate(points).predictive)
+
+    def invert(
+        self,
+        target: float,
+        *,
+        params: float | None = None,
+        tokens: float | None = None,
+        tokens_per_param: float | None = None,
+        groups: Mapping[str, str] | None = None,
+        corpus: str | None = None,
+        prob: float = PROB,
+        kind: Kind = "run",
+    ) -> Inverse:
+        """The least compute whose response lies at or below `target` with probability `prob`.
+
+        Give one of `params` (then tokens are solved for), `tokens` (then parameters) or
+        `tokens_per_param` (then both); a law of compute alone needs none. See `inverse.invert`.
+
+        Parameters
+        ----------
+        target : float
+            In the response's unit.
+        params, tokens, tokens_per_param : float, optional
+            Parameters as the law sees them, tokens, and their ratio.
+        groups : mapping, optional
+            Group to label, as for a point of a prediction.
+        corpus : str, optional
+            Which one must reach the target, for a response of several.
+        prob : float
+        kind : {"curve", "run"}
+
+        Raises
+        ------
+        BayescaleError
+            If the question is incomplete or has no answer to give.
+        """
+        check_groups(groups or {}, self.group_names)
+        _check_corpus(self.spec, corpus)
+        along = path(
+            compute_only=all(spec.law.compute_only for spec in self.specs),
+            params=params,
+            tokens=tokens,
+            tokens_per_param=tokens_per_param,
+        )
+        start = self.locate({"run": "answer", "params": 1e9, "tokens": 1e9, **(groups or {})})
+        answer = invert(
+            start.predictive, self.runs, along, target, prob=prob, kind=kind, corpus=corpus
+        )
+        notes = [note for note in start.notes if note.code != EXTRAPOLATION]
+        if answer.params is not None:
+            sizes = {"params": answer.params, "tokens": answer.tokens}
+            end = self.locate({"run": "answer", **sizes, **(groups or {})})
+            notes += [note for note in end.notes if note.code == EXTRAPOLATION]
+        return replace(answer, notes=notes)
 
 
-def responses(fit: Fitted, values: Values, x: Values, kind: Kind) -> xr.DataArray:
-    """Draws (chain, draw, run, ...) of the curve or of new runs, one scatter for all points."""
-    without = ("run",) if kind == "curve" else ()
-    draws = curve(fit.spec, values, x, np, without=without).transpose(*SAMPLE_DIMS, "run", ...)
-    if fit.spec.discrepancy:
-        # One standard draw for all points, as for the scatter: curves are smooth, and each
-        # point's own distribution is exact.
-        missed = fit.conditioned.at(x["params"], x["tokens"], draws)
-        standard = random(fit.seed, "discrepancy").standard_normal(draws.isel(run=0).shape)
-        one = draws.isel(run=0, drop=True).copy(data=standard)
-        share = (missed["mean"] + missed["sd"] * one) * unit(fit.spec, values)
-        draws = around(fit.spec, draws, share).transpose(*draws.dims)
-    if kind == "curve":
-        return draws
-    one = draws.isel(run=0, drop=True)
-    return around(fit.spec, draws, scatter(fit.spec, values, one, random(fit.seed, "scatter")))
-
-
-def replicate(
-    spec: Spec, values: Values, x: Values, seed: int, missed: xr.Dataset | None = None
-) -> xr.DataArray:
-    """New responses at given rows, each with its own scatter: (chain, draw, run, ...).
-
-    `missed` holds the `mean` and `sd` of the discrepancy there, for a spec that has one.
-    """
-    mean = curve(spec, values, x, np).transpose(*SAMPLE_DIMS, "run", ...)
-    if missed is not None:
-        standard = random(seed, "discrepancy").standard_normal(mean.shape)
-        share = missed["mean"] + missed["sd"] * standard
-        mean = around(spec, mean, share * unit(spec, values)).transpose(*mean.dims)
-    return around(spec, mean, scatter(spec, values, mean, random(seed, "replicate")))
-
-
-def simulated(spec: Spec, data: xr.Dataset, draws: xr.Dataset, seed: int) -> xr.DataArray:
-    """Responses of a design's runs, drawn from scratch given the parameters."""
-    x = inputs_at(data, draws)
-    missed = None
-    if spec.discrepancy:
-        like = curve(spec, draws, x, np).transpose(*SAMPLE_DIMS, "run")
-        processes = prior_of(draws, data, random(seed, "simulated"))
-        missed = processes.at(x["params"], x["tokens"], like)
-    return replicate(spec, draws, x, seed, missed)
+def _check_corpus(spec: Spec, corpus: str | None) -> None:
+    corpora = spec.corpora
+    if corpora and corpus not in corpora:
+        raise BayescaleError(f"corpus={corpus!r}: this fit needs one of {', '.join(corpora)}")
+    if corpus is not None and not corpora:
+        raise BayescaleError(f"corpus={corpus!r}: this fit has no corpora; leave it out")
 
 
 def _crosses_zero(spec: Spec, draws: xr.DataArray) -> list[Note]:
     share = float((draws <= 0).mean())
-    if share == 0:
+    if share < _CROSSES_LEAST:
         return []
+    hint = "the line has left its range; use a law with a floor, such as compute-floor"
+    if spec.law.positive:
+        hint = 'only the noise goes below 0; put it on the logarithm: noise.on = "log"'
     return [
         Note(
             "crosses-zero",
             "warning",
             f"{share:.1%} of the draws lie at or below 0, where no {spec.response} can",
-            "the line has left its range; use a law with a floor, such as compute-floor",
+            hint,
         )
     ]
 

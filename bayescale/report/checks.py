@@ -15,11 +15,9 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.model.conditioning import inputs_at
-from bayescale.model.curve import curve
 from bayescale.model.design import design
-from bayescale.model.noise import log_density
 from bayescale.model.priors import log_density as log_prior
+from bayescale.predictive.predictive import Predictive
 from bayescale.report.sentences import say
 from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
 
@@ -113,14 +111,11 @@ def _weighed(fit: Fit) -> xr.DataTree | None:
         return None
     step = max(1, fit.posterior.sizes["draw"] * fit.posterior.sizes["chain"] // _DRAWS)
     posterior = fit.posterior.isel(draw=slice(None, None, step))
-    x = inputs_at(design(fit.spec, fit.runs).data, posterior)
-    mean = curve(fit.spec, posterior, x, np).transpose(*SAMPLE_DIMS, "run")
+    inside = Predictive.of_design(fit.spec, posterior, design(fit.spec, fit.runs), fit.seed)
     priors = fit.spec.all_priors()
     groups = {
         "posterior": posterior[list(priors)],
-        "log_likelihood": log_density(fit.spec, posterior, mean, x["response"])
-        .transpose(*SAMPLE_DIMS, "run")
-        .to_dataset(name="response"),
+        "log_likelihood": inside.log_likelihood(inside.observed).to_dataset(name="response"),
         "log_prior": xr.Dataset({n: log_prior(p, posterior[n]) for n, p in priors.items()}),
     }
     return xr.DataTree.from_dict({name: xr.DataTree(data) for name, data in groups.items()})

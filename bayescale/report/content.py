@@ -20,9 +20,9 @@ from bayescale.evaluation.reference import least_squares, reference_runs
 from bayescale.fit.fit import Fit
 from bayescale.fit.folder import versions
 from bayescale.model.design import log_inputs
-from bayescale.predictive.decomposition import COMPONENTS, by_point
+from bayescale.predictive.decomposition import by_point
 from bayescale.predictive.points import as_points
-from bayescale.predictive.predict import KINDS
+from bayescale.predictive.predictive import COMPONENTS, KINDS
 from bayescale.report.checks import checks
 from bayescale.report.figures.fit import along_compute, training_compute
 from bayescale.report.sentences import say

@@ -15,7 +15,8 @@ from bayescale.base.seeds import random
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
 from bayescale.model.design import centred, log_inputs
-from bayescale.model.noise import scatter
+from bayescale.model.noise import NOISES
+from bayescale.model.scale import noise_scale
 from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.predictive.groups import NEW, effects_at
@@ -55,7 +56,8 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
     values, _ = effects_at(fit, asked)
     like = values["level"].transpose(*SAMPLE_DIMS)
     columns = {parameter.name: values[parameter.name] for parameter in spec.law.parameters}
-    columns["scatter"] = scatter(spec, values, like, random(fit.seed, "scatter"))
+    standard = NOISES[spec.noise.dist].draws(values, like, random(fit.seed, "scatter"))
+    columns["scatter"] = standard * noise_scale(spec, values)
     effects: dict[str, str] = {}
     for effect in spec.effect_list():
         group = effect.group

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from bayescale import Runs, ScalingModel, Settings, Spec
 from bayescale.model.design import Design, design
-from bayescale.predictive.predict import replicate
+from bayescale.predictive.predictive import Predictive
 from bayescale.sampling.sampler import Sampler
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -75,7 +75,8 @@ def simulated(spec: Spec, count: int) -> Runs:
     for effect in spec.effect_list():
         labels = arrays.data[effect.group].values
         values[effect.name] = (effect.group, rng.normal(0, 0.01, len(labels)))
-    response = replicate(spec, values.expand_dims(chain=1, draw=1), arrays.data, seed=count)
+    truth = values.expand_dims(chain=1, draw=1)
+    response = Predictive.of_design(spec, truth, arrays, seed=count).replicates()
     return Runs.from_frame(frame.assign(**{spec.response: response.values.ravel()}))
 
 

@@ -17,7 +17,6 @@ from scipy.special import logsumexp
 from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.evaluation.backtest import backtest, calibrate, read_suite, rolling, split, summary
 from bayescale.evaluation.compare import compare
-from bayescale.evaluation.holdout import OneByOne
 from bayescale.model.design import design
 from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.discrepancy.law_coordinates import place, placed
@@ -25,6 +24,7 @@ from bayescale.model.discrepancy.process import condition, covariance, inducing,
 from bayescale.model.discrepancy.weights import weighed
 from bayescale.model.linearised import bound, tangent
 from bayescale.model.priors import log_density
+from bayescale.predictive.predictive import Predictive
 from bayescale.sampling.sampler import Sampler
 from bayescale.testing import ladder, simulate
 
@@ -313,11 +313,12 @@ def test_a_forecast_is_saved_asked_and_inverted(forecast: Fit, tmp_path) -> None
 
 
 def test_runs_given_the_others_are_as_likely_as_when_left_out(forecast: Fit) -> None:
-    data = design(forecast.spec, forecast.runs).data
-    density = OneByOne(forecast.spec, forecast.posterior, data).log_density()
+    arrays = design(forecast.spec, forecast.runs)
+    inside = Predictive.of_design(forecast.spec, forecast.posterior, arrays, seed=0)
+    density = inside.log_likelihood(inside.observed)
     drawn = forecast.posterior.sizes  # longer chains than asked for where some diverged
     assert density.shape == (drawn["chain"], drawn["draw"], 40)
-    # Scatter of 0.4 % on responses near 2.6: about ln(1 / (0.01 sqrt(2 pi e))) nats a run.
+    # Noise of 0.4 % on responses near 2.6: about ln(1 / (0.01 sqrt(2 pi e))) nats a run.
     assert float(density.mean()) == pytest.approx(3.1, abs=0.4)
 
 

@@ -59,12 +59,11 @@ def test_what_a_fit_holds_has_names(fitted: Fit) -> None:
 
 
 def test_replicates_are_pymcs_prior_predictive(table: Runs) -> None:
-    """Our own scatter around our own curve against `pm.sample_prior_predictive`, draw by draw."""
+    """Our own noise around our own curve against `pm.sample_prior_predictive`, draw by draw."""
     import pymc as pm
 
-    from bayescale.model.curve import centred_tokens
     from bayescale.model.design import design
-    from bayescale.predictive.predict import replicate
+    from bayescale.predictive.predictive import Predictive
     from bayescale.sampling.sampler import Sampler
 
     for name in ("chinchilla", "compute-only-corpora"):
@@ -72,9 +71,7 @@ def test_replicates_are_pymcs_prior_predictive(table: Runs) -> None:
         sampler = Sampler(spec, design(spec, table))
         tree = pm.sample_prior_predictive(400, model=sampler.model, random_seed=3)
         draws, theirs = tree["prior"].to_dataset(), tree["prior_predictive"]["observed"]
-        x = {str(k): sampler.design.data[k] for k in sampler.design.data.data_vars}
-        x["tokens"] = centred_tokens(draws, x)
-        ours = replicate(spec, draws, x, seed=2)
+        ours = Predictive.of_design(spec, draws, sampler.design, seed=2).replicates()
         ours = np.log(ours) if spec.noise.on == "log" else ours
         gap = ((ours - theirs) / draws["sigma"]).values.ravel()  # of two noises of unit scale
         assert abs(np.median(gap)) < 0.05

@@ -21,7 +21,7 @@ def width(prediction: Prediction, prob: float = 0.9) -> float:
 
 
 @pytest.mark.parametrize("kind", ["curve", "run"])
-def test_an_unseen_family_is_wider_than_a_known_one(fitted: Fit, kind: Kind) -> None:
+def test_a_new_family_is_wider_than_a_known_one(fitted: Fit, kind: Kind) -> None:
     known = fitted.predict({**SIZE, "family": "Llama-3"}, kind)
     new = fitted.predict({**SIZE, "family": "Orion", "tokenizer": "llama3-128k"}, kind)
     newer = fitted.predict(SIZE, kind)
@@ -136,7 +136,7 @@ def test_a_floor_cannot_be_undercut(chinchilla_240: Fit) -> None:
         ({"target": 0.35, "prob": 1.0}, "prob=1"),
         ({"target": 0.35, "kind": "both"}, "kind='both'"),
         ({"target": 0.35, "corpus": "python"}, "no corpora"),
-        ({"target": 50.0}, "reached even 12 decades below"),
+        ({"target": 50.0}, "at the smallest run already"),
     ],
 )
 def test_questions_without_an_answer(fitted: Fit, question: dict, said: str) -> None:
@@ -152,3 +152,14 @@ def test_points_are_checked_like_runs(fitted: Fit) -> None:
         fitted.predict(latent)
     with pytest.raises(BayescaleError, match=r"prob=1\.5"):
         fitted.predict(SIZE).table(1.5)
+
+
+def test_a_prediction_tables_no_mean(fitted: Fit) -> None:
+    """That of a new run is infinite under Student's t noise on the log."""
+    assert "mean" not in fitted.predict(SIZE).table()
+
+
+def test_shares_of_a_variance_are_never_negative(fitted: Fit) -> None:
+    shares = fitted.variance_shares([{**SIZE, "family": "Qwen2"}, SIZE])
+    assert float(shares.min()) >= 0
+    np.testing.assert_allclose(shares.sum("component"), 1)

@@ -9,7 +9,7 @@ from bayescale.base.intervals import interval
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.predictive.decomposition import COMPONENTS
+from bayescale.predictive.predictive import COMPONENTS
 from bayescale.report.figures.fit import along_compute, panels_of, style, training_compute, unit
 
 _COLOURS = dict(zip(COMPONENTS, ("#0072B2", "#009E73", "#E69F00", "#BBBBBB"), strict=True))
@@ -17,15 +17,11 @@ _DECADES_BEYOND = 2
 
 
 def variance(fit: Fit, prob: float = PROB) -> Figure:
-    """Width of a new run's interval over compute, split by each part's share in its variance.
-
-    A share below 0, of a part that makes up for another, is drawn as none, the rest to scale.
-    """
+    """Width of a new run's interval over compute, split by each part's share in its variance."""
     flops = training_compute(fit)["tokens"]
     span, grid = along_compute(fit, flops, beyond=10**_DECADES_BEYOND)
     draws = fit.predict(grid, "run").draws
-    shares = fit.variance_shares(grid).clip(min=0)
-    shares = shares / shares.sum("component")
+    shares = fit.variance_shares(grid)
     panels = panels_of(fit)
     with style():
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 3.6))

@@ -1,0 +1,45 @@
+"""Normal observation noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy  # its parts load when first used
+import xarray as xr
+
+from bayescale.laws.base import Values
+from bayescale.model.noise.base import Noise
+
+
+class Normal(Noise):
+    """Normal noise: a sum with a Normal is Normal, so every density is closed."""
+
+    name = "Normal"
+    parameters = ("sigma",)
+
+    def draws(self, values: Values, like: xr.DataArray, rng: np.random.Generator) -> xr.DataArray:
+        return like.copy(data=rng.standard_normal(like.shape))
+
+    def log_density(self, values: Values, error: xr.DataArray, scale: Any) -> xr.DataArray:
+        return xr.apply_ufunc(scipy.stats.norm.logpdf, error / scale) - np.log(scale)
+
+    def log_density_around(
+        self, values: Values, error: xr.DataArray, scale: Any, variance: Any
+    ) -> xr.DataArray:
+        return self.log_density(values, error, (scale**2 + variance) ** 0.5)
+
+    def graph_log_density(self, values: Values, error: Any, scale: Any, variance: Any) -> Any:
+        import pymc as pm  # noqa: PLC0415 - predictions do without
+
+        total = (scale**2 + variance) ** 0.5
+        return pm.logp(pm.Normal.dist(mu=0, sigma=total), error)
+
+    def equivalent_variance(self, values: Values, scale: Any, prob: float) -> Any:
+        return scale**2
+
+    def mixing(self, values: Values, like: xr.DataArray, rng: np.random.Generator) -> Any:
+        return 1.0
+
+    def degrees_of_freedom(self, values: Values) -> Any:
+        return np.inf
