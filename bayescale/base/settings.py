@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from bayescale.base.errors import BayescaleError
 
@@ -33,6 +33,20 @@ class Settings:
     seed: int = 0
     sampler: Literal["nutpie", "pymc"] = "nutpie"
     target_accept: float | None = None
+
+    def replace(self, **options: Any) -> Settings:
+        """The same settings but for those named.
+
+        Raises
+        ------
+        BayescaleError
+            If there is no such setting, or its value is none.
+        """
+        known = [field.name for field in fields(self)]
+        for name in options:
+            if name not in known:
+                raise BayescaleError(f"setting {name!r} is unknown; known: {', '.join(known)}")
+        return replace(self, **options)
 
     def __post_init__(self) -> None:
         for name, least in (("draws", 100), ("tune", 100), ("chains", 2), ("seed", 0)):

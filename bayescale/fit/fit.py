@@ -14,6 +14,7 @@ import xarray as xr
 from bayescale.base.intervals import SAMPLE_DIMS, interval
 from bayescale.base.notes import Note
 from bayescale.base.settings import PROB, Settings
+from bayescale.base.shown import Shown
 from bayescale.fit import folder
 from bayescale.model.conditioning import conditioned
 from bayescale.model.design import Centre, design
@@ -26,8 +27,8 @@ from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence
 
 
-@dataclass(frozen=True, eq=False)
-class Fit(Answers):
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Shown, Answers):
     """A posterior with what produced it.
 
     Attributes
@@ -37,9 +38,9 @@ class Fit(Answers):
     centre : mapping
         Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
     groups : mapping
-        Datasets: `posterior`, `posterior_predictive`, `prior`, `prior_predictive`, `sample_stats`,
-        `observed_data`, `constant_data`, with dims `chain, draw, run, family, tokenizer, ...`.
-        The posterior holds the law's sampled parameters, its published constants, the effect of
+        Datasets: `posterior`, `posterior_predictive`, `log_likelihood`, `prior`,
+        `prior_predictive`, `sample_stats`, `observed_data`, `constant_data`, with
+        dims `chain, draw, run, family, tokenizer, ...`. The posterior holds the law's sampled parameters, its published constants, the effect of
         every group (`level_family`), their spreads (`level_family_sd`), and the token counts of
         runs that hide them (`tokens`).
     settings : Settings
@@ -54,6 +55,19 @@ class Fit(Answers):
     settings: Settings
     convergence: Convergence
     notes: list[Note]
+
+    def _title(self) -> str:
+        draws = self.groups["posterior"].sizes
+        state = "converged" if self.convergence.passed else "NOT CONVERGED"
+        return (
+            f"Fit of {self.spec.name} to {self.runs.name}: {len(self.runs)} runs, "
+            f"{draws['chain'] * draws['draw']} draws, {state} "
+            f"(R-hat {self.convergence.r_hat:.3f}), {len(self.notes)} notes"
+        )
+
+    def _table(self) -> pd.DataFrame:
+        table = self.summary().reset_index(names="name")
+        return table[["name", "median", "lower", "upper", "ess_bulk", "r_hat"]]
 
     @cached_property
     def data(self) -> xr.DataTree:

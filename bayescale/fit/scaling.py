@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayescale.base.notes import Note
 from bayescale.base.settings import Settings
+from bayescale.base.shown import Shown
 from bayescale.fit.fit import Fit
 from bayescale.fit.notes import conflict_notes, group_notes, prior_notes, thinned_note
 from bayescale.model import priors
@@ -32,13 +35,15 @@ _ROUNDS = 3
 _REPLICATES_MOST = 10_000_000
 
 
-class ScalingModel:
+class ScalingModel(Shown):
     """A spec, ready to be fitted to runs.
 
     Parameters
     ----------
     spec : Spec, str or Path
         A spec, the name of a shipped one, or the path of a TOML file.
+    **changes
+        As for `Spec.replace`: `response="loss"`, `groups=False`, `discrepancy=True`.
 
     Examples
     --------
@@ -46,36 +51,46 @@ class ScalingModel:
     >>> fit.predict({"params": 70e9, "tokens": 15e12, "family": "Llama-3"}).table()
     """
 
-    def __init__(self, spec: Spec | str | Path) -> None:
-        self.spec = spec if isinstance(spec, Spec) else Spec.load(spec)
+    def __init__(self, spec: Spec | str | Path, **changes: Any) -> None:
+        whole = spec if isinstance(spec, Spec) else Spec.load(spec)
+        self.spec = whole.replace(**changes) if changes else whole
+
+    def _title(self) -> str:
+        return f"ScalingModel of spec {self.spec.name}: {self.spec.title}"
 
     def fit(
         self,
-        runs: Runs | str | Path = "open-llm-bpc",
+        runs: Runs | pd.DataFrame | str | Path = "open-llm-bpc",
         settings: Settings | None = None,
         *,
         show_progress: bool = True,
+        **options: Any,
     ) -> Fit:
         """Sample the posterior of the spec's parameters given the runs.
 
         Parameters
         ----------
-        runs : Runs, str or Path
-            Runs, the name of a bundled table, or a file.
+        runs : Runs, DataFrame, str or Path
+            Runs, a table of them, the name of a bundled table, or a file.
         settings : Settings, optional
             By default what the spec usually needs, and longer if that does not converge; other
             settings are taken as they are.
         show_progress : bool
             A live bar on standard error, where that is a terminal.
+        **options
+            Single settings by name: `draws=2000`, `chains=4`, `seed=1`.
 
         Raises
         ------
         BayescaleError
             If the runs cannot be read or lack what the spec needs.
         """
+        if isinstance(runs, pd.DataFrame):
+            runs = Runs.from_frame(runs)
         runs = runs if isinstance(runs, Runs) else Runs.read(runs)
+        settings = (settings or self.spec.settings).replace(**options)
         sampler = Sampler(self.spec, design(self.spec, runs))
-        return fit_with(sampler, runs, settings or self.spec.settings, show_progress=show_progress)
+        return fit_with(sampler, runs, settings, show_progress=show_progress)
 
 
 def fit_with(
@@ -112,6 +127,7 @@ def fit_with(
     groups = {
         "posterior": _finished(spec, arrays, posterior),
         "posterior_predictive": replicated,
+        "log_likelihood": after.log_likelihood(after.observed).to_dataset(name="response"),
         "sample_stats": found.stats,
         "prior": _finished(spec, arrays, prior),
         "prior_predictive": expected,

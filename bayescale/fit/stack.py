@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from bayescale.base.errors import BayescaleError, FitError
 from bayescale.base.notes import Note
+from bayescale.base.shown import Shown
 from bayescale.fit import folder
 from bayescale.fit.fit import Fit
 from bayescale.model.spec import Spec
@@ -24,8 +26,8 @@ _FORMAT = 1
 _WEIGHT_LEAST = 0.005
 
 
-@dataclass(frozen=True, eq=False)
-class Stack(Answers):
+@dataclass(frozen=True, eq=False, repr=False)
+class Stack(Shown, Answers):
     """A mixture of fits of the same runs.
 
     Attributes
@@ -37,6 +39,12 @@ class Stack(Answers):
 
     fits: tuple[Fit, ...]
     weights: tuple[float, ...]
+
+    def _title(self) -> str:
+        return f"Stack of {len(self.fits)} fits of {self.runs.name}: {len(self.runs)} runs"
+
+    def _table(self) -> pd.DataFrame:
+        return pd.DataFrame({"spec": [spec.name for spec in self.specs], "weight": self.weights})
 
     @property
     def heaviest(self) -> Fit:

@@ -13,6 +13,7 @@ from bayescale.base.intervals import SAMPLE_DIMS, check_prob
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human
 from bayescale.base.settings import PROB
+from bayescale.base.shown import Shown
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.predictive import Kind, Predictive, check_kind
 from bayescale.runs.table import Runs
@@ -24,8 +25,8 @@ _STEP, _BLOCK = 0.1, 32
 _HALVINGS = 24
 
 
-@dataclass(frozen=True, eq=False)
-class Inverse:
+@dataclass(frozen=True, eq=False, repr=False)
+class Inverse(Shown):
     """What it takes to reach a target with a stated probability.
 
     Attributes
@@ -49,6 +50,17 @@ class Inverse:
     flops: float | None
     most_probable: float
     notes: list[Note]
+
+    def _title(self) -> str:
+        question = f"target {self.target:g} with probability {self.prob:g}"
+        if self.flops is None:
+            return f"{question}: not reached; at most with probability {self.most_probable:.2g}"
+        sizes = (
+            []
+            if self.params is None or self.tokens is None
+            else [f"{human(self.params)} parameters", f"{human(self.tokens)} tokens"]
+        )
+        return f"{question}: " + ", ".join([*sizes, f"{self.flops:.4g} FLOP"])
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values."""

@@ -17,7 +17,9 @@ import xarray as xr
 from bayescale.base.errors import BayescaleError, Problem, RunsError
 from bayescale.base.intervals import SAMPLE_DIMS, interval
 from bayescale.base.notes import Note
+from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
+from bayescale.base.shown import Shown
 from bayescale.model.design import centred, log_inputs
 from bayescale.model.spec import Spec
 from bayescale.predictive.decomposition import variance_shares
@@ -26,15 +28,15 @@ from bayescale.predictive.groups import Fitted, effects_at, resolve
 from bayescale.predictive.inverse import Inverse, invert, path
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import Points, check_groups
-from bayescale.predictive.predictive import Kind, Predictive
+from bayescale.predictive.predictive import KINDS, Kind, Predictive
 from bayescale.runs.table import Runs
 
 # Share of the draws at or below 0 from which on it is said.
 _CROSSES_LEAST = 0.005
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Shown):
     """Draws of the response at points, and what to know about them.
 
     Attributes
@@ -52,6 +54,13 @@ class Prediction:
     kind: Kind
     points: pd.DataFrame
     notes: list[Note]
+
+    def _title(self) -> str:
+        count, prob = len(self.points), percent(PROB)
+        return f"Prediction of {count} points: {prob} intervals, {KINDS[self.kind]}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.table().drop(columns=["kind", "prob"])
 
     def table(self, prob: float = PROB) -> pd.DataFrame:
         """A row for each point (and corpus) with `median`, `lower`, `upper`.

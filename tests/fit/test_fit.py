@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from bayescale import Fit, Runs, ScalingModel, Settings, Spec
+from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.base.errors import BayescaleError, FitError, RunsError
 from bayescale.base.intervals import holds, interval
 from bayescale.evaluation.reference import least_squares, reference_runs
@@ -292,3 +292,31 @@ def test_runs_alike_count_as_one_where_the_noise_is_normal() -> None:
     fit = ScalingModel(spec).fit(Runs.from_frame(frame), SHORT, show_progress=False)
     assert fit.replicates().sizes["run"] == len(frame)
     assert not Spec.load("chinchilla").collapses  # Student's t needs every run
+
+
+def test_a_fit_takes_a_dataframe_and_single_settings(table: Runs) -> None:
+    model = ScalingModel("compute-only", groups=False)
+    fit = model.fit(table.table, draws=150, tune=200, chains=2, show_progress=False)
+    assert (fit.settings.draws, fit.settings.chains) == (150, 2)
+    assert fit.posterior.sizes["draw"] == 150
+    with pytest.raises(BayescaleError, match="setting 'drawz' is unknown"):
+        model.fit(table, drawz=10)
+
+
+def test_objects_show_themselves_in_short(fitted: Fit, table: Runs) -> None:
+    shown = repr(fitted)
+    assert shown.startswith("<Fit of compute-only to open-llm-bpc: 28 runs")
+    assert len(shown.splitlines()) < 20
+    assert "<table" in fitted._repr_html_()
+    assert "level" in shown
+    prediction = fitted.predict({"params": 7e10, "tokens": 1.5e13})
+    assert "point-1" in repr(prediction)
+    assert repr(fitted.invert(0.35, prob=0.8)).startswith("<target 0.35 with probability 0.8")
+
+
+def test_arviz_takes_a_fit(fitted: Fit) -> None:
+    import arviz_stats
+
+    loo = arviz_stats.loo(fitted.data)
+    assert loo.n_data_points == 28
+    assert np.isfinite(loo.elpd)
