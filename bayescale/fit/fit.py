@@ -39,10 +39,10 @@ class Fit(Shown, Answers):
         Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
     groups : mapping
         Datasets: `posterior`, `posterior_predictive`, `log_likelihood`, `prior`,
-        `prior_predictive`, `sample_stats`, `observed_data`, `constant_data`, with
-        dims `chain, draw, run, family, tokenizer, ...`. The posterior holds the law's sampled parameters, its published constants, the effect of
-        every group (`level_family`), their spreads (`level_family_sd`), and the token counts of
-        runs that hide them (`tokens`).
+        `prior_predictive`, `sample_stats`, `observed_data`, `constant_data`, with dims
+        `chain, draw, run, family, tokenizer, ...`. The posterior holds the law's sampled
+        parameters, its published constants, the effect of every group (`level_family`), their
+        standard deviations (`level_family_sd`), and latent token counts (`tokens`).
     settings : Settings
     convergence : Convergence
     notes : list of Note

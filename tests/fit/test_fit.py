@@ -12,7 +12,7 @@ import xarray as xr
 from scipy import stats
 
 from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec
-from bayescale.base.errors import BayescaleError, FitError, RunsError
+from bayescale.base.errors import FitError, RunsError
 from bayescale.base.intervals import holds, interval
 from bayescale.evaluation.reference import least_squares, reference_runs
 from bayescale.model.curve import curve
