@@ -1,18 +1,37 @@
-"""Notes of a fit: what the runs cannot tell, and where prior and data part."""
+"""Notes of a fit: its groups, its priors against its posterior, its residuals."""
 
 from __future__ import annotations
 
 from itertools import combinations
 
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
 
+from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
+from bayescale.laws.base import Support
 from bayescale.model.design import Design
+from bayescale.model.scale import difference
 from bayescale.model.spec import Spec
+from bayescale.predictive.predictive import Predictive
 
-# Above this ratio of interquartile ranges the data have said little that the prior had not.
+# Ratio of posterior to prior interquartile range above which the data have said little.
 _LEARNT = 0.8
+# Prior probability, on either side, beyond which a posterior median contradicts the prior.
+_CONFLICT = 0.005
+# Ratio of interquartile ranges from which on the posterior contradicts the prior's width.
+_WIDER = 1.5
+# Weight of a parameter in a direction that the data do not hold, from which on it is named.
+_NAMED = 0.4
+# Share of a constant's variance along such directions, from which on it is named.
+_MOSTLY = 0.5
+# Scales of the noise above the curve from which on a run looks diverged.
+_DIVERGED = 8.0
+# Runs below which a trend of residuals says nothing, and its p-value.
+_TREND_RUNS, _TREND = 8, 0.001
+# Share of the runs, those with the most compute, that should not all lie on one side.
+_LARGEST = 0.25
 
 
 def group_notes(spec: Spec, design: Design) -> list[Note]:
@@ -30,7 +49,8 @@ def group_notes(spec: Spec, design: Design) -> list[Note]:
                 Note(
                     "single-level-group",
                     "warning",
-                    f"all runs have {group} {labels[0]}, so its spread is the prior's",
+                    f"all runs have {group} {labels[0]}, so the standard deviation between "
+                    f"groups is the prior's",
                     "leave the effect out with --no-groups if no other group will be predicted",
                 )
             )
@@ -43,11 +63,11 @@ def group_notes(spec: Spec, design: Design) -> list[Note]:
                     "its effect is mostly the group's distribution; read it as such",
                 )
             )
-    for one, other in combinations(members, 2):
+    for group, other in combinations(members, 2):
         same = [
-            f"{a} = {b}"
-            for a, runs in members[one].items()
-            for b, others in members[other].items()
+            f"{label} = {other_label}"
+            for label, runs in members[group].items()
+            for other_label, others in members[other].items()
             if runs == others
         ]
         if same:
@@ -55,7 +75,7 @@ def group_notes(spec: Spec, design: Design) -> list[Note]:
                 Note(
                     "confounded-groups",
                     "info",
-                    f"{one} and {other} hold the same runs: {listed(same)}",
+                    f"{group} and {other} hold the same runs: {listed(same)}",
                     "only the sum of the two effects is identified there",
                 )
             )
@@ -63,23 +83,163 @@ def group_notes(spec: Spec, design: Design) -> list[Note]:
 
 
 def prior_notes(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> list[Note]:
-    """Parameters about which the data say little, by the ratio of interquartile ranges."""
-    weak = []
+    """Quantities about which the data say little, and those where they contradict the prior.
+
+    Positive ones are compared on the log scale.
+
+    Parameters
+    ----------
+    spec : Spec
+    prior, posterior : Dataset
+        Draws (chain, draw, ...), published constants in them.
+    """
+    weak, shifted, wider = [], [], []
     for name in spec.all_priors():
-        ratio = _spread(posterior[name]) / _spread(prior[name])
+        before, after = (_unbounded(draws[name], prior[name]) for draws in (prior, posterior))
+        ratio = _width(after) / _width(before)
+        below = dict(_cells((before < after.median(SAMPLE_DIMS)).mean(SAMPLE_DIMS)))
         for label, value in _cells(ratio):
-            if value > _LEARNT:
+            if min(below[label], 1 - below[label]) < _CONFLICT:
+                shifted.append(f"{name}{label}")
+            elif value > _WIDER:
+                wider.append(f"{name}{label} ({value:.1f} times as wide)")
+            elif value > _LEARNT:
                 weak.append(f"{name}{label} ({value:.0%})")
-    if not weak:
+    return [*_conflict(shifted, wider), *_weak(weak, *_ridge(spec, prior, posterior))]
+
+
+def _conflict(shifted: list[str], wider: list[str]) -> list[Note]:
+    found = []
+    if shifted:
+        found.append(f"outside the prior's central 99 %: {listed(shifted)}")
+    if wider:
+        found.append(f"wider than the prior: {listed(wider)}")
+    if not found:
+        return []
+    return [
+        Note(
+            "prior-conflict",
+            "warning",
+            f"the posterior contradicts the prior: {'; '.join(found)}",
+            "copy the spec and write priors for this data; the forecast depends on these",
+        )
+    ]
+
+
+def _weak(weak: list[str], direction: list[str], constants: list[str]) -> list[Note]:
+    found = []
+    if weak:
+        found.append(f"the posterior is about as wide as the prior: {listed(weak)}")
+    if len(direction) > 1:
+        found.append(f"the data do not hold {' and '.join(direction)} together")
+    if constants:
+        found.append(f"the uncertainty is mostly the prior's: {listed(constants)}")
+    if not found:
         return []
     return [
         Note(
             "weak-prior-data-separation",
             "info",
-            f"the posterior is about as wide as the prior: {listed(weak)}",
+            "; ".join(found),
             "check that conclusions hold under another prior for these",
         )
     ]
+
+
+def _ridge(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> tuple[list[str], list[str]]:
+    """What lies along directions of the law's parameters that the data do not hold.
+
+    A parameter alone may look learnt where only a combination is. In units of the prior's
+    standard deviations every direction has variance 1 before the data; along those where it is
+    hardly less after them, the posterior is the prior's.
+
+    Returns
+    -------
+    direction : list of str
+        The parameters along the least learnt of them.
+    constants : list of str
+        Published constants that vary mostly along them.
+    """
+    names = [parameter.name for parameter in spec.law.parameters]
+    if any(set(posterior[name].dims) != set(SAMPLE_DIMS) for name in names):
+        return [], []
+    columns = []
+    for name in names:
+        before, after = (_unbounded(draws[name], prior[name]) for draws in (prior, posterior))
+        columns.append(((after - before.mean()) / before.std()).to_numpy().ravel())
+    standardised = np.stack(columns)
+    variances, directions = np.linalg.eigh(np.cov(standardised))
+    unlearnt = np.sqrt(variances) > _LEARNT
+    if not unlearnt.any():
+        return [], []
+    loosest = directions[:, -1]
+    named = [name for name, weight in zip(names, loosest, strict=True) if abs(weight) > _NAMED]
+    centred = (standardised - standardised.mean(axis=1, keepdims=True)).T
+    constants = []
+    for name in spec.law.units:
+        if name in names or name not in posterior:
+            continue
+        values = _unbounded(posterior[name], prior[name]).to_numpy().ravel()
+        slopes = np.linalg.lstsq(centred, values - values.mean())[0]
+        along = (directions.T @ slopes) ** 2 * variances
+        if along[unlearnt].sum() > _MOSTLY * along.sum():
+            constants.append(str(name))
+    return named, constants
+
+
+def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
+    """Whether the law follows the runs: single runs far above it, trends, the largest runs.
+
+    Parameters
+    ----------
+    spec : Spec
+    inside : Predictive
+        At the runs that were fitted, for draws that saw them.
+    """
+    if spec.corpora:
+        return []
+    curve = inside.law.median(SAMPLE_DIMS)
+    residual = difference(spec, inside.observed, curve).to_numpy()
+    scale = float(inside.values["sigma"].median())
+    scale = max(scale, 1.4826 * float(np.median(np.abs(residual))))
+    names = inside.observed["run"].to_numpy()
+    compute = np.asarray((inside.inputs["params"] + inside.inputs["tokens"]).mean(
+        [d for d in SAMPLE_DIMS if d in inside.inputs["tokens"].dims]
+    ))  # fmt: skip
+    notes = []
+    above = [str(name) for name in names[residual > _DIVERGED * scale]]
+    if above:
+        notes.append(
+            Note(
+                "outlying-runs",
+                "warning",
+                f"far above the curve: {listed(above)}; did they diverge?",
+                "leave out what diverged with --where; otherwise they widen every interval",
+            )
+        )
+    if len(residual) < _TREND_RUNS or spec.discrepancy:
+        return notes
+    # By the distance from the middle too: a law that is too straight misses both ends.
+    trends = {"compute": compute, "the distance from the middle": np.abs(compute - compute.mean())}
+    for name, axis in trends.items():
+        if np.ptp(axis) > 0 and scipy.stats.spearmanr(axis, residual).pvalue < _TREND:
+            notes.append(_misfit(f"residuals trend with {name}"))
+            return notes
+    count = max(3, round(_LARGEST * len(residual)))
+    largest = residual[np.argsort(compute)[-count:]]
+    side = "above" if largest.mean() > 0 else "below"
+    if np.all(np.sign(largest) == np.sign(largest[0])) and np.abs(largest.mean()) > scale:
+        notes.append(_misfit(f"the {count} runs with the most compute all lie {side} the curve"))
+    return notes
+
+
+def _misfit(what: str) -> Note:
+    return Note(
+        "misfit",
+        "warning",
+        f"{what}: the law does not follow these runs",
+        "try another law, or add the model discrepancy: spec forecast, or --discrepancy",
+    )
 
 
 def conflict_notes(expected: xr.DataArray, observed: xr.DataArray) -> list[Note]:
@@ -121,8 +281,24 @@ def thinned_note(replicated: xr.Dataset, posterior: xr.Dataset) -> list[Note]:
     ]
 
 
-def _spread(draws: xr.DataArray) -> xr.DataArray:
-    quartiles = draws.quantile([0.25, 0.75], dim=("chain", "draw"))
+def _unbounded(draws: xr.DataArray, prior: xr.DataArray) -> xr.DataArray:
+    """On the scale where its bounds are not seen, which the prior's draws tell."""
+    support: Support = "real"
+    if float(prior.min()) > 0:
+        support = "unit" if float(prior.max()) < 1 else "positive"
+    tiny = np.finfo(float).tiny
+    match support:
+        case "real":
+            return draws
+        case "positive":
+            return xr.DataArray(np.log(draws.clip(min=tiny)))
+        case "unit":
+            inside = draws.clip(min=tiny, max=1 - 1e-16)
+            return xr.DataArray(np.log(inside) - np.log1p(-inside))
+
+
+def _width(draws: xr.DataArray) -> xr.DataArray:
+    quartiles = draws.quantile([0.25, 0.75], dim=SAMPLE_DIMS)
     return quartiles.sel(quantile=0.75, drop=True) - quartiles.sel(quantile=0.25, drop=True)
 
 

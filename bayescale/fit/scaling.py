@@ -11,10 +11,18 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.notes import Note
+from bayescale.base.output import print_notes
 from bayescale.base.settings import Settings
 from bayescale.base.shown import Shown
 from bayescale.fit.fit import Fit
-from bayescale.fit.notes import conflict_notes, group_notes, prior_notes, thinned_note
+from bayescale.fit.identification import identification_notes
+from bayescale.fit.notes import (
+    conflict_notes,
+    group_notes,
+    prior_notes,
+    residual_notes,
+    thinned_note,
+)
 from bayescale.model import priors
 from bayescale.model.curve import centred_tokens
 from bayescale.model.design import Design, design
@@ -103,6 +111,9 @@ def fit_with(
 ) -> Fit:
     """Fit through a sampler that may have been compiled before; `runs` made its design."""
     spec, arrays = sampler.spec, sampler.design
+    unidentified = identification_notes(spec, arrays)
+    if show_progress:  # minutes before the fit can say it
+        print_notes(unidentified)
 
     def sampled(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
         return sampler.sample(settings, show_progress=show_progress, cores=cores)
@@ -116,20 +127,23 @@ def fit_with(
     expected, replicated = (
         xr.Dataset({"response": predictive.replicates()}) for predictive in (before, after)
     )
+    finished, known = (_finished(spec, arrays, draws) for draws in (posterior, prior))
     notes = [
         *found.convergence.notes(),
         *(_sampled_again(*each) for each in found.failed),
         *thinned_note(replicated, posterior),
+        *unidentified,
         *conflict_notes(expected["response"], arrays.data["response"]),
         *group_notes(spec, arrays),
-        *prior_notes(spec, prior, posterior),
+        *prior_notes(spec, known, finished),
+        *residual_notes(spec, after),
     ]
     groups = {
-        "posterior": _finished(spec, arrays, posterior),
+        "posterior": finished,
         "posterior_predictive": replicated,
         "log_likelihood": after.log_likelihood(after.observed).to_dataset(name="response"),
         "sample_stats": found.stats,
-        "prior": _finished(spec, arrays, prior),
+        "prior": known,
         "prior_predictive": expected,
         "observed_data": arrays.data[["response"]],
         "constant_data": arrays.data.drop_vars("response"),
