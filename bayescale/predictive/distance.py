@@ -13,6 +13,7 @@ from bayescale.predictive.groups import Fitted
 EXTRAPOLATION = "extrapolation"
 # Nearer points, in decades, lie on the edge: they would be printed as 0.00 outside.
 _EDGE = 0.005
+_DECADE = np.log(10)
 
 
 def distance(fit: Fitted, points: xr.Dataset) -> xr.Dataset:
@@ -27,27 +28,38 @@ def distance(fit: Fitted, points: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        `decades_outside` (run): to the convex hull of the runs in (log10 N, log10 D), 0 inside;
-        `decades_of_compute` (run): beyond the largest N D (positive) or below the smallest
-        (negative), 0 between.
+        `decades_outside` (run): to the convex hull of the runs in (log10 N, log10 D), 0 inside,
+        or of passes over the data if these are further off; `decades_of_compute` (run): beyond the
+        largest N D (positive) or below the smallest (negative), 0 between; of a law that knows
+        repeats `decades_of_repeats` (run): tokens per unique token beyond the most, 0 below.
     """
     seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
     # A latent count would stretch the hull by a guess where its model is the largest.
     stated = seen.isel(run=(seen["tokens_sd"].sum("latent") == 0).values)
     seen = stated if stated.sizes["run"] else seen
-    decade = np.log(10)
     hull = shapely.MultiPoint(_plane(seen)).convex_hull
     outside = shapely.distance(hull, shapely.points(_plane(points)))
-    compute = (points["params"] + points["tokens"]) / decade
-    covered = (seen["params"] + seen["tokens"]) / decade
+    outside = np.where(outside < 1e-9, 0.0, outside)  # a run of the fit lies on its own hull
+    compute = (points["params"] + points["tokens"]) / _DECADE
+    covered = (seen["params"] + seen["tokens"]) / _DECADE
     above = (compute - covered.max()).clip(min=0)
     below = (compute - covered.min()).clip(max=0)
-    near = np.where(outside < 1e-9, 0.0, outside)  # a run of the fit lies on its own hull
-    return xr.Dataset({"decades_outside": ("run", near), "decades_of_compute": above + below})
+    distances = {"decades_outside": ("run", outside), "decades_of_compute": above + below}
+    if "unique_tokens" in seen:
+        passes, most = _passes(points), float(_passes(seen).max())
+        beyond = (passes - most).clip(min=0)
+        distances["decades_of_repeats"] = beyond
+        distances["decades_outside"] = ("run", np.maximum(outside, beyond.to_numpy()))
+    return xr.Dataset(distances)
+
+
+def _passes(inputs: xr.Dataset) -> xr.DataArray:
+    """Decades of tokens per unique token; both have one centre."""
+    return (inputs["tokens"] - inputs["unique_tokens"]) / _DECADE
 
 
 def _plane(inputs: xr.Dataset) -> np.ndarray:
-    return np.column_stack([inputs["params"], inputs["tokens"]]) / np.log(10)
+    return np.column_stack([inputs["params"], inputs["tokens"]]) / _DECADE
 
 
 def extrapolation_note(fit: Fitted, distances: xr.Dataset) -> list[Note]:
@@ -60,14 +72,17 @@ def extrapolation_note(fit: Fitted, distances: xr.Dataset) -> list[Note]:
     if not bool(beyond_edge.any()):
         return []
     far = outside.isel(run=int(outside.argmax("run")))
-    beyond = float(distances["decades_of_compute"].sel(run=far["run"]))
+    there = distances.sel(run=far["run"])
+    compute = float(there["decades_of_compute"])
+    passes = float(there.get("decades_of_repeats", 0.0))
+    of_passes = f" and {passes:+.2f} in passes over the data" if passes >= _EDGE else ""
     return [
         Note(
             EXTRAPOLATION,
             "warning",
             f"{int(beyond_edge.sum())} of {outside.sizes['run']} points lie outside the data, "
-            f"{far['run'].item()} by {float(far):.2f} decades in (N, D) and {beyond:+.2f} in "
-            "compute",
+            f"{far['run'].item()} by {float(far):.2f} decades, {compute:+.2f} in "
+            f"compute{of_passes}",
             assumes,
         )
     ]

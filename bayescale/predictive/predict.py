@@ -123,7 +123,21 @@ def locate(fit: Fitted, points: Runs) -> Located[Predictive]:
     predictive = Predictive(fit.spec, values, x, fit.centre, conditioned, fit.seed)
     distances = distance(fit, inputs)
     frame = _describe(fit, points, labels).join(distances.to_dataframe())
-    return Located(predictive, frame, [*notes, *extrapolation_note(fit, distances)])
+    notes = [*notes, *_all_new(fit.spec, points), *extrapolation_note(fit, distances)]
+    return Located(predictive, frame, notes)
+
+
+def _all_new(spec: Spec, points: Runs) -> list[Note]:
+    if "unique_tokens" not in spec.law.inputs or "unique_tokens" in points.table:
+        return []
+    return [
+        Note(
+            "tokens-all-new",
+            "info",
+            "no unique_tokens given: every token counts as new",
+            "give unique_tokens where data repeat",
+        )
+    ]
 
 
 class Answers(ABC):

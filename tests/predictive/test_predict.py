@@ -163,3 +163,15 @@ def test_shares_of_a_variance_are_never_negative(fitted: Fit) -> None:
     shares = fitted.variance_shares([{**SIZE, "family": "Qwen2"}, SIZE])
     assert float(shares.min()) >= 0
     np.testing.assert_allclose(shares.sum("component"), 1)
+
+
+def test_repeats_beyond_the_data_are_outside(data_constrained: Fit) -> None:
+    """34 billion tokens of 1 million unique ones lie far outside, whatever N and D are."""
+    inside = {"params": 2.8e9, "tokens": 3.4e10}
+    near = data_constrained.predict({**inside, "unique_tokens": 1.2e10})
+    far = data_constrained.predict({**inside, "unique_tokens": 1e6})
+    assert near.points["decades_outside"].item() < 0.5
+    assert far.points["decades_outside"].item() > 2
+    assert any("passes over the data" in note.text for note in far.notes)
+    silent = data_constrained.predict(inside)
+    assert any(note.code == "tokens-all-new" for note in silent.notes)
