@@ -13,6 +13,10 @@ class SpecError(BayescaleError):
     """A spec that cannot be read or does not fit its law."""
 
 
+class LawError(SpecError):
+    """A law that is not there, or that breaks a rule of laws."""
+
+
 class FitError(BayescaleError):
     """A fit's folder that cannot be read or written."""
 

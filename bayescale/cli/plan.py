@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from bayescale.base.notes import Note
     from bayescale.fit.fit import Fit
+    from bayescale.plan.answer import Answer
     from bayescale.plan.curve import Curve
 
 plan_app = typer.Typer(help="Decide: how big, how long, at what cost.", no_args_is_help=True)
@@ -56,13 +58,14 @@ def optimum_command(
     """The parameters and tokens with the least loss for a budget."""
     from bayescale.base.intervals import check_prob
     from bayescale.base.numbers import parse_number
-    from bayescale.plan import content
+    from bayescale.plan import allocation
+    from bayescale.plan import printed as printed_allocations
     from bayescale.plan.curve import positive
 
     check_prob(prob)
     budget = parse_number(flops, "flops")
     positive(flops=budget)
-    printed = None if published is None else content.allocation_content(published, budget)
+    printed = None if published is None else printed_allocations.answer(published, budget)
     if published is not None and printed is not None:
         _refuse_options(published, folder, group, corpus)
         if unique_tokens is not None:
@@ -71,18 +74,16 @@ def optimum_command(
             from bayescale.report.figures.plans import allocation_figure
 
             _draw(allocation_figure(published, budget), figure)
-        _answer(*printed, as_json)
+        _print(printed, [], as_json)
         return
-    asked = _Asked.of(folder, published, group, corpus)
+    source = _Source.of(folder, published, group, corpus)
     unique = None if unique_tokens is None else parse_number(unique_tokens, "unique_tokens")
-    answer, notes = content.optimum_content(
-        asked.curve, budget, prob, unique_tokens=unique, fit=asked.fit
-    )
+    answer = allocation.answer(source.curve, budget, prob, unique_tokens=unique, fit=source.fit)
     if figure is not None:
         from bayescale.report.figures.plans import budget_figure
 
-        _draw(budget_figure(asked.curve, budget, prob, unique_tokens=unique), figure)
-    _answer(answer, asked.failures + notes, as_json)
+        _draw(budget_figure(source.curve, budget, prob, unique_tokens=unique), figure)
+    _print(answer, source.failures, as_json)
 
 
 @plan_app.command("overhead")
@@ -102,16 +103,16 @@ def overhead_command(
     """The extra compute that a model of another than the optimal size costs."""
     from bayescale.base.intervals import check_prob
     from bayescale.base.numbers import parse_number
-    from bayescale.plan import content
+    from bayescale.plan import overhead
 
     check_prob(prob)
-    asked = _Asked.of(folder, published, group, corpus)
-    answer, notes = content.overhead_content(asked.curve, parse_number(size, "size"), prob)
+    source = _Source.of(folder, published, group, corpus)
+    answer = overhead.answer(source.curve, parse_number(size, "size"), prob)
     if figure is not None:
         from bayescale.report.figures.plans import overhead_figure
 
-        _draw(overhead_figure(asked.curve, prob), figure)
-    _answer(answer, asked.failures + notes, as_json)
+        _draw(overhead_figure(source.curve, prob), figure)
+    _print(answer, source.failures, as_json)
 
 
 @plan_app.command("serve")
@@ -145,28 +146,27 @@ def serve_command(
 ) -> None:
     """The cheapest model to train and serve that reaches a target with a stated probability."""
     from bayescale.base.numbers import parse_number
-    from bayescale.plan import content
-    from bayescale.plan.serving import Prices
+    from bayescale.plan import serving
 
     def number(text: str | None, name: str) -> float | None:
         return None if text is None else parse_number(text, name)
 
-    asked = _Asked.of(folder, published, group, corpus)
+    source = _Source.of(folder, published, group, corpus)
     question: dict[str, Any] = {
         "target": target,
         "as_good_as": number(as_good_as, "as_good_as"),
         "prompt_tokens": number(prompt, "prompt"),
         "generated_tokens": number(generated, "generated"),
         "max_tokens": number(max_tokens, "max_tokens"),
-        "prices": None if prices is None else Prices.load(prices),
+        "prices": None if prices is None else serving.Prices.load(prices),
         "prob": prob,
     }
-    answer, notes = content.serve_content(asked.curve, fit=asked.fit, **question)
+    answer = serving.answer(source.curve, fit=source.fit, **question)
     if figure is not None:
         from bayescale.report.figures.plans import serving_figure
 
-        _draw(serving_figure(asked.curve, **question), figure)
-    _answer(answer, asked.failures + notes, as_json)
+        _draw(serving_figure(source.curve, **question), figure)
+    _print(answer, source.failures, as_json)
 
 
 def exhaust_command(
@@ -190,34 +190,25 @@ def exhaust_command(
     Without --fit or --published: the data-constrained law with published constants, and a line
     in log compute through the bundled table.
     """
-    from bayescale.plan import content
-    from bayescale.plan.exhaustion import exhaust
+    from bayescale.plan import exhaustion
     from bayescale.plan.scenario import Scenario
 
     assumed = Scenario.load(scenario)
-    named = published or ([] if folder else list(content.USUAL_LAWS))
-    asked = [_Asked.of(path, None) for path in folder or []]
-    asked += [_Asked.of(None, name) for name in named]
-    outlook = exhaust(assumed, [one.curve for one in asked])
+    named = published or ([] if folder else list(exhaustion.USUAL_LAWS))
+    sources = [_Source.of(path, None) for path in folder or []]
+    sources += [_Source.of(None, name) for name in named]
+    outlook = exhaustion.exhaust(assumed, [source.curve for source in sources])
     if figure is not None:
         from bayescale.report.figures.plans import exhaustion_figure
 
         _draw(exhaustion_figure(outlook), figure)
-    notes = [note for one in asked for note in (*one.failures, *one.curve.notes)]
-    answer = content.exhaustion_content(outlook)
-    notes += content.exhaustion_notes(answer)
-    if as_json:
-        _answer(answer, notes, as_json)
-        return
-    from bayescale.base.output import print_notes
-
-    content.print_exhaustion(answer)
-    print_notes(notes)
+    failures = [note for source in sources for note in source.failures]
+    _print(exhaustion.answer(outlook), failures, as_json)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The curve that was asked for, the fit behind it, and what failed in that."""
+class _Source:
+    """The curve to plan with, the fit behind it, and what failed in that."""
 
     curve: Curve
     fit: Fit | None
@@ -230,7 +221,7 @@ class _Asked:
         published: str | None,
         group: list[str] | None = None,
         corpus: str | None = None,
-    ) -> _Asked:
+    ) -> _Source:
         from bayescale.fit.stack import Stack, load
         from bayescale.plan.curve import Curve
         from bayescale.plan.mixture import as_curve
@@ -261,23 +252,17 @@ def _refuse_options(
         raise BayescaleError(f"--published {published}: published laws have no groups")
 
 
-def _answer(answer: dict[str, Any], notes: list[Note], as_json: bool) -> None:
+def _print(answer: Answer, failures: list[Note], as_json: bool) -> None:
     from bayescale.base.output import print_json, print_notes, print_table
-    from bayescale.plan.describe import shown
 
+    notes = [*failures, *answer.notes]
     if as_json:
-        print_json({**answer, "notes": [note.to_dict() for note in notes]})
+        print_json({**answer.content, "notes": [note.to_dict() for note in notes]})
     else:
-        tables = {name: value for name, value in answer.items() if isinstance(value, list)}
-        print_table(
-            [
-                {"quantity": name, "value": shown(value, name)}
-                for name, value in answer.items()
-                if name not in tables
-            ]
-        )
-        for name, rows in tables.items():
-            print_table([{k: shown(v, k) for k, v in row.items()} for row in rows], name)
+        if answer.headline:
+            sys.stdout.write(answer.headline + "\n")
+        for table in answer.tables:
+            print_table(table.rows, table.title)
     print_notes(notes)
 
 

@@ -28,7 +28,7 @@ import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 
 from bayescale.base.claim import claim
-from bayescale.base.errors import BayescaleError, FitError
+from bayescale.base.errors import BayescaleError, FitError, LawError
 from bayescale.base.interrupts import ending, uninterrupted
 from bayescale.base.notes import Note
 from bayescale.base.output import say
@@ -248,6 +248,8 @@ def read(path: Path) -> Content:
         groups = Stored(path / "posterior.nc")
         spec = Spec.load(path / "spec.toml")
         table = Runs.read(path / "runs.jsonl").table
+    except LawError as error:  # the folder is whole; what it needs is not installed
+        raise FitError(str(error)) from error
     except (OSError, ValueError, KeyError, BayescaleError) as error:
         raise FitError(f"{path}: damaged: {error}; fit again") from error
     return Content(groups, spec, Runs(table, record.runs_name), record)

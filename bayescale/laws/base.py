@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 Support = Literal["real", "positive", "unit"]
+
+# Columns of a table of runs that a law can take in.
+INPUTS = ("params", "tokens", "unique_tokens")
+# Points of a law's fingerprint, and how many e-folds from the centre they lie at most.
+_POINTS, _FAR = 64, 12.0
 
 # `xp` is the module that supplies `exp`, `log`, `maximum` and the like: numpy for arrays and
 # DataArrays, `pymc.dims.math` for the model's graph. An equation is written once and serves both.
@@ -65,7 +74,15 @@ class Law:
     has_optimum : bool
         True if for every budget N D some split between N and D is best.
     inputs : tuple of str
-        Columns of a table of runs. Tokens and unique tokens have the same centre.
+        Columns of a table of runs, of `INPUTS`. Tokens and unique tokens have the same centre.
+    slopes : tuple of str, optional
+        Of a law that is linear in ln N and in ln D: the published constants that are the change
+        of the response per tenfold N, per tenfold D, and the first minus the second. The last is
+        0 if only compute counts.
+    with_repeats : Law, optional
+        The same law where tokens are repeated: its published constants are those of this law and
+        R_D and R_N, the repetitions and the excess of parameters after which 1/e of their worth
+        is left (arXiv 2305.16264).
     """
 
     name: str
@@ -80,6 +97,8 @@ class Law:
     compute_only: bool
     has_optimum: bool
     inputs: tuple[str, ...] = ("params", "tokens")
+    slopes: tuple[str, str, str] | None = None
+    with_repeats: Law | None = None
 
     def parameter(self, name: str) -> Parameter:
         """The sampled parameter of this name."""
@@ -89,3 +108,22 @@ class Law:
     def positive(self) -> bool:
         """True if the curve cannot reach zero, so that its logarithm exists."""
         return self.parameter("level").support == "positive"
+
+    @property
+    def sees_repeats(self) -> bool:
+        """True if it tells new tokens from repeated ones."""
+        return "unique_tokens" in self.inputs
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the equation's values at fixed points: another equation, another digest.
+
+        Caches need it, because the source of a law from another package is not this one's.
+        """
+        rng = np.random.default_rng(0)
+        x = {name: rng.uniform(-_FAR, _FAR, _POINTS) for name in self.inputs}
+        theta = {parameter.name: rng.uniform(0.05, 0.95, _POINTS) for parameter in self.parameters}
+        with np.errstate(all="ignore"):
+            constants = self.published(theta, dict.fromkeys(x, 2.0))
+            values = [np.ravel(value) for value in (self.mean(x, theta, np), *constants.values())]
+        return hashlib.sha256(np.concatenate(values).astype(float).tobytes()).hexdigest()

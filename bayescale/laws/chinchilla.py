@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bayescale.laws import data_constrained
 from bayescale.laws.base import Law, Parameter, Values
 
 
@@ -70,4 +71,5 @@ LAW = Law(
     },
     compute_only=False,
     has_optimum=True,
+    with_repeats=data_constrained.LAW,
 )

@@ -67,4 +67,5 @@ LAW = Law(
     },
     compute_only=False,
     has_optimum=False,
+    slopes=("params_per_decade", "tokens_per_decade", "difference_per_decade"),
 )

@@ -25,9 +25,9 @@ from pydantic import (
 )
 
 from bayescale.base import bundled
-from bayescale.base.errors import SpecError
+from bayescale.base.errors import LawError, SpecError
 from bayescale.base.settings import DISCREPANCY, REFIT, Settings
-from bayescale.laws import LAWS, Law
+from bayescale.laws import Law, find
 from bayescale.laws.base import Support
 from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.noise import NOISES
@@ -135,11 +135,7 @@ class Effect(_Strict):
 
 
 def _find_law(name: object) -> Law:
-    if isinstance(name, Law):
-        return name
-    if not isinstance(name, str) or name not in LAWS:
-        raise ValueError(f"law {name!r} is unknown; use one of {', '.join(LAWS)}")
-    return LAWS[name]
+    return name if isinstance(name, Law) else find(str(name))
 
 
 class Spec(_Strict):
@@ -149,7 +145,7 @@ class Spec(_Strict):
     ----------
     name, title : str
     law : Law
-        Given by its name in `bayescale.laws.LAWS`.
+        Given by its name, as `bayescale.laws.find` knows it.
     response : str
         Column: `bpc` (bits per character), `bpb` (bits per byte) or `loss` (nats per token).
     corpora : tuple of str
@@ -249,6 +245,8 @@ class Spec(_Strict):
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise SpecError(f"{source}: not TOML: {error}") from error
+        except LawError as error:
+            raise LawError(f"{source}: {error}") from error
         except ValidationError as error:
             raise SpecError(f"{source}: {one_line(error)}") from error
 

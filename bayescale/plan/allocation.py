@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.base import bundled
 from bayescale.base.notes import Note
-from bayescale.base.numbers import percent
+from bayescale.base.numbers import human, percent
 from bayescale.fit.fit import Fit
 from bayescale.fit.stack import Stack
-from bayescale.plan.curve import Curve, knows_repeats, positive
+from bayescale.plan.answer import Answer, Row, outside, precise, rows, shared, with_unit
+from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN
+from bayescale.plan.curve import Curve, check_repeats, positive
+from bayescale.plan.isoflop import approaches
 from bayescale.plan.mixture import as_curve
-from bayescale.plan.solve import Given, exp, log, minimum, root
+from bayescale.plan.solve import Arguments, Function, exp, log, minimum, root
 
-FLOP_PER_PARAM_TOKEN = 6
 # How flat is flat: sizes whose loss is within this share of the best.
 WITHIN = 0.01
+# Tokens per parameter of the splits that are shown where none is best.
+_RATIOS = (2.0, 20.0, 200.0, 2000.0)
 # Half the width, in e-folds of N, of the search along a budget.
 _SPAN = 40.0
 
@@ -85,28 +88,30 @@ def optimum(
     budget = xr.DataArray(flops)
     positive(flops=float(budget.min()))
     positive(flops=float(budget.max()))
-    knows_repeats(whole, unique_tokens)
+    check_repeats(whole, unique_tokens)
     pairs = log(budget / FLOP_PER_PARAM_TOKEN)
     curve = whole.with_optimum()
     if curve is None:
         half = np.exp(pairs / 2)
-        loss = whole.at(half, half) if whole.law.compute_only else None
+        loss = whole.at(half, half) if whole.compute_only else None
         return Optimum(budget, loss, notes=no_optimum(whole))
     unique = np.inf if unique_tokens is None else np.log(unique_tokens)
-    given = {**curve.theta, "pairs": pairs, "unique": unique}
+    budgeted = {**curve.theta, "pairs": pairs, "unique": unique}
 
-    def loss_at(params: Any, g: Given) -> Any:
+    def loss_at(params: Any, g: Arguments) -> Any:
         x = {"params": params, "tokens": g["pairs"] - params, "unique_tokens": g["unique"]}
         return curve.loss(x, g)
 
-    params = best_split(given, loss_at)
+    params = best_split(budgeted, loss_at)
     step = 0.5
-    wider = [best_split({**given, "pairs": pairs + shift}, loss_at) for shift in (-step, step)]
-    a = (wider[1] - wider[0]) / (2 * step)
-    least = xr.DataArray(loss_at(params, given))
-    allowed = {**given, "allowed": least * (1 + WITHIN), "best": params}
+    smaller, larger = (
+        best_split({**budgeted, "pairs": pairs + shift}, loss_at) for shift in (-step, step)
+    )
+    a = (larger - smaller) / (2 * step)
+    least = xr.DataArray(loss_at(params, budgeted))
+    allowed = {**budgeted, "allowed": least * (1 + WITHIN), "best": params}
 
-    def too_much(away: Any, g: Given) -> Any:
+    def too_much(away: Any, g: Arguments) -> Any:
         return loss_at(g["best"] + away, g) - g["allowed"]
 
     low, high = (
@@ -127,13 +132,13 @@ def optimum(
     )
 
 
-def best_split(given: Given, loss_at: Any) -> xr.DataArray:
-    """ln N of the least loss for budgets `given["pairs"]`, which are ln(N D)."""
+def best_split(arguments: Arguments, loss_at: Function) -> xr.DataArray:
+    """ln N of the least `loss_at(ln N, arguments)` where `arguments["pairs"]` is ln(N D)."""
 
-    def from_middle(t: Any, g: Given) -> Any:
+    def from_middle(t: Any, g: Arguments) -> Any:
         return loss_at(g["pairs"] / 2 + t, g)
 
-    return given["pairs"] / 2 + minimum(from_middle, -_SPAN / 2, _SPAN / 2, given)
+    return arguments["pairs"] / 2 + minimum(from_middle, -_SPAN / 2, _SPAN / 2, arguments)
 
 
 def optimal_tokens(curve: Curve, params: float | xr.DataArray) -> xr.DataArray:
@@ -143,24 +148,23 @@ def optimal_tokens(curve: Curve, params: float | xr.DataArray) -> xr.DataArray:
     """
     step = 1e-4
     size = log(params)
-    given = {**curve.theta, "params": size}
 
-    def gain(ratio: Any, g: Given) -> Any:
+    def gain(ratio: Any, g: Arguments) -> Any:
         tokens = g["params"] + ratio
         more = curve.loss({"params": g["params"] + step, "tokens": tokens - step}, g)
         less = curve.loss({"params": g["params"] - step, "tokens": tokens + step}, g)
         return np.log(more / less)
 
-    return exp(size + root(gain, -_SPAN, _SPAN, given))
+    return exp(size + root(gain, -_SPAN, _SPAN, {**curve.theta, "params": size}))
 
 
 def no_optimum(curve: Curve) -> list[Note]:
     """Some laws choose no split of a budget; other things do."""
-    lacking = curve.lacking()
-    if not lacking:
+    shares = curve.shares_without_optimum()
+    if not shares:
         return []
-    names = " and ".join(lacking)
-    if (share := sum(lacking.values())) < 1:
+    names = " and ".join(shares)
+    if (share := sum(shares.values())) < 1:
         return [
             Note(
                 "no-optimum",
@@ -171,7 +175,7 @@ def no_optimum(curve: Curve) -> list[Note]:
         ]
     text = (
         "any split of the budget gives the same"
-        if curve.law.compute_only
+        if curve.compute_only
         else ("the more lopsided the split of the budget, the lower the")
     )
     return [
@@ -185,31 +189,63 @@ def no_optimum(curve: Curve) -> list[Note]:
     ]
 
 
-def printed_allocation(name: str, flops: Any) -> dict[str, Any] | None:
-    """Parameters and tokens for a budget as a source prints them; None where it prints none.
+def answer(
+    curve: Curve,
+    flops: float,
+    prob: float,
+    *,
+    unique_tokens: float | None = None,
+    fit: Fit | None = None,
+) -> Answer:
+    """The compute-optimal split of a budget; with a fit, also by Hoffmann's other approaches.
 
-    Returns
-    -------
-    dict
-        Each printed quantity, and `params`, `tokens`, `tokens_per_param` and the exponents
-        `a` of parameters and `b` of tokens, by C = 6 N D.
+    Content: `params`, `tokens`, `tokens_per_param`, the response under its own name, exponents
+    `a` and `b`, and `params_low` and `params_high`; numbers, or objects of mean and interval.
+    Lists: `splits` where no split is best, else `approaches` where there are IsoFLOP runs.
     """
-    laws = bundled.published_laws().get(name, {}).get("allocation")
-    if laws is None:
-        return None
-    found = {quantity: power(law, flops) for quantity, law in laws.items()}
-    exponents = {quantity: law["exponent"] for quantity, law in laws.items()}
-    if "flops_per_token" in found:
-        params, a = found["flops_per_token"] / FLOP_PER_PARAM_TOKEN, exponents["flops_per_token"]
-    elif "params" in found:
-        params, a = found["params"], exponents["params"]
-    else:
-        params, a = flops / FLOP_PER_PARAM_TOKEN / found["tokens"], 1 - exponents["tokens"]
-    tokens = flops / FLOP_PER_PARAM_TOKEN / params
-    split = {"params": params, "tokens": tokens, "tokens_per_param": tokens / params}
-    return {**split, **found, "a": a, "b": exponents.get("tokens", 1 - a)}
+    best = optimum(curve, flops, unique_tokens=unique_tokens)
+    response, near = with_unit(curve.response), f"within {percent(WITHIN)} of that {curve.response}"
+    quantities = rows(
+        prob,
+        [
+            *shared(**curve.origin, flops=flops),
+            *shared(params=best.params, tokens=best.tokens, tokens_per_param=best.tokens_per_param),
+            (curve.response, f"{response} of the curve", best.loss, precise),
+            *shared(a=best.a, b=best.b),
+            ("response", "", curve.response),
+            ("within", "", WITHIN),
+            ("params_low", f"fewest parameters {near}", best.params_low, human),
+            ("params_high", f"most parameters {near}", best.params_high, human),
+            *([("unique_tokens", "tokens that are not repeats", unique_tokens, human)]
+              if unique_tokens is not None else []),
+            *(shared(prob=prob) if curve.uncertain else []),
+        ],
+    )  # fmt: skip
+    notes = [*curve.notes, *best.notes]
+    if best.params is None or best.tokens is None:
+        splits = [_split(flops, ratio, prob) for ratio in _RATIOS]
+        return Answer.of(quantities, notes, {"splits": ("Ways to spend the budget", splits)})
+    if fit is None:
+        return Answer.of(quantities, notes)
+    notes += outside(fit, best.params, best.tokens)
+    if unique_tokens is not None:
+        return Answer.of(quantities, notes)
+    by_runs, why = approaches(fit.runs, fit.spec, flops, fit.seed)
+    estimates = [
+        *((each.name, each.a, exp(each.log_params)) for each in by_runs),
+        ("parametric", best.a, best.params),
+    ]
+    compared = [
+        rows(prob, [("approach", "approach", name), *shared(a=a, params=params)])
+        for name, a, params in estimates
+    ]
+    title = "Hoffmann's three approaches (arXiv 2203.15556)"
+    return Answer.of(quantities, notes + why, {"approaches": (title, compared)})
 
 
-def power(law: dict[str, float], x: Any) -> Any:
-    """The value of a published power law, coefficient (x/scale)^exponent."""
-    return law.get("coefficient", 1.0) * (x / law.get("scale", 1.0)) ** law["exponent"]
+def _split(flops: float, ratio: float, prob: float) -> list[Row]:
+    """A way to spend a budget, and what serving a token costs with it."""
+    params = float(np.sqrt(flops / FLOP_PER_PARAM_TOKEN / ratio))
+    served = ("flops_per_served_token", "FLOP per served token", FLOP_PER_SERVED_TOKEN * params)
+    sizes = shared(tokens_per_param=ratio, params=params, tokens=params * ratio)
+    return rows(prob, [*sizes, served])

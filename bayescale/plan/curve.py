@@ -31,7 +31,11 @@ _CENTRE = {"params": 1e10, "tokens": 2e11, "unique_tokens": 2e11}
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A law and its parameters.
+    """A response surface over N and D, draw by draw: a law and draws of its parameters.
+
+    Plans see the response through `loss`, `at` and `for_new_runs` alone, and what holds for every
+    draw through `compute_only`, `has_optimum` and `sees_repeats`. `theta` is opaque to them: the
+    solvers broadcast it and hand it back to `loss`.
 
     Attributes
     ----------
@@ -41,12 +45,14 @@ class Curve:
     theta : mapping
         Sampled parameter of the law to its draws (chain, draw), or to a number without dims.
     centre : mapping
-        Origin of the law's inputs.
+        Origin of the law's inputs: parameters, tokens.
     response : str
-        `loss` (nats per token), `bpc` or `bpb`.
-    scatter : DataArray or None
-        What one new run adds to the curve (log: to its logarithm); None where nobody knows.
-    scatter_on : {"response", "log"}
+        `loss` (nats per token), `bpc` (bits per character) or `bpb` (bits per byte).
+    noise : DataArray or None
+        (chain, draw): observation noise of one new run, the same at every size; None where
+        nobody knows it.
+    noise_on : {"response", "log"}
+        What the noise is added to: the response, or its logarithm.
     notes : list of Note
         What a reader must know of the groups that were assumed.
     """
@@ -56,8 +62,8 @@ class Curve:
     theta: Mapping[str, xr.DataArray]
     centre: Centre
     response: str
-    scatter: xr.DataArray | None = None
-    scatter_on: str = "log"
+    noise: xr.DataArray | None = None
+    noise_on: str = "log"
     notes: list[Note] = field(default_factory=list)
 
     @classmethod
@@ -93,27 +99,27 @@ class Curve:
         notes += _law_alone(fit)
         values, index = effects_at(fit, labels)
 
-        def chosen(draws: xr.DataArray) -> xr.DataArray:
+        def thinned(draws: xr.DataArray) -> xr.DataArray:
             step = -(-draws.sizes["chain"] * draws.sizes["draw"] // _DRAWS)
-            one = draws.isel(run=0, drop=True, missing_dims="ignore")
-            if "corpus" in one.dims:
-                one = one.sel(corpus=corpus, drop=True)
-            return one.isel(draw=slice(None, None, step)).reset_coords(drop=True)
+            draws = draws.isel(run=0, drop=True, missing_dims="ignore")
+            if "corpus" in draws.dims:
+                draws = draws.sel(corpus=corpus, drop=True)
+            return draws.isel(draw=slice(None, None, step)).reset_coords(drop=True)
 
         theta = parameters(spec, values, index, np, without=("run",))
-        # What a new run adds is the same at every size: read it at the centre.
-        here = {name: xr.DataArray([0.0], dims="run") for name in spec.law.inputs}
-        centre = Predictive(spec, values, {**here, **index}, fit.centre, None, fit.seed)
+        # The noise is the same at every size: read it at the centre.
+        origin = {name: xr.DataArray([0.0], dims="run") for name in spec.law.inputs}
+        centre = Predictive(spec, values, {**origin, **index}, fit.centre, None, fit.seed)
         curve, run = (centre.draws(kind) for kind in ("curve", "run"))
-        added = log(run / curve) if spec.noise.on == "log" else run - curve
+        noise = log(run / curve) if spec.noise.on == "log" else run - curve
         return cls(
             name=spec.name,
             law=spec.law,
-            theta={name: chosen(draws) for name, draws in theta.items()},
+            theta={name: thinned(draws) for name, draws in theta.items()},
             centre=fit.centre,
             response=spec.response,
-            scatter=chosen(added),
-            scatter_on=spec.noise.on,
+            noise=thinned(noise),
+            noise_on=spec.noise.on,
             notes=notes,
         )
 
@@ -127,23 +133,23 @@ class Curve:
             If there is none of this name, or it is no law of the loss.
         """
         laws = bundled.published_laws()
-        known = [key for key, said in laws.items() if "constants" in said]
-        if name in laws and name not in known:
+        of_the_loss = [key for key, entry in laws.items() if "constants" in entry]
+        if name in laws and name not in of_the_loss:
             raise BayescaleError(
                 f"{name}: its source prints an allocation of compute, not a law of the loss; only "
-                f"`bayescale plan optimum` can use it; laws: {', '.join(known)}"
+                f"`bayescale plan optimum` can use it; laws: {', '.join(of_the_loss)}"
             )
-        if name not in known:
-            raise bundled.unknown("published law of the loss", name, known)
-        said = laws[name]
-        law = LAWS[said["law"]]
-        theta = law.sampled(said["constants"], _CENTRE)
+        if name not in of_the_loss:
+            raise bundled.unknown("published law of the loss", name, of_the_loss)
+        entry = laws[name]
+        law = LAWS[entry["law"]]
+        theta = law.sampled(entry["constants"], _CENTRE)
         return cls(
             name=name,
             law=law,
             theta={key: xr.DataArray(value) for key, value in theta.items()},
             centre=_CENTRE,
-            response=said.get("response", "loss"),
+            response=entry.get("response", "loss"),
         )
 
     @property
@@ -152,40 +158,76 @@ class Curve:
         return any(SAMPLE_DIMS[0] in value.dims for value in self.theta.values())
 
     @property
-    def said(self) -> dict[str, str]:
-        """What an answer says of whose it is."""
-        return {"law": self.name}
-
-    @property
     def count(self) -> int:
         """How many draws."""
         return next(iter(self.theta.values())).size
 
-    def taking(self, picked: np.ndarray) -> Self:
-        """The draws at these positions, as one chain; published constants as they are."""
+    @property
+    def compute_only(self) -> bool:
+        """True if N and D count through their product alone, in every draw."""
+        return self.law.compute_only
+
+    @property
+    def has_optimum(self) -> bool:
+        """True if in some draw some split of a budget between N and D is best."""
+        return self.law.has_optimum
+
+    @property
+    def sees_repeats(self) -> bool:
+        """True if it tells new tokens from repeated ones."""
+        return self.law.sees_repeats
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Whose answer it is, by the keys of an answer."""
+        return {"law": self.name}
+
+    def select_draws(self, positions: np.ndarray) -> Self:
+        """The draws at positions (draw), as one chain; published constants as they are."""
         if not self.uncertain:
             return self
 
-        def take(draws: xr.DataArray) -> xr.DataArray:
-            values = draws.transpose(*SAMPLE_DIMS).to_numpy().ravel()[picked]
+        def select(draws: xr.DataArray) -> xr.DataArray:
+            values = draws.transpose(*SAMPLE_DIMS).to_numpy().ravel()[positions]
             return xr.DataArray(values[None], dims=SAMPLE_DIMS)
 
-        theta = {name: take(draws) for name, draws in self.theta.items()}
-        scatter = None if self.scatter is None else take(self.scatter)
-        return replace(self, theta=theta, scatter=scatter)
+        theta = {name: select(draws) for name, draws in self.theta.items()}
+        noise = None if self.noise is None else select(self.noise)
+        return replace(self, theta=theta, noise=noise)
 
-    def lacking(self) -> dict[str, float]:
+    def shares_without_optimum(self) -> dict[str, float]:
         """Laws without a compute-optimal size, and the share of draws that follow each."""
-        return {} if self.law.has_optimum else {self.law.name: 1.0}
+        return {} if self.has_optimum else {self.law.name: 1.0}
 
     def with_optimum(self) -> Curve | None:
         """The draws whose law has a compute-optimal size; None where none has."""
-        return self if self.law.has_optimum else None
+        return self if self.has_optimum else None
+
+    def with_repeats(self, decay: Mapping[str, xr.DataArray]) -> Curve:
+        """The curve where repeated tokens count less, if its law has such an extension.
+
+        Parameters
+        ----------
+        decay : mapping
+            `R_D` and `R_N` (chain, draw): repetitions, and excess of parameters, after which 1/e
+            of their worth is left (arXiv 2305.16264).
+        """
+        law = self.law.with_repeats
+        if law is None:
+            return self
+        constants = self.law.published(self.theta, self.centre) | dict(decay)
+        centre = {**self.centre, "unique_tokens": self.centre["tokens"]}
+        return replace(self, law=law, theta=law.sampled(constants, centre), centre=centre)
 
     def loss(self, x: Mapping[str, Any], theta: Mapping[str, Any]) -> Any:
-        """The response at natural logarithms of N and D, and of unique tokens where given.
+        """The response at natural logarithms of sizes; all arrays of one shape, or with dims.
 
-        Without unique tokens, all tokens are new. `theta` may hold other names too.
+        Parameters
+        ----------
+        x : mapping
+            ln of `params`, of `tokens`, and of `unique_tokens`; without these all are new.
+        theta : mapping
+            As `Curve.theta`, or as a solver hands it back; other names in it are ignored.
         """
         full = {"unique_tokens": np.inf, **x}
         centred = {name: full[name] - np.log(self.centre[name]) for name in self.law.inputs}
@@ -199,11 +241,11 @@ class Curve:
 
     def for_new_runs(self, target: float | xr.DataArray) -> xr.DataArray:
         """The response that the curve must reach so that one new run reaches `target`."""
-        if self.scatter is None:
+        if self.noise is None:
             return xr.DataArray(target)
-        if self.scatter_on == "log":
-            return target * exp(-self.scatter)
-        return target - self.scatter
+        if self.noise_on == "log":
+            return target * exp(-self.noise)
+        return target - self.noise
 
 
 def _law_alone(fit: Fitted) -> list[Note]:
@@ -235,12 +277,12 @@ def positive(**values: float) -> None:
             raise BayescaleError(f"{name}={value:g}: {rule}")
 
 
-def knows_repeats(curve: Curve, unique_tokens: float | None) -> None:
+def check_repeats(curve: Curve, unique_tokens: float | None) -> None:
     """Raise a `BayescaleError` if unique tokens are given to a law that does not see them."""
     if unique_tokens is None:
         return
     positive(unique_tokens=unique_tokens)
-    if "unique_tokens" not in curve.law.inputs:
+    if not curve.sees_repeats:
         raise BayescaleError(
             f"unique_tokens={unique_tokens:g}: the law {curve.law.name} does not know repeated "
             "tokens; use data-constrained, or --published muennighoff-2023"

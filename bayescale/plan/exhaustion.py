@@ -8,27 +8,44 @@ parameters without end; under Chinchilla's they cannot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.notes import Note
+from bayescale.base.numbers import digits, human, percent
 from bayescale.base.seeds import random
 from bayescale.fit.fit import Fit
 from bayescale.fit.stack import Stack
-from bayescale.laws import LAWS
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, best_split
+from bayescale.plan.allocation import best_split
+from bayescale.plan.answer import (
+    Answer,
+    Row,
+    Table,
+    Write,
+    precise,
+    summary,
+    texts,
+    values,
+    with_unit,
+)
+from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.curve import Curve
 from bayescale.plan.mixture import Mixture, as_curve
 from bayescale.plan.scenario import Scenario
-from bayescale.plan.solve import Given, exp, log, root
+from bayescale.plan.solve import Arguments, exp, log, root
 
+# What is compared where no law is named: one that knows what data are worth, one of compute alone.
+USUAL_LAWS = ("muennighoff-2023", "open-llm-least-squares")
+# Share of a law's draws at or below 0 from which a reader must know of them.
+_BELOW_ZERO = 0.05
 # Draws on which laws are evaluated; the dates use all of the scenario's.
 _DRAWS = 1000
-# Levels beyond this many decades are no numbers of anything, and products of them no numbers.
+# Levels are cut here, in decades, so that products of them are still numbers.
 _DECADES = 100
 
 
@@ -40,7 +57,7 @@ class Outlook:
     ----------
     curve : Curve
     unlimited : DataArray
-        Best reachable response if every token could be new.
+        Best response within the budget if every token could be new.
     unrepeated : DataArray
         If each usable token is trained on once at most.
     repeated : DataArray or None
@@ -105,26 +122,26 @@ def exhaust(scenario: Scenario, sources: Sequence[Curve | Fit | Stack] = ()) -> 
     sources : sequence of Curve, Fit or Stack
         Laws to compare.
     """
-    drawn = scenario.sample()
+    draws = scenario.sample()
     stock = _Line.of(
         scenario.stock.year,
-        drawn["stock.tokens"] * drawn["stock.quality"] * drawn["stock.repetition"],
-        log(1 + drawn["stock.growth"]) / np.log(10),
+        draws["stock.tokens"] * draws["stock.quality"] * draws["stock.repetition"],
+        log(1 + draws["stock.growth"]) / np.log(10),
     )
-    compute = _Line.of(scenario.compute.year, drawn["compute.flops"], drawn["compute.growth"])
-    trend = _Line.of(scenario.datasets.year, drawn["datasets.tokens"], drawn["datasets.growth"])
-    ratio = drawn["tokens_per_param"] * drawn["overtraining"]
+    compute = _Line.of(scenario.compute.year, draws["compute.flops"], draws["compute.growth"])
+    trend = _Line.of(scenario.datasets.year, draws["datasets.tokens"], draws["datasets.growth"])
+    ratio = draws["tokens_per_param"] * draws["overtraining"]
     optimal = _Line(
         compute.year,
         (compute.level + log(ratio / FLOP_PER_PARAM_TOKEN) / np.log(10)) / 2,
         compute.growth / 2,
     )
-    demand = trend.where(drawn["on_trend"], optimal)
+    demand = trend.where(draws["on_trend"], optimal)
     years = xr.DataArray(scenario.years, dims="year", coords={"year": scenario.years})
-    unique = stock.at(years) / drawn["stock.repetition"]
+    unique = stock.at(years) / draws["stock.repetition"]
     flops = compute.at(years)
     assumed = {"flops": flops, "unique": unique, "ratio": ratio}
-    assumed |= {name: drawn[f"repeats.{name}"] for name in ("R_D", "R_N")}
+    assumed |= {name: draws[f"repeats.{name}"] for name in ("R_D", "R_N")}
     few = xr.Dataset(assumed).isel(draw=slice(0, _DRAWS))
     return Exhaustion(
         scenario=scenario,
@@ -156,8 +173,11 @@ class _Line:
         return 10 ** logs.clip(-_DECADES, _DECADES)
 
     def where(self, condition: xr.DataArray, other: _Line) -> _Line:
-        pairs = ((getattr(self, name), getattr(other, name)) for name in vars(self))
-        return _Line(*(mine.where(condition, theirs) for mine, theirs in pairs))
+        return _Line(
+            self.year.where(condition, other.year),
+            self.level.where(condition, other.level),
+            self.growth.where(condition, other.growth),
+        )
 
     def meets(self, other: _Line) -> xr.DataArray:
         """The year in which this line, from below, reaches the other; infinite for never."""
@@ -169,60 +189,189 @@ class _Line:
 
 
 def _outlook(curve: Curve, assumed: xr.Dataset) -> Outlook:
-    """A law under `flops`, `unique` tokens and their `ratio` to parameters, and decay of worth."""
+    """What a law makes of a scenario.
+
+    Parameters
+    ----------
+    curve : Curve
+    assumed : Dataset
+        `flops` and `unique` (year, chain, draw): budget, and usable tokens each counted once;
+        `ratio` (chain, draw): tokens per parameter where the law has no best; `R_D` and `R_N`
+        (chain, draw): decay of worth of repeated tokens and of spare parameters.
+    """
     if isinstance(curve, Mixture):
-        return _mixed(curve, [_outlook(part, assumed) for part in curve.parts])
+        return _mixed(curve, [_outlook(member, assumed) for member in curve.members])
     pairs, stock = log(assumed["flops"] / FLOP_PER_PARAM_TOKEN), log(assumed["unique"])
-    law = _with_repeats(curve, assumed)
+    surface = curve.with_repeats({name: assumed[name] for name in ("R_D", "R_N")})
 
-    def loss_at(params: Any, g: Given) -> Any:
+    def loss_at(params: Any, g: Arguments) -> Any:
         x = {"params": params, "tokens": g["pairs"] - params, "unique_tokens": g["unique"]}
-        return law.loss(x, g)
+        return surface.loss(x, g)
 
-    endless = {**law.theta, "pairs": pairs, "unique": np.inf}
-    scarce = {**law.theta, "pairs": pairs, "unique": stock}
+    endless = {**surface.theta, "pairs": pairs, "unique": np.inf}
+    scarce = {**surface.theta, "pairs": pairs, "unique": stock}
     # Where no split is best, runs want the scenario's tokens per parameter.
     wanted = (pairs - log(assumed["ratio"])) / 2
-    free = best_split(endless, loss_at) if law.law.has_optimum else wanted
+    free = best_split(endless, loss_at) if surface.has_optimum else wanted
     unlimited = xr.DataArray(loss_at(free, endless))
     # Where the data do not suffice, the rest of the budget goes into parameters.
     unrepeated = xr.DataArray(loss_at(np.maximum(free, pairs - stock), endless))
-    repeated = unlimited if law.law.compute_only else None
-    if "unique_tokens" in law.law.inputs:
+    repeated = unlimited if surface.compute_only else None
+    if surface.sees_repeats:
         repeated = xr.DataArray(loss_at(best_split(scarce, loss_at), scarce))
 
-    def missing(extra: Any, g: Given) -> Any:
+    def missing(extra: Any, g: Arguments) -> Any:
         x = {"params": g["from"] + extra, "tokens": g["tokens"]}
-        return law.loss(x, g) - g["target"]
+        return surface.loss(x, g) - g["target"]
 
     short = pairs - free > stock
-    limited = {**law.theta, "target": unlimited, "tokens": stock, "from": free}
+    limited = {**surface.theta, "target": unlimited, "tokens": stock, "from": free}
     extra = exp(root(missing, 0.0, 60.0, limited)).fillna(np.inf).where(short, 1.0)
-    return Outlook(curve, unlimited, unrepeated, repeated, exp(free), extra)
+    return Outlook(surface, unlimited, unrepeated, repeated, exp(free), extra)
 
 
-def _mixed(curve: Mixture, parts: Sequence[Outlook]) -> Outlook:
+def _mixed(curve: Mixture, outlooks: Sequence[Outlook]) -> Outlook:
     """What a stack says: each draw what its own law says."""
 
     def mixed(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return None if any(value is None for value in values) else curve.mixed(values)
+        members = [getattr(outlook, name) for outlook in outlooks]
+        return None if any(value is None for value in members) else curve.mixed(members)
 
-    names = ("unlimited", "unrepeated", "repeated", "params", "extra_params")
-    return Outlook(curve, **{name: mixed(name) for name in names})
+    return Outlook(curve, **{name: mixed(name) for name in _OUTLOOK})
 
 
 def _paired(curve: Curve, count: int, seed: int) -> Curve:
     """The curve with as many draws as the scenario, each picked at random."""
-    return curve.taking(random(seed, "posterior", curve.name).integers(0, curve.count, count))
+    rng = random(seed, "posterior", curve.name)
+    return curve.select_draws(rng.integers(0, curve.count, count))
 
 
-def _with_repeats(curve: Curve, assumed: xr.Dataset) -> Curve:
-    """The curve under the data-constrained law; Chinchilla's borrows the scenario's decay."""
-    law = LAWS["data-constrained"]
-    if curve.law.name != "chinchilla":
-        return curve
-    decay = {name: assumed[name] for name in ("R_D", "R_N")}
-    constants = curve.law.published(curve.theta, curve.centre) | decay
-    centre = {**curve.centre, "unique_tokens": curve.centre["tokens"]}
-    return replace(curve, law=law, theta=law.sampled(constants, centre), centre=centre)
+# Fields of an outlook that are numbers a year: label, and how people write them.
+_OUTLOOK: dict[str, tuple[str, Write]] = {
+    "unlimited": ("all tokens new", precise),
+    "unrepeated": ("each token once at most", precise),
+    "repeated": ("tokens repeated", precise),
+    "params": ("", human),
+    "extra_params": ("", digits),
+}
+
+
+def answer(outlook: Exhaustion) -> Answer:
+    """When the stock is used up, year by year and law by law.
+
+    Content: `year` and `never`; `years`, a row a year; `laws`, each with its own `years`.
+    """
+    scenario, years = outlook.scenario, outlook.scenario.years
+    year, by_year = summary(outlook.year, scenario.prob), outlook.probability_by()
+    demand = _by_year(
+        {
+            "demanded": ("tokens that the largest run demands", outlook.demanded, human),
+            "available": ("tokens available, repeats counted", outlook.available, human),
+            "flops": ("compute of that run (FLOP)", outlook.flops, digits),
+        },
+        years,
+        scenario.prob,
+    )
+    for row, probability in zip(demand, by_year, strict=True):
+        row.insert(1, Row("probability", "used up by its end", float(probability), percent))
+    laws = [(law.curve, _law_rows(law, years, scenario.prob)) for law in outlook.outlooks]
+    content: dict[str, Any] = {
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "source": scenario.source,
+        "seed": scenario.seed,
+        "prob": scenario.prob,
+        "year": year,
+        "never": outlook.never,
+        "years": [values(row) for row in demand],
+        "laws": [
+            {
+                **curve.origin,
+                "form": curve.law.equation,
+                "response": curve.response,
+                "compute_only": curve.compute_only,
+                "years": [values(row) for row in by],
+            }
+            for curve, by in laws
+        ],
+    }
+    # A page has room for every second year.
+    tables = [Table("Stock and demand", [texts(row) for row in demand[::2]])]
+    tables += [
+        Table(f"{curve.name}: best {with_unit(curve.response)} that a run can reach; "
+              f"{curve.law.equation}", [texts(row) for row in by[::2]])
+        for curve, by in laws
+    ]  # fmt: skip
+    notes = [note for law in outlook.outlooks for note in [*law.curve.notes, *_crosses_zero(law)]]
+    return Answer(content, tables, notes, _headline(scenario, year, outlook.never))
+
+
+def _headline(scenario: Scenario, year: Any, never: float) -> str:
+    ends = [f"{year[name]:.1f}" if year[name] else "never" for name in ("median", "lower", "upper")]
+    return (
+        f"{scenario.title}: the stock is used up in {ends[0]} (median; "
+        f"{percent(scenario.prob)}: {ends[1]} to {ends[2]}; never: {never:.1%})"
+    )
+
+
+def _by_year(
+    quantities: Mapping[str, tuple[str, xr.DataArray | None, Write]], years: list[int], prob: float
+) -> list[list[Row]]:
+    """Rows of each year; a quantity is its label, draws (year, chain, draw) or None, and format."""
+    summaries: dict[str, Any] = {
+        key: [None] * len(years) if draws is None else summary(draws.transpose("year", ...), prob)
+        for key, (_, draws, _) in quantities.items()
+    }
+    return [
+        [
+            Row("year", "year", year, _whole),
+            *(Row(key, label, summaries[key][i], write)
+              for key, (label, _, write) in quantities.items()),
+        ]
+        for i, year in enumerate(years)
+    ]  # fmt: skip
+
+
+def _whole(year: float) -> str:
+    return f"{year:.0f}"
+
+
+def _law_rows(outlook: Outlook, years: list[int], prob: float) -> list[list[Row]]:
+    """What a law says of each year."""
+    quantities = {
+        key: (label, getattr(outlook, key), write) for key, (label, write) in _OUTLOOK.items()
+    }
+    impossible = xr.DataArray(np.isinf(outlook.extra_params)).mean(SAMPLE_DIMS)
+    below_zero = _share_below_zero(outlook)
+    by = _by_year(quantities, years, prob)
+    for year, row in zip(years, by, strict=True):
+        without = float(impossible.sel(year=year))
+        factor = f"{row[-1].text} times" if without < 0.5 else f"none suffice ({percent(without)})"
+        row += [
+            Row("no_parameters_suffice", "", without),
+            Row("below_zero", "", float(below_zero.sel(year=year))),
+            Row("", "parameters that make up for the data", factor),
+        ]
+    return by
+
+
+def _share_below_zero(outlook: Outlook) -> xr.DataArray:
+    """Share (year) of the draws whose best response is impossible."""
+    return (outlook.unlimited <= 0).mean(SAMPLE_DIMS)
+
+
+def _crosses_zero(outlook: Outlook) -> list[Note]:
+    """A note where a law leaves its range in a share of the draws that counts."""
+    below = _share_below_zero(outlook) >= _BELOW_ZERO
+    if not below.any():
+        return []
+    first = int(below["year"][below].min())
+    return [
+        Note(
+            "crosses-zero",
+            "warning",
+            f"{outlook.curve.name} puts {percent(_BELOW_ZERO)} or more of its draws at or below 0 "
+            f"from {first} on, where no {outlook.curve.response} can be",
+            "read it as what the line implies, not as a forecast; no law was seen there",
+        )
+    ]

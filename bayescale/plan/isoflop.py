@@ -8,6 +8,7 @@ one, is a fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import xarray as xr
@@ -17,15 +18,21 @@ from bayescale.base.notes import Note, listed
 from bayescale.base.seeds import random
 from bayescale.model.design import log_inputs
 from bayescale.model.spec import Spec
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
-from bayescale.plan.regression import regression_draws
+from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
+from bayescale.plan.regression import (
+    least_squares,
+    measured_regression_draws,
+    regression_draws,
+)
 from bayescale.runs.table import Runs
 
 _DRAWS = 4000
 # Runs belong to one budget if no gap between their neighbours exceeds this, in e-folds of C.
 _GAP = 0.05
-# Sizes that a parabola needs, and budgets that a line needs, to leave a scatter to estimate.
+# Sizes that a parabola needs, and budgets that a line needs, to leave residuals.
 _SIZES, _BUDGETS = 4, 3
+# Runs without noise have vertices without error; no vertex is known better, in e-folds of N.
+_LEAST_ERROR = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +49,13 @@ class Approach:
     budgets : DataArray
         (budget): FLOP, 6 N D, of the budgets used.
     params : DataArray
-        (budget) for the envelope, (chain, draw, budget) for parabolas: N* of each.
+        (budget): N* of each, in parameters.
+    a_grid, log_params_grid : float
+        The most by which the grid of sizes alone can shift `a` and `log_params`. The envelope
+        takes the best of the sizes that were run, and its intervals do not hold this bias; 0 for
+        parabolas, which interpolate.
     notes : list of Note
-        Budgets that were left out, and why.
+        Budgets that were left out, and why; the bias by the grid.
     """
 
     name: str
@@ -52,28 +63,68 @@ class Approach:
     log_params: xr.DataArray
     budgets: xr.DataArray
     params: xr.DataArray
+    a_grid: float
+    log_params_grid: float
     notes: list[Note]
 
 
+@dataclass(frozen=True)
+class _Budget:
+    """Runs of one budget, all in e-folds: ln C, ln N* by either way, and how well it is known."""
+
+    flops: float
+    best: float
+    half_step: float  # from the best size halfway to its farther neighbour
+    vertex: float
+    vertex_error: float
+
+    @classmethod
+    def of(cls, flops: float, params: np.ndarray, loss: np.ndarray) -> Self | None:
+        """From ln N and the loss of runs; None where they do not enclose a least loss."""
+        sizes = np.unique(params)
+        best = params[loss.argmin()]
+        if len(sizes) < _SIZES or best in (sizes[0], sizes[-1]):
+            return None
+        middle = params.mean()
+        x = params - middle
+        parabola = least_squares(np.column_stack([np.ones_like(x), x, x**2]), loss)
+        _, linear, quadratic = parabola.coefficients
+        vertex = -linear / (2 * quadratic)
+        if not (quadratic > 0 and x.min() < vertex < x.max()):
+            return None
+        gradient = np.array([0.0, -1.0, -2 * vertex]) / (2 * quadratic)
+        variance = parabola.variance * gradient @ parabola.covariance @ gradient
+        at = np.searchsorted(sizes, best)
+        return cls(
+            flops=flops,
+            best=float(best),
+            half_step=float(np.diff(sizes)[at - 1 : at + 1].max() / 2),
+            vertex=float(middle + vertex),
+            vertex_error=max(float(np.sqrt(variance)), _LEAST_ERROR),
+        )
+
+
 def power_law(
-    flops: np.ndarray, params: np.ndarray, rng: np.random.Generator
+    flops: np.ndarray,
+    params: np.ndarray,
+    rng: np.random.Generator,
+    errors: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws of a and of ln N at the geometric mean of C, for N = k C^a.
 
     Parameters
     ----------
-    flops : array (budget)
-    params : array (budget) or (draw, budget)
-        Several draws of the sizes carry their own uncertainty into the line.
+    flops, params : array (budget)
     rng : Generator
+    errors : array (budget), optional
+        Standard errors of ln N, where the sizes are estimates.
     """
     x = np.log(flops) - np.log(flops).mean()
     predictors = np.column_stack([np.ones_like(x), x])
-    y = np.log(params)
-    if y.ndim == 1:
-        draws = regression_draws(predictors, y, rng, _DRAWS)
+    if errors is None:
+        draws = regression_draws(predictors, np.log(params), rng, _DRAWS)
     else:
-        draws = np.concatenate([regression_draws(predictors, row, rng, 1) for row in y])
+        draws = measured_regression_draws(predictors, np.log(params), errors, rng, _DRAWS)
     return draws[:, 1], draws[:, 0]
 
 
@@ -96,31 +147,31 @@ def approaches(
     approaches : list of Approach
         Empty where the runs are no IsoFLOP runs.
     notes : list of Note
-        Why an approach is missing.
+        Why an approach is missing, and what holds for those that are there.
     """
     kept = runs.known_tokens
-    if "unique_tokens" in spec.law.inputs:  # these approaches know no repeats
+    if spec.law.sees_repeats:  # these approaches know no repeats
         kept &= runs.table["unique_tokens"] >= runs.table["tokens"]
     stated = Runs(runs.table[kept], runs.name)
     inputs = log_inputs(spec, stated)
     params = inputs["params"].to_numpy()
     compute = np.log(FLOP_PER_PARAM_TOKEN) + params + inputs["tokens"].to_numpy()
     loss = stated.table[spec.columns[0]].to_numpy(float)
-    found: list[tuple[float, float, np.ndarray]] = []
+    used: list[_Budget] = []
     left_out = []
-    for rows in _budgets(compute):
-        vertices = _vertices(params[rows], loss[rows], random(seed, "isoflop", str(rows[0])))
-        mean = float(compute[rows].mean())
-        if vertices is None:
-            left_out.append(f"{np.exp(mean):.2g} FLOP ({len(rows)} runs)")
+    for rows in _clusters(compute):
+        middle = float(compute[rows].mean())
+        budget = _Budget.of(middle, params[rows], loss[rows])
+        if budget is None:
+            left_out.append(f"{np.exp(middle):.2g} FLOP ({len(rows)} runs)")
         else:
-            found.append((mean, float(params[rows][loss[rows].argmin()]), vertices))
-    if len(found) < _BUDGETS:
+            used.append(budget)
+    if len(used) < _BUDGETS:
         return [], [
             Note(
                 "no-isoflops",
                 "info",
-                f"{len(found)} budgets hold {_SIZES} sizes around a least loss",
+                f"{len(used)} budgets hold {_SIZES} sizes around a least loss",
                 f"envelope and parabolas need {_BUDGETS}; only the parametric answer is given",
             )
         ]
@@ -128,52 +179,67 @@ def approaches(
     if left_out:
         text = f"left out of envelope and parabolas: {listed(left_out)}"
         notes = [Note("budgets-left-out", "info", text, "too few sizes, or no least loss inside")]
-    budgets = np.exp([mean for mean, _, _ in found])
-    sizes = {
-        "envelope": np.exp([size for _, size, _ in found]),
-        "isoflop": np.exp(np.column_stack([vertices for _, _, vertices in found])),
-    }
-    made = []
-    for name, value in sizes.items():
-        a, middle = power_law(budgets, value, random(seed, name))
-        at = middle + a * (np.log(flops) - np.log(budgets).mean())
-        dims = ("budget",) if value.ndim == 1 else (*SAMPLE_DIMS, "budget")
-        made.append(
-            Approach(
-                name,
-                a=_drawn(a),
-                log_params=_drawn(at),
-                budgets=xr.DataArray(budgets, dims="budget"),
-                params=xr.DataArray(value if value.ndim == 1 else value[None], dims=dims),
-                notes=notes,
-            )
+    log_flops = np.array([budget.flops for budget in used])
+    distance = np.log(flops) - log_flops.mean()
+    half_steps = np.array([budget.half_step for budget in used])
+    a_grid, log_params_grid = _shift_by_grid(log_flops, half_steps, distance)
+    notes.append(_grid_note(half_steps, a_grid, log_params_grid))
+    best = np.exp([budget.best for budget in used])
+    vertices = np.exp([budget.vertex for budget in used])
+    errors = np.array([budget.vertex_error for budget in used])
+    budgets = np.exp(log_flops)
+
+    def approach(
+        name: str, sizes: np.ndarray, errors: np.ndarray | None, grid: tuple[float, float]
+    ) -> Approach:
+        a, middle = power_law(budgets, sizes, random(seed, name), errors)
+        return Approach(
+            name,
+            a=xr.DataArray(a[None], dims=SAMPLE_DIMS),
+            log_params=xr.DataArray((middle + a * distance)[None], dims=SAMPLE_DIMS),
+            budgets=xr.DataArray(budgets, dims="budget"),
+            params=xr.DataArray(sizes, dims="budget"),
+            a_grid=grid[0],
+            log_params_grid=grid[1],
+            notes=notes,
         )
-    return made, notes
+
+    envelope = approach("envelope", best, None, (a_grid, log_params_grid))
+    return [envelope, approach("isoflop", vertices, errors, (0.0, 0.0))], notes
 
 
-def _drawn(values: np.ndarray) -> xr.DataArray:
-    return xr.DataArray(values[None], dims=SAMPLE_DIMS)
-
-
-def _budgets(compute: np.ndarray) -> list[np.ndarray]:
+def _clusters(compute: np.ndarray) -> list[np.ndarray]:
     """Rows of each cluster of ln C."""
     order = np.argsort(compute, kind="stable")
     breaks = np.flatnonzero(np.diff(compute[order]) > _GAP) + 1
     return [rows for rows in np.split(order, breaks) if len(rows) >= _SIZES]
 
 
-def _vertices(params: np.ndarray, loss: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """Draws of the vertex, ln N, of a parabola; None where the runs do not enclose one."""
-    best = params[loss.argmin()]
-    if not params.min() < best < params.max() or len(np.unique(params)) < _SIZES:
-        return None
-    middle = params.mean()
-    x = params - middle
-    predictors = np.column_stack([np.ones_like(x), x, x**2])
-    draws = regression_draws(predictors, loss, rng, _DRAWS)
-    # The posterior given that there is a least loss, and inside the sizes that were run.
-    vertex = -draws[:, 1] / (2 * draws[:, 2])
-    inside = (draws[:, 2] > 0) & (vertex > x.min()) & (vertex < x.max())
-    if inside.mean() < 0.5:
-        return None
-    return middle + rng.choice(vertex[inside], _DRAWS)
+def _shift_by_grid(
+    log_flops: np.ndarray, half_steps: np.ndarray, distance: float
+) -> tuple[float, float]:
+    """How far a and ln N* can shift if each best size is off by half a step of its grid.
+
+    Parameters
+    ----------
+    log_flops, half_steps : array (budget)
+        ln C, and half the step in ln N.
+    distance : float
+        ln of the budget that is asked for, minus the mean of `log_flops`.
+    """
+    x = log_flops - log_flops.mean()
+    slope = x / (x @ x)
+    line = 1 / len(x) + slope * distance
+    return float(np.abs(slope) @ half_steps), float(np.abs(line) @ half_steps)
+
+
+def _grid_note(half_steps: np.ndarray, a_grid: float, log_params_grid: float) -> Note:
+    step = np.exp(np.median(half_steps))
+    return Note(
+        "envelope-grid",
+        "info",
+        "the envelope takes the best of the sizes that were run, which is known within a factor "
+        f"of {step:.2f}: this alone can shift its a by {a_grid:.2f} and its N* by a factor of "
+        f"{np.exp(log_params_grid):.2f}, and its intervals do not hold it",
+        "use the isoflop row, whose parabolas interpolate, or run sizes closer together",
+    )

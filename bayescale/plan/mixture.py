@@ -21,75 +21,78 @@ from bayescale.predictive.points import check_groups
 
 @dataclass(frozen=True, eq=False)
 class Mixture(Curve):
-    """Several curves; `theta["member"]` says which of `parts` each draw follows.
+    """Several curves; `theta["member"]` says which of `members` each draw follows.
 
     Attributes
     ----------
-    parts : tuple of Curve
+    members : tuple of Curve
         With as many draws each, in one chain.
     weights : tuple of float
         Share of the draws that follow each.
     """
 
-    parts: tuple[Curve, ...] = ()
+    members: tuple[Curve, ...] = ()
     weights: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, parts: Sequence[Curve], weights: Sequence[float], seed: int) -> Mixture:
+    def of(cls, members: Sequence[Curve], weights: Sequence[float], seed: int) -> Mixture:
         """The curves, in the shares of their weights."""
-        count = min(part.count for part in parts)
+        count = min(curve.count for curve in members)
         rng = random(seed, "stack")
-        parts = tuple(part.taking(rng.permutation(part.count)[:count]) for part in parts)
+        members = tuple(
+            curve.select_draws(rng.permutation(curve.count)[:count]) for curve in members
+        )
         ends = np.round(np.cumsum(weights) * count)[:-1]
         member = np.searchsorted(ends, rng.permutation(count), side="right")
-        law = _law(parts)
+        law = _law(members)
         theta = {
             f"{i}.{name}": draws
-            for i, part in enumerate(parts)
-            for name, draws in part.theta.items()
+            for i, curve in enumerate(members)
+            for name, draws in curve.theta.items()
         }
         return cls(
             name="stack",
             law=law,
             theta={"member": xr.DataArray(member[None], dims=SAMPLE_DIMS), **theta},
             centre=dict.fromkeys(law.inputs, 1.0),
-            response=parts[0].response,
-            notes=list({str(note): note for part in parts for note in part.notes}.values()),
-            parts=parts,
+            response=members[0].response,
+            notes=list({str(note): note for curve in members for note in curve.notes}.values()),
+            members=members,
             weights=tuple(weights),
         )
 
     @property
-    def said(self) -> dict[str, str]:
-        """What an answer says of whose it is: the name and the weight of each law."""
-        shares = zip(self.parts, self.weights, strict=True)
-        return {**super().said, "members": ", ".join(f"{p.name} {w:.2f}" for p, w in shares)}
+    def origin(self) -> dict[str, str]:
+        """Whose answer it is, with the name and the weight of each law."""
+        pairs = zip(self.members, self.weights, strict=True)
+        members = ", ".join(f"{curve.name} {weight:.2f}" for curve, weight in pairs)
+        return {**super().origin, "members": members}
 
     def for_new_runs(self, target: float | xr.DataArray) -> xr.DataArray:
         """The response that the curve must reach so that one new run reaches `target`."""
-        return self.mixed([part.for_new_runs(target) for part in self.parts])
+        return self.mixed([curve.for_new_runs(target) for curve in self.members])
 
-    def lacking(self) -> dict[str, float]:
+    def shares_without_optimum(self) -> dict[str, float]:
         """Laws without a compute-optimal size, and the share of draws that follow each."""
         shares: dict[str, float] = {}
-        for part, weight in zip(self.parts, self.weights, strict=True):
-            for name in part.lacking():
+        for curve, weight in zip(self.members, self.weights, strict=True):
+            for name in curve.shares_without_optimum():
                 shares[name] = shares.get(name, 0.0) + weight
         return shares
 
     def with_optimum(self) -> Curve | None:
         """The draws whose law has a compute-optimal size; None where none has."""
-        has = np.array([part.law.has_optimum for part in self.parts])
+        has = np.array([curve.has_optimum for curve in self.members])
         kept = np.flatnonzero(has[self.theta["member"].to_numpy().ravel()])
-        return self.taking(kept) if len(kept) else None
+        return self.select_draws(kept) if len(kept) else None
 
-    def taking(self, picked: np.ndarray) -> Mixture:
-        """The draws at these positions, as one chain."""
-        parts = tuple(part.taking(picked) for part in self.parts)
-        return replace(super().taking(picked), parts=parts)
+    def select_draws(self, positions: np.ndarray) -> Mixture:
+        """The draws at positions (draw), as one chain."""
+        members = tuple(curve.select_draws(positions) for curve in self.members)
+        return replace(super().select_draws(positions), members=members)
 
     def mixed(self, values: Sequence[Any]) -> Any:
-        """Each draw's value from the part that it follows."""
+        """Each draw's value from the member that it follows."""
         return _mixed(self.theta["member"], values)
 
 
@@ -117,26 +120,26 @@ def as_curve(
         return source
     if isinstance(source, Fit):
         return Curve.of_fit(source, groups, corpus)
-    said = dict(groups or {})
-    check_groups(said, source.group_names)
-    parts = [
-        Curve.of_fit(fit, {k: v for k, v in said.items() if k in fit.spec.named_groups}, corpus)
+    labels = dict(groups or {})
+    check_groups(labels, source.group_names)
+    members = [
+        Curve.of_fit(fit, {k: v for k, v in labels.items() if k in fit.spec.named_groups}, corpus)
         for fit in source.fits
     ]
-    return Mixture.of(parts, source.weights, source.seed)
+    return Mixture.of(members, source.weights, source.seed)
 
 
-def _law(parts: Sequence[Curve]) -> Law:
+def _law(members: Sequence[Curve]) -> Law:
     """The law that each draw takes from one of the curves; its constants are its parameters."""
 
     def mean(x: Values, theta: Values, xp: Any) -> Any:
         each = [
-            part.loss(x, {name: theta[f"{i}.{name}"] for name in part.theta})
-            for i, part in enumerate(parts)
+            curve.loss(x, {name: theta[f"{i}.{name}"] for name in curve.theta})
+            for i, curve in enumerate(members)
         ]
         return _mixed(theta["member"], each)
 
-    laws = list({part.law.name: part.law for part in parts}.values())
+    laws = list({curve.law.name: curve.law for curve in members}.values())
     return Law(
         name=" or ".join(law.name for law in laws),
         title="Each draw by one of several laws",
@@ -156,11 +159,10 @@ def _law(parts: Sequence[Curve]) -> Law:
 def _mixed(member: Any, values: Sequence[Any]) -> Any:
     """Each draw's value from its member, for arrays with dims and without."""
     labelled = any(isinstance(value, xr.DataArray) for value in (member, *values))
-    chosen = values[0]
+    mixed = values[0]
     for i, value in enumerate(values[1:], start=1):
-        other = member != i
         if labelled:
-            chosen = xr.DataArray(chosen).where(other, value)
+            mixed = xr.DataArray(mixed).where(member != i, value)
         else:
-            chosen = np.where(other, chosen, value)
-    return chosen
+            mixed = np.where(member != i, mixed, value)
+    return mixed

@@ -1,9 +1,12 @@
-"""Linear regression under the reference prior, whose posterior is exact: no sampler is needed.
+"""Linear regressions whose posteriors are drawn directly: no sampler is needed.
 
-Gelman et al., Bayesian Data Analysis, 3rd edition, section 14.2.
+Gelman et al., Bayesian Data Analysis, 3rd edition: section 14.2 for exact responses, section 5.6
+(meta-analysis) for responses that are themselves estimates.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,6 +18,52 @@ from bayescale.base.seeds import random
 from bayescale.runs.table import Runs
 
 _RECORDS = 4
+# Values of the intrinsic standard deviation that are tried, up to so many times the residuals'.
+_GRID, _WIDEST = 200, 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class LeastSquares:
+    """A linear regression by least squares.
+
+    Attributes
+    ----------
+    coefficients : array (coefficient)
+    variance : float
+        Of the residuals, by their degrees of freedom.
+    freedom : int
+        Rows minus coefficients.
+    covariance : array (coefficient, coefficient)
+        Of the coefficients, where the residuals' variance is 1.
+    """
+
+    coefficients: np.ndarray
+    variance: float
+    freedom: int
+    covariance: np.ndarray
+
+
+def least_squares(predictors: np.ndarray, response: np.ndarray) -> LeastSquares:
+    """The least-squares regression of a response (row) on predictors (row, coefficient).
+
+    Raises
+    ------
+    BayescaleError
+        If the rows are too few, or too much alike, for the coefficients.
+    """
+    rows, columns = predictors.shape
+    coefficients, _, rank, _ = np.linalg.lstsq(predictors, response, rcond=None)
+    if rank < columns or rows <= columns:
+        raise BayescaleError(
+            f"{rows} rows for {columns} coefficients: a regression needs more, and different ones"
+        )
+    residual = response - predictors @ coefficients
+    return LeastSquares(
+        coefficients=coefficients,
+        variance=float(residual @ residual) / (rows - columns),
+        freedom=rows - columns,
+        covariance=np.linalg.inv(predictors.T @ predictors),
+    )
 
 
 def regression_draws(
@@ -23,19 +72,75 @@ def regression_draws(
     """Posterior draws (count, coefficient) of a linear regression under the reference prior.
 
     sigma^2 is scaled-inverse-chi-squared, and the coefficients are normal given it.
+
+    Parameters
+    ----------
+    predictors : array (row, coefficient)
+    response : array (row)
+    rng : Generator
+    count : int
+
+    Raises
+    ------
+    BayescaleError
+        As for `least_squares`.
     """
-    rows, columns = predictors.shape
-    estimate, _, rank, _ = np.linalg.lstsq(predictors, response, rcond=None)
-    if rank < columns or rows <= columns:
-        raise BayescaleError(
-            f"{rows} rows for {columns} coefficients: a regression needs more, and different ones"
-        )
-    freedom = rows - columns
-    residual = response - predictors @ estimate
-    variance = float(residual @ residual) / rng.chisquare(freedom, count)
-    root = np.linalg.cholesky(np.linalg.inv(predictors.T @ predictors))
-    standard = rng.standard_normal((count, columns))
-    return estimate + np.sqrt(variance)[:, None] * (standard @ root.T)
+    fitted = least_squares(predictors, response)
+    variance = fitted.variance * fitted.freedom / rng.chisquare(fitted.freedom, count)
+    root = np.linalg.cholesky(fitted.covariance)
+    standard = rng.standard_normal((count, predictors.shape[1]))
+    return fitted.coefficients + np.sqrt(variance)[:, None] * (standard @ root.T)
+
+
+def measured_regression_draws(
+    predictors: np.ndarray,
+    response: np.ndarray,
+    errors: np.ndarray,
+    rng: np.random.Generator,
+    count: int,
+) -> np.ndarray:
+    """Posterior draws (count, coefficient) of a regression on responses with known errors.
+
+    A response differs from the line by its own error and by an intrinsic deviation, both normal;
+    the standard deviation tau of the second is estimated. Its prior density is proportional to
+    1 / (s + tau), s the errors' harmonic mean in squares: flat where the errors hide tau, and
+    the reference prior of `regression_draws` where they are small. The prior of the coefficients
+    is flat, so given tau they are normal; tau is drawn from its marginal posterior on a grid.
+
+    Parameters
+    ----------
+    predictors : array (row, coefficient)
+    response : array (row)
+    errors : array (row)
+        Standard errors of the responses, above 0.
+    rng : Generator
+    count : int
+
+    Raises
+    ------
+    BayescaleError
+        As for `least_squares`.
+    """
+    fitted = least_squares(predictors, response)
+    typical = np.mean(errors**-2.0) ** -0.5
+    widest = _WIDEST * max(float(np.sqrt(fitted.variance)), typical)
+    tau = typical * np.expm1(np.linspace(0, np.log1p(widest / typical), _GRID))
+    weight = 1 / (errors**2 + tau[:, None] ** 2)  # (tau, row)
+    precision = np.einsum("tr,rc,rd->tcd", weight, predictors, predictors)
+    covariance = np.linalg.inv(precision)
+    coefficients = np.einsum("tcd,tr,rd,r->tc", covariance, weight, predictors, response)
+    residual = response - coefficients @ predictors.T
+    log_density = (
+        0.5 * np.log(weight).sum(axis=1)
+        - 0.5 * np.linalg.slogdet(precision)[1]
+        - 0.5 * (weight * residual**2).sum(axis=1)
+        - np.log(typical + tau)
+    )
+    mass = np.exp(log_density - log_density.max()) * np.gradient(tau)
+    drawn = rng.choice(_GRID, count, p=mass / mass.sum())
+    root = np.linalg.cholesky(covariance)[drawn]
+    standard = rng.standard_normal((count, predictors.shape[1]))
+    return coefficients[drawn] + np.einsum("dij,dj->di", root, standard)
 
 
 def trend(table: str, quantity: str, year: float, seed: int, count: int) -> xr.Dataset:

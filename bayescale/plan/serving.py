@@ -21,20 +21,23 @@ from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import check_prob
 from bayescale.base.notes import Note
-from bayescale.base.numbers import percent
+from bayescale.base.numbers import human, percent
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
 from bayescale.fit.stack import Stack
 from bayescale.model.spec import one_line
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, no_optimum, optimal_tokens
+from bayescale.plan.allocation import no_optimum, optimal_tokens
+from bayescale.plan.answer import Answer, outside, precise, rows, shared, with_unit
+from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN
 from bayescale.plan.curve import Curve, positive
 from bayescale.plan.mixture import as_curve
-from bayescale.plan.solve import Function, Given, exp, minimum, root
+from bayescale.plan.solve import Arguments, Function, exp, minimum, root
 
-FLOP_PER_SERVED_TOKEN = 2
 # Searched: 1e3 to 1e17 parameters, 1 to 1e30 tokens, as natural logarithms.
 _PARAMS = (np.log(1e3), np.log(1e17))
 _TOKENS = (0.0, np.log(1e30))
+# Costs of a way to reach the target, by their keys.
+_COSTS = {"training": "training", "serving": "serving", "total": "both"}
 # Sizes in a figure of costs, and how many e-folds from the plan it reaches.
 _SIZES, _AROUND = 81, np.log(30)
 
@@ -201,41 +204,38 @@ def serve(
     goal = _goal(curve, target, as_good_as)
     costs = _costs(prices, prompt_tokens, generated_tokens)
     unit = "dollars" if prices else "FLOP"
-    given = {**curve.theta, "target": curve.for_new_runs(goal) if target is not None else goal}
-    least = curve.loss({"params": _PARAMS[0], "tokens": _TOKENS[0]}, curve.theta)
-    if float((least <= given["target"]).mean()) > 0.5:
+    wanted = {**curve.theta, "target": curve.for_new_runs(goal) if target is not None else goal}
+    worst = curve.loss({"params": _PARAMS[0], "tokens": _TOKENS[0]}, curve.theta)
+    if float((worst <= wanted["target"]).mean()) > 0.5:
         raise BayescaleError(
             f"target={float(goal.mean()):g}: any model reaches it under {curve.name}; "
             "ask for a lower one"
         )
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
-    if curve.law.compute_only:
-        return _any_split(curve, given, goal, costs, unit=unit, prob=prob, max_tokens=max_tokens)
+    if curve.compute_only:
+        return _any_split(curve, wanted, goal, costs, unit=unit, prob=prob, max_tokens=max_tokens)
 
-    lacking = curve.lacking()
-    if max_tokens is None and sum(lacking.values()) >= prob:
+    unbounded = curve.shares_without_optimum()
+    if max_tokens is None and sum(unbounded.values()) >= prob:
         raise BayescaleError(
-            f"no max_tokens: under {' and '.join(lacking)} an ever smaller model on ever more "
+            f"no max_tokens: under {' and '.join(unbounded)} an ever smaller model on ever more "
             "tokens may be the cheapest; say how many tokens there are"
         )
 
-    def chosen(each: _Costs) -> tuple[float, float]:
-        return _plan(curve, given, each, most, prob)
-
-    log_params, log_tokens = chosen(costs)
+    log_params, log_tokens = _plan(curve, wanted, costs, most, prob)
     if not np.isfinite(log_tokens):
         raise BayescaleError(_out_of_reach(goal, curve, prob, max_tokens))
-    needed = _tokens_needed(curve, given, log_params)
+    needed = _tokens_needed(curve, wanted, log_params)
     trained = exp(needed.clip(max=log_tokens))
     params = float(np.exp(log_params))
-    cheapest = chosen(_Costs(costs.training, 0.0))
-    optimal_total = _expected(curve, given, costs, *cheapest)
+    cheapest = _plan(curve, wanted, _Costs(costs.training, 0.0), most, prob)
+    optimal_total = _expected(curve, wanted, costs, *cheapest)
     total = costs(params, trained)
     # Without a limit on data, each draw's own choice is that of the laws that have one.
     own = curve if max_tokens is not None else curve.with_optimum()
     assert own is not None
-    of_own = {**own.theta, "target": own.for_new_runs(goal) if target is not None else goal}
-    best = _best_of_each(own, of_own, costs, most)
+    wanted = {**own.theta, "target": own.for_new_runs(goal) if target is not None else goal}
+    best = _best_of_each(own, wanted, costs, most)
     return Serving(
         unit=unit,
         target=goal,
@@ -248,11 +248,11 @@ def serve(
         serving=costs.serving * params,
         total=total,
         best_params=exp(best),
-        best_tokens=exp(_tokens_needed(own, of_own, best)),
+        best_tokens=exp(_tokens_needed(own, wanted, best)),
         optimal_params=float(np.exp(cheapest[0])),
         optimal_total=optimal_total,
         saving=1 - float(total.mean()) / optimal_total,
-        notes=[_own_left_out(lacking)] if lacking and max_tokens is None else [],
+        notes=[_left_out(unbounded)] if unbounded and max_tokens is None else [],
     )
 
 
@@ -277,15 +277,15 @@ def cost_by_size(
     """
     costs = _costs(prices, prompt_tokens, generated_tokens)
     goal = curve.for_new_runs(plan.target) if target is not None else plan.target
-    given = {**curve.theta, "target": goal}
+    wanted = {**curve.theta, "target": goal}
     middle = np.log(plan.params or plan.splits[1]["params"])
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
-    first = max(_smallest(curve, given, most, prob), middle - _AROUND)
+    first = max(_smallest(curve, wanted, most, prob), middle - _AROUND)
     # Closer together near the smallest size, where the cost rises steeply.
     params = np.exp(first + (middle + _AROUND - first) * np.linspace(0, 1, _SIZES) ** 2)
     training = []
     for size in params:
-        needed = _tokens_needed(curve, given, float(np.log(size)))
+        needed = _tokens_needed(curve, wanted, float(np.log(size)))
         budget = _budget(needed, prob)
         spent = costs(size, exp(needed.clip(max=budget))) if np.isfinite(budget) else np.inf
         training.append(float(np.mean(spent)) - costs.serving * size)
@@ -300,9 +300,9 @@ def _goal(curve: Curve, target: float | None, as_good_as: float | None) -> xr.Da
         return xr.DataArray(target)
     assert as_good_as is not None
     positive(as_good_as=as_good_as)
-    if lacking := curve.lacking():
+    if shares := curve.shares_without_optimum():
         raise BayescaleError(
-            f"as_good_as={as_good_as:g}: under {' and '.join(lacking)} no size is "
+            f"as_good_as={as_good_as:g}: under {' and '.join(shares)} no size is "
             "compute-optimal; give a target"
         )
     return curve.at(as_good_as, optimal_tokens(curve, as_good_as))
@@ -315,19 +315,23 @@ def _costs(prices: Prices | None, prompt: float, generated: float) -> _Costs:
     return _Costs(FLOP_PER_PARAM_TOKEN * prices.training.per_flop, FLOP_PER_SERVED_TOKEN * served)
 
 
-def _tokens_needed(curve: Curve, given: Given, log_params: float | xr.DataArray) -> xr.DataArray:
+def _tokens_needed(
+    curve: Curve, wanted: Arguments, log_params: float | xr.DataArray
+) -> xr.DataArray:
     """ln D at which each draw reaches the target; infinite where no data suffice."""
 
-    def above(tokens: np.ndarray, g: Given) -> np.ndarray:
+    def above(tokens: np.ndarray, g: Arguments) -> np.ndarray:
         return curve.loss({"params": g["params"], "tokens": tokens}, g) - g["target"]
 
-    return _falls_to_zero(above, *_TOKENS, {**given, "params": log_params})
+    return _falls_to_zero(above, *_TOKENS, {**wanted, "params": log_params})
 
 
-def _falls_to_zero(function: Function, low: float, high: float, given: Given) -> xr.DataArray:
+def _falls_to_zero(
+    function: Function, low: float, high: float, arguments: Arguments
+) -> xr.DataArray:
     """Where a falling function reaches zero: `low` if it has already, infinite for never."""
-    already = xr.DataArray(function(low, given)) <= 0
-    return root(function, low, high, given).fillna(np.inf).where(~already, low)
+    already = xr.DataArray(function(low, arguments)) <= 0
+    return root(function, low, high, arguments).fillna(np.inf).where(~already, low)
 
 
 def _budget(needed: xr.DataArray, prob: float) -> float:
@@ -336,61 +340,61 @@ def _budget(needed: xr.DataArray, prob: float) -> float:
 
 
 def _expected(
-    curve: Curve, given: Given, costs: _Costs, log_params: float, log_tokens: float
+    curve: Curve, wanted: Arguments, costs: _Costs, log_params: float, log_tokens: float
 ) -> float:
     """Expected cost of a plan that stops when the target is reached or the budget spent."""
-    needed = _tokens_needed(curve, given, log_params)
+    needed = _tokens_needed(curve, wanted, log_params)
     return float(costs(np.exp(log_params), exp(needed.clip(max=log_tokens))).mean())
 
 
 def _plan(
-    curve: Curve, given: Given, costs: _Costs, most: float, prob: float
+    curve: Curve, wanted: Arguments, costs: _Costs, most: float, prob: float
 ) -> tuple[float, float]:
     """ln N and ln D of the least expected cost; ln D infinite where nothing reaches the target."""
 
     def tokens(log_params: float) -> float:
-        return min(_budget(_tokens_needed(curve, given, log_params), prob), most)
+        return min(_budget(_tokens_needed(curve, wanted, log_params), prob), most)
 
-    smallest = _smallest(curve, given, most, prob)
+    smallest = _smallest(curve, wanted, most, prob)
     if not np.isfinite(smallest):
         return np.nan, np.inf
-    found = minimize_scalar(
-        lambda x: np.log(_expected(curve, given, costs, x, tokens(x))),
+    cheapest = minimize_scalar(
+        lambda x: np.log(_expected(curve, wanted, costs, x, tokens(x))),
         bounds=(smallest, _PARAMS[1]),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return float(found.x), tokens(found.x)
+    return float(cheapest.x), tokens(cheapest.x)
 
 
-def _smallest(curve: Curve, given: Given, most: float, prob: float) -> float:
+def _smallest(curve: Curve, wanted: Arguments, most: float, prob: float) -> float:
     """ln N of the size that needs all data there are: larger models need less."""
 
-    def above(params: Any, g: Given) -> Any:
+    def above(params: Any, g: Arguments) -> Any:
         return curve.loss({"params": params, "tokens": most}, g) - g["target"]
 
-    return _budget(_falls_to_zero(above, *_PARAMS, given), prob) + 1e-6
+    return _budget(_falls_to_zero(above, *_PARAMS, wanted), prob) + 1e-6
 
 
-def _best_of_each(curve: Curve, given: Given, costs: _Costs, most: float) -> xr.DataArray:
+def _best_of_each(curve: Curve, wanted: Arguments, costs: _Costs, most: float) -> xr.DataArray:
     """ln N of the least cost for each draw."""
 
-    def cost(log_params: np.ndarray, g: Given) -> np.ndarray:
-        theta = {name: g[name] for name in given}
+    def cost(log_params: np.ndarray, g: Arguments) -> np.ndarray:
+        theta = {name: g[name] for name in wanted}
         needed = _tokens_needed(curve, _as_rows(theta), _as_rows({"x": log_params})["x"])
         within = needed.where(needed <= most, np.inf).to_numpy()
         return np.log(costs(np.exp(log_params), np.exp(within)))
 
-    return minimum(cost, *_PARAMS, given)
+    return minimum(cost, *_PARAMS, wanted)
 
 
-def _as_rows(values: Given) -> dict[str, xr.DataArray]:
+def _as_rows(values: Arguments) -> dict[str, xr.DataArray]:
     return {name: xr.DataArray(value, dims="row") for name, value in values.items()}
 
 
 def _any_split(
     curve: Curve,
-    given: Given,
+    wanted: Arguments,
     goal: xr.DataArray,
     costs: _Costs,
     *,
@@ -404,11 +408,11 @@ def _any_split(
     falls with N: nothing but the data stops it.
     """
 
-    def above(pairs: np.ndarray, g: Given) -> np.ndarray:
+    def above(pairs: np.ndarray, g: Arguments) -> np.ndarray:
         return curve.loss({"params": pairs / 2, "tokens": pairs / 2}, g) - g["target"]
 
     ends = (2 * _TOKENS[0], _TOKENS[1] + _PARAMS[1])
-    pairs = _falls_to_zero(above, *ends, given)
+    pairs = _falls_to_zero(above, *ends, wanted)
     budget = _budget(pairs, prob)
     if not np.isfinite(budget):
         raise BayescaleError(_out_of_reach(goal, curve, prob, None))
@@ -431,13 +435,13 @@ def _any_split(
                 "total": float(training.mean()) + serving,
             }
         )
-    answer = Serving(unit, goal, prob, splits=splits, notes=no_optimum(curve))
+    without_limit = Serving(unit, goal, prob, splits=splits, notes=no_optimum(curve))
     if max_tokens is None:
-        return answer
+        return without_limit
     size = float(np.exp(budget) / max_tokens)
     training, serving = plan(size)
     return replace(
-        answer,
+        without_limit,
         params=size,
         tokens=max_tokens,
         probability=float((pairs <= budget + 1e-9).mean()),
@@ -458,13 +462,13 @@ def _any_split(
     )
 
 
-def _own_left_out(lacking: Mapping[str, float]) -> Note:
+def _left_out(unbounded: Mapping[str, float]) -> Note:
     return Note(
         "no-optimum",
         "info",
-        f"under {' and '.join(lacking)} ({percent(sum(lacking.values()))} of the stack) the "
+        f"under {' and '.join(unbounded)} ({percent(sum(unbounded.values()))} of the stack) the "
         "cheapest model is the smallest for which there are data",
-        "best_params and best_tokens are those of the other laws; give max_tokens for all",
+        "what each draw would choose is that of the other laws; give max_tokens for all",
     )
 
 
@@ -474,3 +478,53 @@ def _out_of_reach(goal: xr.DataArray, curve: Curve, prob: float, most: float | N
         f"target={float(goal.mean()):g}: no model of up to 1e17 parameters reaches it{data} with "
         f"probability {prob:g} under {curve.name}; ask for a higher one"
     )
+
+
+def answer(curve: Curve, *, prob: float, fit: Fit | None = None, **question: Any) -> Answer:
+    """The cheapest plan to reach a target and serve, as `serve` finds it.
+
+    Content: the fields of `Serving`; numbers, or objects of mean and interval. `splits` where no
+    size is best.
+    """
+    plan = serve(curve, prob=prob, **question)
+    cost = f"({plan.unit})"
+    of_run = "of one new run" if question.get("target") is not None else "of the curve"
+    quantities = [
+        *shared(**curve.origin),
+        ("unit", "", plan.unit),
+        ("response", "", curve.response),
+        ("target", f"target {with_unit(curve.response)} {of_run}", plan.target, precise),
+        ("params", "parameters N of the plan", plan.params, human),
+        ("tokens", "most training tokens D of the plan", plan.tokens, human),
+        ("probability", "probability that the plan reaches the target", plan.probability),
+        ("serving", f"cost of serving {cost}", plan.serving),
+        ("optimal_params", "parameters of the model cheapest to train", plan.optimal_params, human),
+        ("optimal_total", f"expected cost of that model, with serving {cost}", plan.optimal_total),
+        ("saving", "expected saving of the plan over that model, as a share", plan.saving),
+        (
+            "tokens_needed",
+            "training tokens needed with that N",
+            plan.tokens_needed,
+            human,
+        ),
+        ("training", f"cost of training {cost}", plan.training),
+        ("total", f"cost of training and serving {cost}", plan.total),
+        ("best_params", "parameters that each draw would choose", plan.best_params, human),
+        ("best_tokens", "training tokens that each draw would choose", plan.best_tokens, human),
+        *(shared(prob=prob) if curve.uncertain else []),
+    ]
+    splits = [
+        rows(
+            prob,
+            [
+                *shared(**{name: split[name] for name in ("tokens_per_param", "params", "tokens")}),
+                *((name, f"{label} {cost}", split[name]) for name, label in _COSTS.items()),
+            ],
+        )
+        for split in plan.splits
+    ]
+    notes = [*curve.notes, *plan.notes]
+    if fit is not None and plan.params is not None:
+        notes += outside(fit, plan.params, plan.tokens)
+    lists = {"splits": ("Ways to reach the target", splits)} if splits else {}
+    return Answer.of(rows(prob, quantities), notes, lists)

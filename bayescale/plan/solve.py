@@ -1,7 +1,7 @@
 """Minima and roots of a function of one variable, for every draw at once.
 
-SciPy's elementwise solvers on arrays with named dims: the parameters of a problem are broadcast
-against each other, and the answer has the dims of them all.
+SciPy's elementwise solvers on arrays with named dims: the other arguments of the function are
+broadcast against each other, and the answer has the dims of them all.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import elementwise
 
-type Given = Mapping[str, Any]
-type Function = Callable[[Any, Given], Any]
+type Arguments = Mapping[str, Any]
+type Function = Callable[[Any, Arguments], Any]
 
 _CELLS = 128
 # In place of an infinite value, so that differences of two stay numbers.
@@ -32,19 +32,19 @@ def log(x: Any) -> xr.DataArray:
     return xr.DataArray(np.log(x))
 
 
-def minimum(function: Function, low: float, high: float, given: Given) -> xr.DataArray:
+def minimum(function: Function, low: float, high: float, arguments: Arguments) -> xr.DataArray:
     """The x in [low, high] with the least value of a function that falls and then rises.
 
     Parameters
     ----------
-    function : callable (x, given) -> value
+    function : callable (x, arguments) -> value
         Of arrays of one shape; infinite where x is impossible.
     low, high : float
         Either is the answer where no x between them is better.
-    given : mapping
-        Name to number or DataArray.
+    arguments : mapping
+        Name to number or DataArray: what the function is called with beside x.
     """
-    flat, arrays, named = _elementwise(function, given)
+    flat, arrays, named = _elementwise(function, arguments)
     grid = np.linspace(low, high, _CELLS + 1)
     best, least = np.zeros(arrays[0].shape, int), np.full(arrays[0].shape, np.inf)
     for i, x in enumerate(grid):
@@ -56,27 +56,27 @@ def minimum(function: Function, low: float, high: float, given: Given) -> xr.Dat
     def finite(x: np.ndarray, *values: np.ndarray) -> np.ndarray:
         return np.nan_to_num(flat(x, *values), nan=_HUGE, posinf=_HUGE)
 
-    found = elementwise.find_minimum(finite, bracket, args=tuple(arrays))
-    return named(np.where(best == inner, found.x, grid[best]))
+    solution = elementwise.find_minimum(finite, bracket, args=tuple(arrays))
+    return named(np.where(best == inner, solution.x, grid[best]))
 
 
-def root(function: Function, low: float, high: float, given: Given) -> xr.DataArray:
+def root(function: Function, low: float, high: float, arguments: Arguments) -> xr.DataArray:
     """The x in [low, high] where a function crosses zero, NaN where it does not.
 
     Parameters as for `minimum`.
     """
-    flat, arrays, named = _elementwise(function, given)
+    flat, arrays, named = _elementwise(function, arguments)
     ends = tuple(np.full(arrays[0].shape, end) for end in (low, high))
-    found = elementwise.find_root(flat, ends, args=tuple(arrays))
-    return named(np.where(found.success, found.x, np.nan))
+    solution = elementwise.find_root(flat, ends, args=tuple(arrays))
+    return named(np.where(solution.success, solution.x, np.nan))
 
 
 def _elementwise(
-    function: Function, given: Given
+    function: Function, arguments: Arguments
 ) -> tuple[Callable[..., np.ndarray], list[np.ndarray], Callable[[np.ndarray], xr.DataArray]]:
     """The function of arrays of one dim, those arrays, and the way back to named dims."""
-    names = list(given)
-    alike = xr.broadcast(*(xr.DataArray(value) for value in given.values()))
+    names = list(arguments)
+    alike = xr.broadcast(*(xr.DataArray(value) for value in arguments.values()))
 
     def flat(x: np.ndarray, *values: np.ndarray) -> np.ndarray:
         return np.asarray(function(x, dict(zip(names, values, strict=True))))

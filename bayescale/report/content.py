@@ -335,16 +335,16 @@ def _held_back(part: Fit, whole: Fit) -> dict[str, Any]:
     said["observed"] = observed
     said["inside"] = holds(said, observed)
     sizes = prediction.points[["params", "tokens"]]
-    slope = None
-    if "slope" in part.posterior and not part.spec.corpora:
-        slope = _records(
-            part.summary().loc[["slope", "slope_per_decade", "intercept"]].reset_index(names="name")
-        )
+    law = part.spec.law
+    names = [*(parameter.name for parameter in law.parameters), *law.units]
+    summary = None
+    if not part.spec.corpora:
+        summary = _records(part.summary().loc[list(dict.fromkeys(names))].reset_index(names="name"))
     return {
         "runs": len(part.runs),
         "convergence": part.convergence.to_dict(),
         "rows": _records(said.to_dataframe().reset_index().join(sizes, on="run")),
-        "parameters": slope,
+        "parameters": summary,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,28 +14,46 @@ from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
 from bayescale.model.design import log_inputs
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
-from bayescale.plan.content import (
-    USUAL_LAWS,
-    Content,
-    exhaustion_content,
-    exhaustion_notes,
-    optimum_content,
-    overhead_content,
-    serve_content,
-)
+from bayescale.plan import allocation, overhead, serving
+from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.curve import Curve
-from bayescale.plan.exhaustion import exhaust
+from bayescale.plan.exhaustion import USUAL_LAWS, exhaust
+from bayescale.plan.exhaustion import answer as exhaustion_answer
 from bayescale.plan.scenario import Scenario
 from bayescale.report.figures.plans import budget_figure, exhaustion_figure, overhead_figure
 
+type Content = dict[str, Any]
+type Figures = dict[str, Figure]
+
 SCENARIO = "villalobos-2024"
+# Parameters over the compute-optimal ones whose overhead is shown.
 _SIZES = (0.3, 0.5, 0.7)
-# Served over the lifetime of the model whose cost is minimised.
+# Tokens served over the lifetime of the model whose cost is minimised.
 _SERVED = 1e13
 
 
-def decisions(fit: Fit) -> tuple[Content | None, dict[str, Figure]]:
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a report asks every plan about.
+
+    Attributes
+    ----------
+    fit : Fit
+    curve : Curve
+        Of the fit, for new groups.
+    flops : float
+        Budget: ten times the compute of the largest run.
+    target : float
+        Response to reach: that of the best run.
+    """
+
+    fit: Fit
+    curve: Curve
+    flops: float
+    target: float
+
+
+def decisions(fit: Fit) -> tuple[Content | None, Figures]:
     """Budgets, overheads and a serving plan under a fit, for new groups, and their figures.
 
     The budgets are the largest run's compute, and ten and a hundred times that; the serving plan
@@ -49,37 +68,63 @@ def decisions(fit: Fit) -> tuple[Content | None, dict[str, Figure]]:
     """
     if fit.spec.corpora:
         return None, {}
-    curve = Curve.of_fit(fit)
-    largest = _largest(fit)
-    budgets = [optimum_content(curve, largest * factor, PROB)[0] for factor in (1, 10, 100)]
-    middle, notes = optimum_content(curve, largest * 10, PROB, fit=fit)
     target = float(fit.runs.table[fit.spec.response].min())
-    content: Content = {
-        "budgets": budgets,
-        "approaches": middle.get("approaches", []),
-        "splits": middle.get("splits", []),
-        "notes": [note.to_dict() for note in notes if note.code != "new-group"],
-        "overheads": [],
-        "serve": _serving(curve, target),
-        "served": _SERVED,
-    }
-    figures = {}
-    if curve.law.has_optimum:
-        figures["budget"] = budget_figure(curve, largest * 10, PROB)
-        content["overheads"] = [overhead_content(curve, size, PROB)[0] for size in _SIZES]
-        figures["overhead"] = overhead_figure(curve, PROB)
+    question = Question(fit, Curve.of_fit(fit), 10 * _largest(fit), target)
+    content: Content = {}
+    figures: Figures = {}
+    for part in _PARTS:
+        more, drawn = part(question)
+        content |= more
+        figures |= drawn
     return content, figures
+
+
+def _budgets(question: Question) -> tuple[Content, Figures]:
+    curve, flops = question.curve, question.flops
+    less, more = (allocation.answer(curve, flops * factor, PROB) for factor in (0.1, 10))
+    middle = allocation.answer(curve, flops, PROB, fit=question.fit)
+    approaches = middle.content.pop("approaches", [])
+    content = {
+        "budgets": [answer.content for answer in (less, middle, more)],
+        "approaches": approaches,
+        "splits": middle.content.get("splits", []),
+        "notes": [note.to_dict() for note in middle.notes if note.code != "new-group"],
+    }
+    return content, {"budget": budget_figure(curve, flops, PROB)} if curve.has_optimum else {}
+
+
+def _overheads(question: Question) -> tuple[Content, Figures]:
+    curve = question.curve
+    if not curve.has_optimum:
+        return {"overheads": []}, {}
+    answers = [overhead.answer(curve, size, PROB).content for size in _SIZES]
+    return {"overheads": answers}, {"overhead": overhead_figure(curve, PROB)}
+
+
+def _serve(question: Question) -> tuple[Content, Figures]:
+    """The plan, or why there is none."""
+    target = question.target
+    try:
+        plan = serving.answer(question.curve, prob=PROB, target=target, generated_tokens=_SERVED)
+    except BayescaleError as error:
+        return {"serve": {"target": target, "error": str(error)}, "served": _SERVED}, {}
+    return {"serve": plan.content, "served": _SERVED}, {}
+
+
+# What each plan puts into a report: content and figures. Its words are those of the writer in
+# `report/sections/plans.py`.
+_PARTS = (_budgets, _overheads, _serve)
 
 
 def exhaustion(fits: Sequence[Fit]) -> tuple[Content, Figure]:
     """The default scenario under the laws of the fits, and beside them one that knows repeats."""
     curves = [Curve.of_fit(fit) for fit in fits if not fit.spec.corpora]
-    if all(curve.law.compute_only for curve in curves):
+    if all(curve.compute_only for curve in curves):
         curves.append(Curve.published(USUAL_LAWS[0]))
     outlook = exhaust(Scenario.load(SCENARIO), curves)
-    content = exhaustion_content(outlook)
-    content["notes"] = [note.to_dict() for note in exhaustion_notes(content)]
-    return content, exhaustion_figure(outlook)
+    answer = exhaustion_answer(outlook)
+    notes = [note.to_dict() for note in answer.notes if note.code != "new-group"]
+    return {**answer.content, "notes": notes}, exhaustion_figure(outlook)
 
 
 def _largest(fit: Fit) -> float:
@@ -89,11 +134,3 @@ def _largest(fit: Fit) -> float:
     stated = fit.runs.known_tokens.to_numpy()
     kept = compute[stated] if stated.any() else compute
     return float(FLOP_PER_PARAM_TOKEN * np.exp(kept.max()))
-
-
-def _serving(curve: Curve, target: float) -> dict[str, Any]:
-    """The plan, or why there is none."""
-    try:
-        return serve_content(curve, prob=PROB, target=target, generated_tokens=_SERVED)[0]
-    except BayescaleError as error:
-        return {"target": target, "error": str(error)}

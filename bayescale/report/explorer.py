@@ -17,7 +17,7 @@ from bayescale.fit.fit import Fit
 from bayescale.model.design import centred, log_inputs
 from bayescale.model.noise import NOISES
 from bayescale.model.scale import noise_scale
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN
+from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.predictive.groups import NEW, effects_at
 from bayescale.report.browser import packed

@@ -18,6 +18,9 @@ from bayescale.report.figures.fit import along_compute, training_compute
 
 Figures = dict[str, Figure]
 
+# Keys of the direct test: change per tenfold N, per tenfold D, and their difference.
+_SLOPES = ("params_per_decade", "tokens_per_decade", "difference_per_decade")
+
 
 def which_law(
     comparison: Mapping[str, Any], fits: Sequence[Fit], points: Sequence[Mapping[str, Any]]
@@ -57,7 +60,7 @@ def which_law(
     if len(alike) > 1:
         figures["overlay"] = plots_compare.overlay(alike)
         said["overlay"] = _overlay(alike)
-    pair = _pair(alike)
+    pair = _pair(alike, weights)
     if pair is not None:
         table = discrimination.discrimination(*pair)
         best = discrimination.most_informative(table, float(training_flops(pair[0].runs).max()))
@@ -70,11 +73,11 @@ def which_law(
         }
         figures["discrimination"] = plots_compare.discrimination(table, *pair)
     for fit in alike:
-        if "difference_per_decade" in fit.posterior and not fit.spec.corpora:
+        if fit.spec.law.slopes and not fit.spec.corpora:
             summary = fit.summary()
             said["difference"] = {
-                name: {key: float(value) for key, value in summary.loc[name].items()}
-                for name in ("params_per_decade", "tokens_per_decade", "difference_per_decade")
+                key: {str(k): float(value) for k, value in summary.loc[name].items()}
+                for key, name in zip(_SLOPES, fit.spec.law.slopes, strict=True)
             }
     return said, figures
 
@@ -112,8 +115,12 @@ def _overlay(fits: Sequence[Fit]) -> list[dict[str, Any]]:
     return rows
 
 
-def _pair(fits: Sequence[Fit]) -> tuple[Fit, Fit] | None:
-    """A law of compute alone and Chinchilla's, if both were fitted."""
-    alone = [fit for fit in fits if fit.spec.law.compute_only]
-    split = [fit for fit in fits if fit.spec.law.name == "chinchilla"]
+def _pair(fits: Sequence[Fit], weights: Mapping[str, float]) -> tuple[Fit, Fit] | None:
+    """A law for which the split does not count and one for which some split is best.
+
+    Of each kind the one with the most weight in the comparison; None without one of both.
+    """
+    by_weight = sorted(fits, key=lambda fit: -weights.get(fit.spec.name, 0.0))
+    alone = [fit for fit in by_weight if fit.spec.law.compute_only]
+    split = [fit for fit in by_weight if fit.spec.law.has_optimum]
     return (alone[0], split[0]) if alone and split else None

@@ -43,6 +43,7 @@ from bayescale.base.interrupts import uninterrupted
 from bayescale.base.numbers import plural
 from bayescale.base.output import say
 from bayescale.base.progress import FitProgress
+from bayescale.model.spec import Spec
 from bayescale.sampling.compiled import digest, surroundings
 
 # Summaries of a command that has not ended, a few kB each.
@@ -328,6 +329,8 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - a kind a line
     """A value as JSON holds it, an array of numbers as its digest."""
     if value is None or isinstance(value, str | int | float):
         return value
+    if isinstance(value, Spec):
+        return [value.model_dump(mode="json"), value.law.fingerprint]
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, np.ndarray):

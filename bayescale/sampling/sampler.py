@@ -151,7 +151,7 @@ class Sampler:
         sizes = {dim: len(names) for dim, names in labels.items() if dim in fixed}
         filled = [str(name) for name in self.design.data if self.design.data[name].size]
         said = self.spec.model_dump(mode="json", exclude={"name", "title"})
-        name = compiled.digest([said, sizes, filled])
+        name = compiled.digest([said, self.spec.law.fingerprint, sizes, filled])
         with _BUILDING:
             if name not in _COMPILED:
                 if len(_COMPILED) == _COMPILED_MOST:

@@ -13,11 +13,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.numbers import human, percent
-from bayescale.plan.allocation import FLOP_PER_PARAM_TOKEN, optimum, printed_allocation
+from bayescale.plan.allocation import optimum
+from bayescale.plan.answer import interval_of, with_unit
+from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.curve import Curve
-from bayescale.plan.describe import interval_of
 from bayescale.plan.exhaustion import Exhaustion, Outlook
 from bayescale.plan.overhead import overhead
+from bayescale.plan.printed import printed_allocation
 from bayescale.plan.serving import cost_by_size, serve
 from bayescale.report.figures.fit import COLOURS, INK, MODEL, QUIET, SURPRISE, style
 from bayescale.runs.table import QUANTITIES
@@ -48,7 +50,7 @@ def budget_figure(
             axis.plot(size, least, "o", color=SURPRISE, label=f"optimum: {human(size)}")
             flat = [_middle(best.params_low), _middle(best.params_high)]  # type: ignore[arg-type]
             axis.axvspan(*flat, color=QUIET, alpha=0.12, lw=0, label="within 1 % of the least")
-        axis.set(xscale="log", xlabel="parameters", ylabel=_unit(curve.response))
+        axis.set(xscale="log", xlabel="parameters", ylabel=with_unit(curve.response))
         axis.set_title(f"{flops:.3g} FLOP")
         _counts(axis)
         axis.legend()
@@ -93,7 +95,7 @@ def overhead_figure(curve: Curve, prob: float) -> Figure:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.minorticks_off()
         axis.set_xlabel("parameters over the compute-optimal ones")
-        axis.set_ylabel("extra compute for the same loss (%)")
+        axis.set_ylabel(f"extra compute for the same {curve.response} (%)")
         axis.legend()
     return figure
 
@@ -148,8 +150,8 @@ def exhaustion_figure(outlook: Exhaustion) -> Figure:
         tokens.set_ylim(top=min(_MOST, tokens.get_ylim()[1]))
         tokens.legend(loc="upper left")
         _when(when, outlook)
-        for i, one in enumerate(laws):
-            _reachable(figure.add_subplot(grid[1 + i // 2, i % 2]), one, years, prob)
+        for i, law in enumerate(laws):
+            _best_response(figure.add_subplot(grid[1 + i // 2, i % 2]), law, years, prob)
         if laws:
             _pace(figure.add_subplot(grid[1 + len(laws) // 2, len(laws) % 2]), laws, years)
         for axis in figure.axes:
@@ -160,8 +162,8 @@ def exhaustion_figure(outlook: Exhaustion) -> Figure:
 
 def _when(axis: Axes, outlook: Exhaustion) -> None:
     years = np.array(outlook.scenario.years)
-    said = interval_of(outlook.year, outlook.scenario.prob)
-    lower, median, upper = (float(said[name]) for name in ("lower", "median", "upper"))
+    interval = interval_of(outlook.year, outlook.scenario.prob)
+    lower, median, upper = (float(interval[name]) for name in ("lower", "median", "upper"))
     axis.plot(years + 1, outlook.probability_by(), color=MODEL, lw=1.8)
     axis.axvspan(lower, min(upper, years[-1] + 1), color=MODEL, alpha=0.15, lw=0)
     axis.axvline(median, color=MODEL, lw=1, ls=":")
@@ -171,29 +173,31 @@ def _when(axis: Axes, outlook: Exhaustion) -> None:
     axis.set(ylim=(0, 1), ylabel="probability by then")
 
 
-def _reachable(axis: Axes, one: Outlook, years: np.ndarray, prob: float) -> None:
-    if one.curve.law.compute_only:
-        _band(axis, years, one.unlimited, prob, colour=MODEL, label="whatever the data")
+def _best_response(axis: Axes, outlook: Outlook, years: np.ndarray, prob: float) -> None:
+    curve = outlook.curve
+    if curve.compute_only:
+        _band(axis, years, outlook.unlimited, prob, colour=MODEL, label="whatever the data")
         axis.axhline(0, color=QUIET, lw=0.8)
     else:
-        _band(axis, years, one.unrepeated, prob, colour=SURPRISE, label="nothing repeated")
-        if one.repeated is not None:
-            _band(axis, years, one.repeated, prob, colour=COLOURS[0], label="repeated")
-        _band(axis, years, one.unlimited, prob, colour=MODEL, label="all data new")
-    axis.set_ylabel(f"best reachable {_unit(one.curve.response)}")
-    axis.set_title(one.curve.name)
+        _band(axis, years, outlook.unrepeated, prob, colour=SURPRISE, label="nothing repeated")
+        if outlook.repeated is not None:
+            _band(axis, years, outlook.repeated, prob, colour=COLOURS[0], label="repeated")
+        _band(axis, years, outlook.unlimited, prob, colour=MODEL, label="all data new")
+    axis.set_ylabel(f"best {with_unit(curve.response)}")
+    axis.set_title(curve.name)
     axis.legend(loc="upper right")
 
 
 def _pace(axis: Axes, laws: list[Outlook], years: np.ndarray) -> None:
     """Median factor of parameters; the line ends where no number suffices in most draws."""
-    for one, colour in zip(laws, cycle((SURPRISE, MODEL, *COLOURS)), strict=False):
-        factor = one.extra_params.transpose("year", ...).median(SAMPLE_DIMS).to_numpy()
+    for outlook, colour in zip(laws, cycle((SURPRISE, MODEL, *COLOURS)), strict=False):
+        factor = outlook.extra_params.transpose("year", ...).median(SAMPLE_DIMS).to_numpy()
         axis.plot(years, np.where(np.isfinite(factor), factor, np.nan), color=colour, lw=1.8)
         last = int(np.isfinite(factor).sum()) - 1
         if last < 0:
             continue
-        label = one.curve.name if last == len(years) - 1 else f"{one.curve.name}: then none suffice"
+        name = outlook.curve.name
+        label = name if last == len(years) - 1 else f"{name}: then none suffice"
         axis.plot(years[last], factor[last], "o", color=colour, label=label)
     axis.set(yscale="log", ylabel="times the parameters")
     axis.set_title("Parameters that make up for the data (median)")
@@ -208,9 +212,9 @@ def _band(
     if not set(SAMPLE_DIMS) <= set(values.dims):
         axis.plot(x, values, color=colour, lw=1.8, label=label)
         return
-    said = interval_of(values, prob)
-    axis.plot(x, said["median"], color=colour, lw=1.8, label=f"{label}, {percent(prob)} band")
-    axis.fill_between(x, said["lower"], said["upper"], color=colour, alpha=0.2, lw=0)
+    band = interval_of(values, prob)
+    axis.plot(x, band["median"], color=colour, lw=1.8, label=f"{label}, {percent(prob)} band")
+    axis.fill_between(x, band["lower"], band["upper"], color=colour, alpha=0.2, lw=0)
 
 
 def _middle(value: xr.DataArray) -> float:
@@ -220,12 +224,8 @@ def _middle(value: xr.DataArray) -> float:
 def _ends(value: xr.DataArray, prob: float) -> list[float]:
     if not value.dims:
         return [float(value)] * 2
-    said = interval_of(value, prob)
-    return [float(said["lower"]), float(said["upper"])]
-
-
-def _unit(response: str) -> str:
-    return f"{response} ({QUANTITIES[response].unit})"
+    interval = interval_of(value, prob)
+    return [float(interval["lower"]), float(interval["upper"])]
 
 
 def _counts(axis: Axes) -> None:

@@ -10,33 +10,35 @@ from bayescale.report.sentences import columns, joined, say
 
 def plan(of: Subject) -> list[Block]:
     """The best size for a budget, what another costs, and what serving adds."""
-    said = of.fit["decisions"]
-    if said is None:
+    decisions = of.fit["decisions"]
+    if decisions is None:
         return [Paragraph(say("plan.none"))]
     blocks: list[Block] = [
-        note(one, "" if one["code"] == "no-optimum" else None) for one in said["notes"]
+        note(each, "" if each["code"] == "no-optimum" else None) for each in decisions["notes"]
     ]
-    if said["overheads"]:
-        blocks += _budgets(of, said)
-        blocks += _overheads(of, said["overheads"])
-    return [*blocks, Heading(say("plan.serve")), *_serving(of, said)]
+    for write in _WRITERS:
+        blocks += write(of, decisions)
+    return blocks
 
 
-def _budgets(of: Subject, said: Content) -> list[Block]:
+def _budgets(of: Subject, decisions: Content) -> list[Block]:
+    if not decisions["overheads"]:
+        return []
+    response = of.fit["spec"]["response"]
     rows = [
         [digits(r["flops"]), told(r["params"], human), told(r["tokens"], human),
-         told(r["tokens_per_param"], human), told(r["loss"]),
+         told(r["tokens_per_param"], human), told(r[response]),
          say("to", lower=human(r["params_low"]["median"]), upper=human(r["params_high"]["median"]))]
-        for r in said["budgets"]
+        for r in decisions["budgets"]
     ]  # fmt: skip
-    head = columns("flops params tokens ratio best flat", response=of.fit["spec"]["response"])
+    head = columns("flops params tokens ratio best flat", response=response)
     title = say("plan.budgets")
-    flops = digits(said["budgets"][1]["flops"])
+    flops = digits(decisions["budgets"][1]["flops"])
     folded = Table(say("plan.budget_alt"), head, rows, folded=True)
     return [
         Heading(title),
         Table(title, head, rows),
-        *_approaches(said["approaches"], flops),
+        *_approaches(decisions["approaches"], flops),
         *of.figure("budget", "plan.budget", folded, flops=flops, prob=of.prob),
     ]
 
@@ -49,52 +51,62 @@ def _approaches(approaches: list[Content], flops: str) -> list[Block]:
     return [Paragraph(text), Table(text, columns("approach a params"), rows)]
 
 
-def _overheads(of: Subject, overheads: list[Content]) -> list[Block]:
+def _overheads(of: Subject, decisions: Content) -> list[Block]:
+    if not decisions["overheads"]:
+        return []
     rows = [
         [f"{r['size']:g}", told(r["tokens_factor"]), told(r["overhead"], percent)]
-        for r in overheads
+        for r in decisions["overheads"]
     ]
     title = say("plan.overhead")
     table = Table(title, columns("size tokens_factor overhead"), rows, folded=True)
     return [Heading(title), *of.figure("overhead", "plan.overhead_figure", table)]
 
 
-def _serving(of: Subject, said: Content) -> list[Block]:
-    s = said["serve"]
-    if "error" in s:
-        return [Paragraph(say("plan.refused", why=s["error"]))]
-    asked = {"target": told(s["target"]), "prob": of.prob, "served": human(said["served"])}
-    asked["by"] = of.new_group("answer.by_new")
-    if "splits" in s:
+def _serve(of: Subject, decisions: Content) -> list[Block]:
+    heading = Heading(say("plan.serve"))
+    serving = decisions["serve"]
+    if "error" in serving:
+        return [heading, Paragraph(say("plan.refused", why=serving["error"]))]
+    goal = {
+        "target": told(serving["target"]),
+        "prob": of.prob,
+        "served": human(decisions["served"]),
+    }
+    goal["by"] = of.new_group("answer.by_new")
+    if "splits" in serving:
         rows = [
             [human(r["tokens_per_param"]), *sizes(r),
              *(digits(r[part]) for part in ("training", "serving", "total"))]
-            for r in s["splits"]
+            for r in serving["splits"]
         ]  # fmt: skip
         table = Table(say("plan.serve"), columns("ratio params tokens training serving both"), rows)
-        return [Paragraph(say("plan.splits", **asked)), table]
-    params, tokens, optimal = (told(s[k], human) for k in ("params", "tokens", "optimal_params"))
-    saving = told(s["saving"], percent)
-    return [
-        Paragraph(
-            say("plan.cheapest", **asked, params=params, tokens=tokens, optimal=optimal,
-                total=told(s["total"]), saving=saving)
-        )
-    ]  # fmt: skip
+        return [heading, Paragraph(say("plan.splits", **goal)), table]
+    params, tokens, optimal = (
+        told(serving[key], human) for key in ("params", "tokens", "optimal_params")
+    )
+    text = say("plan.cheapest", **goal, params=params, tokens=tokens, optimal=optimal,
+               total=told(serving["total"]), saving=told(serving["saving"], percent))  # fmt: skip
+    return [heading, Paragraph(text)]
+
+
+# What the page says of each plan, from the content that the function of the same name in
+# `report/decisions.py` asks for.
+_WRITERS = (_budgets, _overheads, _serve)
 
 
 def exhaustion(of: Subject) -> list[Block]:
     """When one run demands all text there is, and what each law makes of it."""
-    e = of.all["exhaustion"]
-    prob = percent(e["prob"])
-    when = {end: _year(e["year"][end]) for end in ("median", "lower", "upper")}
+    answer = of.all["exhaustion"]
+    prob = percent(answer["prob"])
+    when = {end: _year(answer["year"][end]) for end in ("median", "lower", "upper")}
     median = when.pop("median")
-    text = say("exhaustion.answer", title=e["title"], prob=prob, median=median,
+    text = say("exhaustion.answer", title=answer["title"], prob=prob, median=median,
                interval=say("to", **when))  # fmt: skip
     rows = [
         [str(r["year"]), percent(r["probability"]), told(r["demanded"], human),
          told(r["available"], human)]
-        for r in e["years"]
+        for r in answer["years"]
     ]  # fmt: skip
     head = columns("year used_up demanded available")
     table = Table(say("exhaustion.figure_alt"), head, rows, folded=True)
@@ -105,14 +117,14 @@ def exhaustion(of: Subject) -> list[Block]:
             "exhaustion",
             "exhaustion.figure",
             table,
-            scenario=e["scenario"],
+            scenario=answer["scenario"],
             prob=prob,
             published=_published(of),
         ),
-        *(note(one) for one in e["notes"]),
-        *(_reachable(law) for law in e["laws"]),
+        *(note(each) for each in answer["notes"]),
+        *(_best_response(law) for law in answer["laws"]),
         Paragraph(say("exhaustion.dash"), "small"),
-        Paragraph(say("exhaustion.source", source=e["source"]), "small"),
+        Paragraph(say("exhaustion.source", source=answer["source"]), "small"),
     ]
 
 
@@ -127,7 +139,7 @@ def _year(value: float | None) -> str:
     return say("exhaustion.never") if value is None else f"{value:.1f}"
 
 
-def _reachable(law: Content) -> Table:
+def _best_response(law: Content) -> Table:
     """Under compute alone it is one response whatever the data, so one column."""
     names = ["unlimited"] if law["compute_only"] else ["unlimited", "unrepeated", "repeated"]
     rows = [
