@@ -1,4 +1,4 @@
-"""Which law? The comparison of models in a report: scores, curves overlaid, where they part."""
+"""Which law? The comparison of models in a report: scores, forecasts, curves, discrimination."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from bayescale.evaluation import discrimination
 from bayescale.evaluation.folds import training_flops
 from bayescale.fit.fit import Fit
 from bayescale.predictive.points import as_points
-from bayescale.report.content import STEP
-from bayescale.report.figures import comparison as plots_compare
-from bayescale.report.figures.fit import along_compute, training_compute
+from bayescale.report.content.forecasts import STEP
+from bayescale.report.figures import comparison as comparison_figures
+from bayescale.report.figures.compute import along_compute, training_compute
 
-Figures = dict[str, Figure]
+_DIRECT_TEST = ("params_per_decade", "tokens_per_decade", "difference_per_decade")
 
 
 def which_law(
     comparison: Mapping[str, Any], fits: Sequence[Fit], points: Sequence[Mapping[str, Any]]
-) -> tuple[dict[str, Any], Figures]:
-    """What a report says of a comparison, and its figures.
+) -> tuple[dict[str, Any], dict[str, Figure]]:
+    """What a report shows of a comparison, and its figures.
 
     Parameters
     ----------
     comparison : mapping
         As `Comparison.to_dict` gives it, or as read from `bayescale compare --out`.
     fits : sequence of Fit
-        Of the compared models; those of the first one's runs and response speak together.
+        Of the compared models; those of the first one's runs and response are shown together.
     points : sequence of mapping
-        What the report forecasts, for each of these fits to forecast as well.
+        What the report forecasts; each of these fits forecasts it as well.
 
     Raises
     ------
@@ -44,42 +44,42 @@ def which_law(
             f"comparison without {', '.join(sorted(missing))}; write one with "
             "`bayescale compare --out FILE`"
         )
-    said: dict[str, Any] = {**comparison, "discrimination": None, "difference": None}
-    alike = [fit for fit in fits if _of_one_kind(fit, fits[0])]
+    alike = [fit for fit in fits if _comparable(fit, fits[0])]
     weights = {model["model"]: model["weight"] for model in comparison["models"]}
-    known = [fit for fit in alike if fit.spec.name in weights and not fit.spec.corpora]
-    said["forecasts"] = [
-        {"model": fit.spec.name, "weight": weights[fit.spec.name], "rows": _forecasts(fit, points)}
-        for fit in (known if len(known) > 1 else [])
-    ]
-    figures: Figures = {}
-    said["overlay"] = []
+    weighed = [fit for fit in alike if fit.spec.name in weights and not fit.spec.corpora]
+    content: dict[str, Any] = {
+        **comparison,
+        "forecasts": [
+            {
+                "model": fit.spec.name,
+                "weight": weights[fit.spec.name],
+                "rows": _forecasts(fit, points),
+            }
+            for fit in (weighed if len(weighed) > 1 else [])
+        ],
+        "overlay": _overlay(alike) if len(alike) > 1 else [],
+        "discrimination": None,
+        "difference": _direct_test(alike),
+    }
+    figures: dict[str, Figure] = {}
     if len(alike) > 1:
-        figures["overlay"] = plots_compare.overlay(alike)
-        said["overlay"] = _overlay(alike)
+        figures["overlay"] = comparison_figures.overlay(alike)
     pair = _pair(alike)
     if pair is not None:
         table = discrimination.discrimination(*pair)
         best = discrimination.most_informative(table, float(training_flops(pair[0].runs).max()))
         shown = table[table["tokens_per_param"].isin(discrimination.RATIOS[::4])]
-        said["discrimination"] = {
+        content["discrimination"] = {
             "one": pair[0].spec.name,
             "other": pair[1].spec.name,
             "rows": shown.to_dict(orient="records"),
             "most_informative": best.to_dict(),
         }
-        figures["discrimination"] = plots_compare.discrimination(table, *pair)
-    for fit in alike:
-        if "difference_per_decade" in fit.posterior and not fit.spec.corpora:
-            summary = fit.summary()
-            said["difference"] = {
-                name: {key: float(value) for key, value in summary.loc[name].items()}
-                for name in ("params_per_decade", "tokens_per_decade", "difference_per_decade")
-            }
-    return said, figures
+        figures["discrimination"] = comparison_figures.discrimination(table, *pair)
+    return content, figures
 
 
-def _of_one_kind(fit: Fit, first: Fit) -> bool:
+def _comparable(fit: Fit, first: Fit) -> bool:
     """Whether two fits are of the same runs and the same response."""
     same_runs = set(fit.runs.table["run"]) == set(first.runs.table["run"])
     return same_runs and fit.spec.columns == first.spec.columns
@@ -112,8 +112,20 @@ def _overlay(fits: Sequence[Fit]) -> list[dict[str, Any]]:
     return rows
 
 
+def _direct_test(fits: Sequence[Fit]) -> dict[str, Any] | None:
+    """Slopes for N and for D and their difference, of a law that has both."""
+    for fit in fits:
+        if "difference_per_decade" in fit.posterior and not fit.spec.corpora:
+            summary = fit.summary()
+            return {
+                name: {key: float(value) for key, value in summary.loc[name].items()}
+                for name in _DIRECT_TEST
+            }
+    return None
+
+
 def _pair(fits: Sequence[Fit]) -> tuple[Fit, Fit] | None:
-    """A law of compute alone and Chinchilla's, if both were fitted."""
+    """A law of compute alone, and one under which each budget has a best split."""
     alone = [fit for fit in fits if fit.spec.law.compute_only]
-    split = [fit for fit in fits if fit.spec.law.name == "chinchilla"]
+    split = [fit for fit in fits if fit.spec.law.has_optimum]
     return (alone[0], split[0]) if alone and split else None

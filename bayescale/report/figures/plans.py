@@ -19,7 +19,7 @@ from bayescale.plan.describe import interval_of
 from bayescale.plan.exhaustion import Exhaustion, Outlook
 from bayescale.plan.overhead import overhead
 from bayescale.plan.serving import cost_by_size, serve
-from bayescale.report.figures.fit import COLOURS, INK, MODEL, QUIET, SURPRISE, style
+from bayescale.report.figures.style import COLOURS, INK, MODEL, QUIET, SURPRISE, style
 from bayescale.runs.table import QUANTITIES
 
 _POINTS = 61
