@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bayescale.laws import LAWS as LAWS
     from bayescale.model.spec import Spec as Spec
     from bayescale.predictive.predict import Prediction as Prediction
+    from bayescale.report import figures as figures
     from bayescale.runs.table import Runs as Runs
     from bayescale.sampling.jobs import Workers as Workers
 
@@ -35,6 +36,7 @@ _HOMES = {
     "Spec": "model.spec",
     "Workers": "sampling.jobs",
     "compare": "evaluation.compare",
+    "figures": "report",
     "load": "fit.stack",
     "stack": "fit.stack",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "Spec",
     "Workers",
     "compare",
+    "figures",
     "load",
     "stack",
 ]

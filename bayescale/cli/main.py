@@ -523,8 +523,7 @@ def discriminate(
     from bayescale.evaluation.discrimination import RATIOS, discrimination, most_informative
     from bayescale.evaluation.folds import training_flops
     from bayescale.fit.fit import Fit
-    from bayescale.report.figures import comparison as plots_compare
-    from bayescale.report.figures import fit as plots
+    from bayescale.report import figures
 
     check_prob(prob)
     fits = Fit.load(one), Fit.load(other)
@@ -532,7 +531,7 @@ def discriminate(
     table = discrimination(*fits, flops=lines, prob=prob)
     best = most_informative(table, float(training_flops(fits[0].runs).max()))
     if out is not None:
-        print_notes(plots.save(plots_compare.discrimination(table, *fits), out))
+        print_notes(figures.save(figures.discrimination(table, *fits), out))
         say(f"figure in {out}")
     if as_json:
         rows = table.to_dict(orient="records")
@@ -606,10 +605,9 @@ def backtest(
         for name, done in results.items()
     ]
     if out is not None:
-        from bayescale.report.figures import backtest as plots_backtest
-        from bayescale.report.figures import fit as plots
+        from bayescale.report import figures
 
-        print_notes(plots.save(plots_backtest.observed_in_intervals(results), out))
+        print_notes(figures.save(figures.observed_in_intervals(results), out))
         say(f"figure in {out}")
     if as_json:
         print_json(said[0] if len(said) == 1 else {"backtests": said})
@@ -683,16 +681,16 @@ def plot(
     """Write one figure of a fit."""
     from bayescale.base.bundled import unknown
     from bayescale.base.output import print_notes
-    from bayescale.fit.fit import Fit
-    from bayescale.report.figures import fit as plots
-    from bayescale.report.write import FIGURES
+    from bayescale.report import figures
 
-    if kind not in FIGURES:
-        raise unknown("figure", kind, list(FIGURES))
-    figure = FIGURES[kind](Fit.load(folder))
+    if kind not in figures.OF_A_FIT:
+        raise unknown("figure", kind, list(figures.OF_A_FIT))
+    from bayescale.fit.fit import Fit
+
+    figure = getattr(figures, kind.replace("-", "_"))(Fit.load(folder))
     if figure is None:
         raise BayescaleError(f"{folder}: the fit has nothing to show as {kind}; use curve")
-    print_notes(plots.save(figure, out))
+    print_notes(figures.save(figure, out))
     sys.stdout.write(f"{out}\n")
 
 

@@ -268,7 +268,7 @@ def _print(answer: Answer, failures: list[Note], as_json: bool) -> None:
 
 def _draw(figure: Figure, path: Path) -> None:
     from bayescale.base.output import print_notes, say
-    from bayescale.report.figures.fit import save
+    from bayescale.report.figures import save
 
     print_notes(save(figure, path))
     say(f"figure in {path}")

@@ -1,7 +1,6 @@
-"""Browser: a fit's curve as JavaScript, and draws as text that a page can hold.
+"""Browser: a fit's curve as JavaScript, and its draws as text that a page can hold.
 
-The equation is not written again. `predictor.curve` is evaluated once on symbols that write down
-what is done to them.
+The equation is not written twice: `model.curve` is evaluated on symbols that record each operation.
 """
 
 from __future__ import annotations
@@ -56,19 +55,19 @@ class Symbol:
         return Symbol(f"(-{self.text})")
 
     def isel(self, _: Any) -> Symbol:
-        """The group that a reader picked: the page holds its draws under the effect's name."""
+        """Itself: the page holds the draws of the chosen group under the effect's name."""
         return self
 
 
 class Maths:
-    """What a law takes from its `xp`, as JavaScript."""
+    """The functions that a law takes from its `xp`, as JavaScript."""
 
     def __getattr__(self, name: str) -> Any:
-        known = {"exp", "log", "log1p", "expm1", "maximum", "minimum", "sqrt"}
-        if name not in known:
+        translated = {"exp", "log", "log1p", "expm1", "maximum", "minimum", "sqrt"}
+        if name not in translated:
             raise AttributeError(f"{name} has no translation to JavaScript")
         method = {"maximum": "max", "minimum": "min"}.get(name, name)
-        return lambda *inside: Symbol(f"Math.{method}({', '.join(map(_text, inside))})")
+        return lambda *values: Symbol(f"Math.{method}({', '.join(map(_text, values))})")
 
 
 def curve_as_javascript(spec: Spec) -> str:
@@ -76,7 +75,7 @@ def curve_as_javascript(spec: Spec) -> str:
     names = [parameter.name for parameter in spec.law.parameters]
     names += [effect.name for effect in spec.effect_list()]
     values = {name: Symbol(f"d.{name}[i]") for name in names}
-    # A forecast is of new tokens, each seen once.
+    # A forecast takes all tokens as unique.
     columns = {name: "tokens" if name == "unique_tokens" else name for name in spec.law.inputs}
     x: dict[str, Any] = {name: Symbol(f"x.{column}") for name, column in columns.items()}
     x |= {f"{effect.group}_index": None for effect in spec.effect_list()}

@@ -18,7 +18,7 @@ from bayescale.fit.fit import Fit
 from bayescale.model.design import design
 from bayescale.model.priors import log_density as log_prior
 from bayescale.predictive.predictive import Predictive
-from bayescale.report.sentences import say
+from bayescale.report.sentences import sentence
 from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
 
 Status = Literal["passed", "attention", "failed", "unknown"]
@@ -64,16 +64,16 @@ def checks(
 def _check(kind: str, status: Status, found: str, **wanted: Any) -> Check:
     return Check(
         kind,
-        say(f"checks.{kind}.name"),
+        sentence(f"checks.{kind}.name"),
         status,
         found,
-        say(f"checks.{kind}.wanted", **wanted),
-        say(f"checks.{kind}.{status}"),
+        sentence(f"checks.{kind}.wanted", **wanted),
+        sentence(f"checks.{kind}.{status}"),
     )
 
 
 def _found(kind: str, **values: Any) -> str:
-    return say(f"checks.{kind}.found", **values)
+    return sentence(f"checks.{kind}.found", **values)
 
 
 def _convergence(fit: Fit) -> Check:
@@ -123,7 +123,7 @@ def _weighed(fit: Fit) -> xr.DataTree | None:
 
 def _sensitivity(weighed: xr.DataTree | None) -> Check:
     if weighed is None:
-        return _check("sensitivity", "unknown", say("no_number"), most=_SENSITIVE)
+        return _check("sensitivity", "unknown", sentence("no_number"), most=_SENSITIVE)
     said = arviz_stats.psense(weighed, group="prior")
     values = {str(name): float(value) for name, value in said.data_vars.items()}
     worst = max(values, key=lambda name: values[name])
@@ -144,7 +144,7 @@ def _predictive(inside: float, runs: int) -> Check:
 
 def _pareto(weighed: xr.DataTree | None) -> Check:
     if weighed is None:
-        return _check("pareto", "unknown", say("no_number"), limit=_K_MOST)
+        return _check("pareto", "unknown", sentence("no_number"), limit=_K_MOST)
     with catch_warnings():
         # The check itself says what this warning says, and of which run.
         filterwarnings("ignore", message="Estimated shape parameter of Pareto")

@@ -1,4 +1,4 @@
-"""Document: a report as sections of paragraphs, tables and figures, each number already a text.
+"""Document: a report as sections of paragraphs, tables and figures, its numbers already texts.
 
 HTML, Markdown and `report.json` are all written from this one object.
 """
@@ -14,7 +14,7 @@ Tone = Literal["", "lead", "small", "warning"]
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A sentence or some."""
+    """One or more sentences."""
 
     text: str
     tone: Tone = ""
@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure by its place among the SVGs, and the table of what it shows."""
+    """A figure by its key among the SVGs, and a table of its numbers."""
 
     source: str
     alt: str
@@ -53,7 +53,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Key:
-    """The few numbers that a reader must not miss: (label, value, what it is)."""
+    """The most important numbers: (label, value, unit)."""
 
     items: list[tuple[str, str, str]]
     kind: str = "key"
@@ -61,7 +61,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Checks:
-    """Typed checks: name, status, found, wanted, recommendation."""
+    """Checks: name, status, found, wanted, recommendation."""
 
     rows: list[dict[str, str]]
     kind: str = "checks"
@@ -77,7 +77,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Interactive:
-    """What only a browser with JavaScript shows, from the data of this id."""
+    """An explorer that needs JavaScript, by the key of its data; `fallback` stands without it."""
 
     name: Literal["forecaster", "exhaustion"]
     source: str

@@ -1,11 +1,10 @@
 "use strict";
-// The page's two explorers. Numbers come from embedded posterior draws, by the rules of
-// `bayescale predict`: the same draws, the same quantiles, the same digits. Words come from
-// `sentences.toml`.
+// The page's two explorers. Numbers come from embedded posterior draws and are those of
+// `bayescale predict`: the same draws, quantiles and digits. Sentences come from `sentences.toml`.
 (() => {
   const data = (name) => JSON.parse(document.getElementById(name).textContent);
-  const WORDS = data("data-words");
-  const say = (key, gaps = {}) => WORDS[key].replace(/\{(\w+)\}/g, (_, gap) => gaps[gap]);
+  const SENTENCES = data("data-sentences");
+  const sentence = (key, gaps = {}) => SENTENCES[key].replace(/\{(\w+)\}/g, (_, gap) => gaps[gap]);
 
   // Numbers as `numbers.py` reads and writes them.
   const SUFFIX = { "": 1, k: 1e3, m: 1e6, b: 1e9, t: 1e12 };
@@ -56,16 +55,16 @@
   const invalid = (input, wrong) => input.setAttribute("aria-invalid", String(wrong));
   const textbox = (value) => el("input", { type: "text", value, autocomplete: "off", spellcheck: false });
 
-  // A log slider stands at the values 1.0, 1.1 ... 9.9 of each decade, so 70B and 15T can be hit.
+  // A log slider stops at the values 1.0, 1.1 ... 9.9 of each decade, so 70B and 15T can be hit.
   const valueAt = (k) => Number(`${(10 + (k % 90)) / 10}e${Math.floor(k / 90)}`);
   const indexOf = (v) => {
     const decade = Math.floor(Math.log10(v) + 1e-12);
     return 90 * decade + Math.round(10 * v / 10 ** decade - 10);
   };
-  // A log slider and a box to type in, kept on one value.
+  // A log slider and a text box with one value.
   const sized = (title, value, low, high, changed) => {
     const range = el("input", { type: "range", min: indexOf(low), max: indexOf(high), step: 1 });
-    range.setAttribute("aria-label", say("slider", { title }));
+    range.setAttribute("aria-label", sentence("slider", { title }));
     const box = textbox(human(value));
     const slide = () => {
       range.value = indexOf(state.value);
@@ -90,7 +89,7 @@
     slide();
     return state;
   };
-  // A plain slider, its value written under it.
+  // A linear slider with its value under it.
   const sliding = ({ title, value, low, high, step }, changed) => {
     const range = el("input", { type: "range", min: low, max: high, step });
     range.value = value;
@@ -116,7 +115,7 @@
   };
   const accent = () => colour("--accent");
 
-  // Decades from a point to the hull of the data, whose ring of corners is closed; 0 inside.
+  // Decades from a point to the hull of the data, a closed ring of corners; 0 inside.
   const outside = (hull, [x, y]) => {
     let nearest = Infinity, inside = false;
     for (let i = 0; i + 1 < hull.length; i++) {
@@ -129,9 +128,9 @@
     return inside || nearest < 1e-9 ? 0 : nearest;
   };
 
-  const forecaster = (host, said) => {
-    const all = unpacked(said.draws), law = CURVES[host.dataset.source];
-    const tail = (1 - said.prob) / 2;
+  const forecaster = (host, fit) => {
+    const all = unpacked(fit.draws), law = CURVES[host.dataset.source];
+    const tail = (1 - fit.prob) / 2;
     const menus = {};
     let plot, mark = 0, waiting = false;
     const later = () => {
@@ -140,104 +139,104 @@
       requestAnimationFrame(() => { waiting = false; draw(); });
     };
 
-    const params = sized(say("params"), said.start.params, 1e7, 1e14, later);
-    const tokens = sized(say("tokens"), said.start.tokens, 1e9, 1e16, later);
-    const target = textbox(String(said.target));
+    const params = sized(sentence("params"), fit.start.params, 1e7, 1e14, later);
+    const tokens = sized(sentence("tokens"), fit.start.tokens, 1e9, 1e16, later);
+    const target = textbox(String(fit.target));
     target.addEventListener("input", later);
-    const [leading] = Object.keys(said.groups);
-    for (const [group, labels] of Object.entries(said.groups)) {
+    const [leading] = Object.keys(fit.groups);
+    for (const [group, labels] of Object.entries(fit.groups)) {
       const menu = menus[group] = el("select");
-      labels.forEach((label, i) => menu.append(el("option", { value: String(i), textContent: i === labels.length - 1 ? say("any_group", { group }) : label })));
-      const start = labels.indexOf(said.start[group]);
+      labels.forEach((label, i) => menu.append(el("option", { value: String(i), textContent: i === labels.length - 1 ? sentence("any_group", { group }) : label })));
+      const start = labels.indexOf(fit.start[group]);
       menu.selectedIndex = start < 0 ? labels.length - 1 : start;
       menu.addEventListener("change", () => {
-        if (group === leading) follow(said.follows[group]?.[labels[menu.selectedIndex]] ?? {});
+        if (group === leading) chooseImplied(fit.implied[group]?.[labels[menu.selectedIndex]] ?? {});
         later();
       });
     }
-    // A family settles its tokenizer, where all its runs have one.
-    const follow = (settled) => {
-      for (const [group, labels] of Object.entries(said.groups))
-        if (group !== leading) menus[group].selectedIndex = settled[group] === undefined ? labels.length - 1 : labels.indexOf(settled[group]);
+    // A family implies its tokenizer, where all its runs have the same.
+    const chooseImplied = (implied) => {
+      for (const [group, labels] of Object.entries(fit.groups))
+        if (group !== leading) menus[group].selectedIndex = implied[group] === undefined ? labels.length - 1 : labels.indexOf(implied[group]);
     };
 
-    const told = {}, out = el("dl", { className: "key" });
+    const answers = {}, out = el("dl", { className: "key" });
     out.setAttribute("aria-live", "polite");
-    for (const name of ["median", "run", "mean", "reach"]) {
-      told[name] = el("strong");
-      told[name].dataset.said = name;
-      out.append(el("div", {}, el("dt", { textContent: say(name, { prob: percent(said.prob) }) }), el("dd", {}, told[name])));
+    for (const name of ["median", "run", "curve", "reach"]) {
+      answers[name] = el("strong");
+      answers[name].dataset.answer = name;
+      out.append(el("div", {}, el("dt", { textContent: sentence(name, { prob: percent(fit.prob) }) }), el("dd", {}, answers[name])));
     }
-    const note = el("p", { className: "small" }), picture = el("div", { className: "chart" });
-    const draws = say(said.step === 1 ? "all_draws" : "some_draws", { of: said.of, step: said.step });
+    const note = el("p", { className: "small" }), figure = el("div", { className: "chart" });
+    const draws = sentence(fit.step === 1 ? "all_draws" : "some_draws", { total: fit.total, step: fit.step });
     host.replaceChildren(
-      el("h3", { textContent: say("title") }),
+      el("h3", { textContent: sentence("title") }),
       el("div", { className: "fields" }, params.node, tokens.node,
         ...Object.entries(menus).map(([group, menu]) => field(group[0].toUpperCase() + group.slice(1), menu)),
-        field(say("target", { unit: said.unit }), target)),
-      out, note, picture,
-      el("p", { className: "small", textContent: say("legend", { prob: percent(said.prob), draws }) }));
+        field(sentence("target", { unit: fit.unit }), target)),
+      out, note, figure,
+      el("p", { className: "small", textContent: sentence("legend", { prob: percent(fit.prob), draws }) }));
 
     const chosen = () => {
       const d = { ...all };
-      for (const [name, group] of Object.entries(said.effects)) d[name] = all[`${name}:${menus[group].selectedIndex}`];
+      for (const [name, group] of Object.entries(fit.effects)) d[name] = all[`${name}:${menus[group].selectedIndex}`];
       return d;
     };
-    const logs = (n, t) => ({ params: Math.log(n / said.centre.params), tokens: Math.log(t / said.centre.tokens) });
+    const logs = (n, t) => ({ params: Math.log(n / fit.centre.params), tokens: Math.log(t / fit.centre.tokens) });
     // Sorted draws of the curve and of one new run at a size, of every k-th draw.
     const at = (d, n, t, step = 1) => {
-      const x = logs(n, t), count = Math.ceil(said.count / step);
-      const mean = new Float64Array(count), run = new Float64Array(count);
-      for (let j = 0, i = 0; i < said.count; j++, i += step) {
-        mean[j] = law(d, i, x);
-        run[j] = said.noise_on === "log" ? mean[j] * Math.exp(d.scatter[i]) : mean[j] + d.scatter[i];
+      const x = logs(n, t), count = Math.ceil(fit.count / step);
+      const curve = new Float64Array(count), run = new Float64Array(count);
+      for (let j = 0, i = 0; i < fit.count; j++, i += step) {
+        curve[j] = law(d, i, x);
+        run[j] = fit.noise_on === "log" ? curve[j] * Math.exp(d.noise[i]) : curve[j] + d.noise[i];
       }
-      return { mean: mean.sort(), run: run.sort() };
+      return { curve: curve.sort(), run: run.sort() };
     };
-    const interval = (sorted) => say("to", { lower: digits(quantile(sorted, tail)), upper: digits(quantile(sorted, 1 - tail)) });
+    const interval = (sorted) => sentence("to", { lower: digits(quantile(sorted, tail)), upper: digits(quantile(sorted, 1 - tail)) });
 
     function draw() {
       const d = chosen(), here = at(d, params.value, tokens.value);
-      told.median.textContent = digits(quantile(here.run, 0.5));
-      told.run.textContent = interval(here.run);
-      told.mean.textContent = interval(here.mean);
+      answers.median.textContent = digits(quantile(here.run, 0.5));
+      answers.run.textContent = interval(here.run);
+      answers.curve.textContent = interval(here.curve);
       const goal = number(target.value);
       invalid(target, Number.isNaN(goal));
       const share = here.run.reduce((n, y) => n + (y <= goal), 0) / here.run.length;
-      told.reach.textContent = Number.isNaN(goal) ? "–" : digits(share);
+      answers.reach.textContent = Number.isNaN(goal) ? "–" : digits(share);
       const { params: x, tokens: y } = logs(params.value, tokens.value);
-      const far = outside(said.hull, [x / Math.LN10, y / Math.LN10]);
-      note.textContent = far > 0 ? say("outside", { decades: far.toFixed(2) }) : say("inside");
+      const far = outside(fit.hull, [x / Math.LN10, y / Math.LN10]);
+      note.textContent = far > 0 ? sentence("outside", { decades: far.toFixed(2) }) : sentence("inside");
       note.classList.toggle("warning", far > 0);
-      picturing(d);
+      redraw(d);
     }
-    const picturing = (d) => {
+    const redraw = (d) => {
       const flops = 6 * params.value * tokens.value, ratio = tokens.value / params.value;
-      const low = Math.min(flops, said.runs[0][0]) / 2, high = Math.max(flops, said.runs.at(-1)[0]) * 3;
+      const low = Math.min(flops, fit.runs[0][0]) / 2, high = Math.max(flops, fit.runs.at(-1)[0]) * 3;
       const grid = Array.from({ length: 33 }, (_, i) => [low * (high / low) ** (i / 32), null]);
-      const points = [...grid, ...said.runs].sort((a, b) => a[0] - b[0]);
-      const step = Math.max(1, Math.floor(said.count / 500));
+      const points = [...grid, ...fit.runs].sort((a, b) => a[0] - b[0]);
+      const step = Math.max(1, Math.floor(fit.count / 500));
       const rows = points.map(([c]) => {
-        const { mean, run } = at(d, Math.sqrt(c / 6 / ratio), Math.sqrt(c / 6 * ratio), step);
-        return [quantile(run, 1 - tail), quantile(run, tail), quantile(mean, 1 - tail), quantile(mean, tail), quantile(mean, 0.5)];
+        const { curve, run } = at(d, Math.sqrt(c / 6 / ratio), Math.sqrt(c / 6 * ratio), step);
+        return [quantile(run, 1 - tail), quantile(run, tail), quantile(curve, 1 - tail), quantile(curve, tail), quantile(curve, 0.5)];
       });
       const values = [points.map((p) => p[0]), ...[0, 1, 2, 3, 4].map((i) => rows.map((r) => r[i])), points.map((p) => p[1])];
       mark = flops;
       if (plot) return plot.setData(values);
-      const unseen = { stroke: "transparent", points: { show: false } };
+      const invisible = { stroke: "transparent", points: { show: false } };
       const dots = { stroke: "#D55E00", paths: () => null, points: { show: true, size: 6, fill: "#D55E00" } };
-      plot = chart(picture, say("chart", { response: said.response }), {
+      plot = chart(figure, sentence("chart", { response: fit.response }), {
         scales: { x: { time: false, distr: 3, range: (_, least, most) => [least, most] }, y: {} },
         axes: [
-          { label: say("compute"), values: (_, ticks) => ticks.map((v) => v === null ? "" : v.toExponential(0).replace("+", "")) },
-          { label: say("response", { response: said.response, unit: said.unit }), size: 60 },
+          { label: sentence("compute"), values: (_, ticks) => ticks.map((v) => v === null ? "" : v.toExponential(0).replace("+", "")) },
+          { label: sentence("response", { response: fit.response, unit: fit.unit }), size: 60 },
         ],
-        series: [{}, unseen, unseen, unseen, unseen, { stroke: accent, width: 2, points: { show: false } }, dots],
+        series: [{}, invisible, invisible, invisible, invisible, { stroke: accent, width: 2, points: { show: false } }, dots],
         bands: [{ series: [1, 2], fill: () => accent() + "26" }, { series: [3, 4], fill: () => accent() + "59" }],
-        hooks: { draw: [marked] },
+        hooks: { draw: [markPoint] },
       }, values);
     };
-    const marked = (u) => {
+    const markPoint = (u) => {
       const x = u.valToPos(mark, "x", true), c = u.ctx;
       c.save();
       c.strokeStyle = accent();
@@ -251,71 +250,71 @@
     draw();
   };
 
-  const exhaustion = (host, said) => {
-    const d = unpacked(said.draws);
-    const initial = Object.fromEntries(said.inputs.map(({ name, value }) => [name, value]));
+  const exhaustion = (host, scenario) => {
+    const d = unpacked(scenario.draws);
+    const initial = Object.fromEntries(scenario.inputs.map(({ name, value }) => [name, value]));
     const now = { ...initial };
-    const tail = (1 - said.prob) / 2;
+    const tail = (1 - scenario.prob) / 2;
     const answer = el("strong"), never = el("span", { className: "small" });
-    answer.dataset.said = "year";
-    const picture = el("div", { className: "chart" });
+    answer.dataset.answer = "year";
+    const figure = el("div", { className: "chart" });
     let plot;
-    // A log-normal quantity moves by a factor, a growth by a sum; compute grows as its square root
-    // in tokens.
-    const moved = () => ({
+    // A log-normal quantity is multiplied, a growth is shifted. Optimal tokens grow as the square
+    // root of compute.
+    const shifts = () => ({
       stock: Math.log10(now.stock / initial.stock),
       quality: now.quality / initial.quality,
       datasets: now.datasets - initial.datasets,
       compute: (now.compute - initial.compute) / 2,
     });
     const exhausted = () => {
-      const by = moved();
+      const shift = shifts();
       return Float64Array.from(d.stock, (stock, i) => {
         const trend = d.share[i] < now.share;
-        const from = trend ? said.years.datasets : said.years.compute;
+        const from = trend ? scenario.years.datasets : scenario.years.compute;
         const level = trend ? d.datasets[i] : d.optimal[i];
-        const growth = trend ? d.datasets_growth[i] + by.datasets : d.optimal_growth[i] + by.compute;
-        const usable = stock + by.stock + Math.log10(Math.min(1, d.quality[i] * by.quality));
-        const gap = usable + d.stock_growth[i] * (from - said.years.stock) - level;
+        const growth = trend ? d.datasets_growth[i] + shift.datasets : d.optimal_growth[i] + shift.compute;
+        const usable = stock + shift.stock + Math.log10(Math.min(1, d.quality[i] * shift.quality));
+        const gap = usable + d.stock_growth[i] * (from - scenario.years.stock) - level;
         const faster = growth - d.stock_growth[i];
         return faster > 0 ? from + gap / faster : gap <= 0 ? from : Infinity;
       }).sort();
     };
-    const written = (v) => Number.isFinite(v) ? v.toFixed(1) : say("never");
+    const year = (v) => Number.isFinite(v) ? v.toFixed(1) : sentence("never");
     const draw = () => {
       const years = exhausted();
-      const share = (holds) => years.filter(holds).length / years.length;
-      const [median, lower, upper] = [0.5, tail, 1 - tail].map((p) => written(quantile(years, p)));
-      answer.textContent = say("year", { median, lower, upper });
-      never.textContent = say("never_share", { share: (100 * share((v) => v === Infinity)).toFixed(1) });
-      const values = [said.calendar, said.calendar.map((year) => share((v) => v < year + 1))];
+      const share = (condition) => years.filter(condition).length / years.length;
+      const [median, lower, upper] = [0.5, tail, 1 - tail].map((p) => year(quantile(years, p)));
+      answer.textContent = sentence("year", { median, lower, upper });
+      never.textContent = sentence("never_share", { share: (100 * share((v) => v === Infinity)).toFixed(1) });
+      const values = [scenario.calendar, scenario.calendar.map((year) => share((v) => v < year + 1))];
       if (plot) return plot.setData(values);
-      plot = chart(picture, say("exhaustion_chart"), {
+      plot = chart(figure, sentence("exhaustion_chart"), {
         scales: { x: { time: false }, y: { range: [0, 1] } },
         axes: [
-          { label: say("by_end"), values: (_, ticks) => ticks.map((v) => Number.isInteger(v) ? v : "") },
-          { label: say("probability"), size: 60 },
+          { label: sentence("by_end"), values: (_, ticks) => ticks.map((v) => Number.isInteger(v) ? v : "") },
+          { label: sentence("probability"), size: 60 },
         ],
         series: [{}, { stroke: accent, width: 2 }],
       }, values);
     };
-    const nodes = said.inputs.map((input) => {
+    const nodes = scenario.inputs.map((input) => {
       const changed = (value) => { now[input.name] = value; draw(); };
       if (input.step) return sliding(input, changed);
       return sized(input.title, input.value, input.low, input.high, changed).node;
     });
     host.replaceChildren(
-      el("h3", { textContent: say("scenario") }),
+      el("h3", { textContent: sentence("scenario") }),
       el("div", { className: "fields" }, ...nodes),
-      el("p", { className: "lead" }, say("used_up", { prob: percent(said.prob) }), answer, never),
-      picture);
+      el("p", { className: "lead" }, sentence("used_up", { prob: percent(scenario.prob) }), answer, never),
+      figure);
     draw();
   };
 
   const kinds = { forecaster, exhaustion };
   for (const host of document.querySelectorAll("[data-explore]"))
     kinds[host.dataset.explore](host, data(host.dataset.source));
-  // What is folded is printed all the same.
+  // Folded tables are printed too.
   const folded = () => document.querySelectorAll("details");
   addEventListener("beforeprint", () => folded().forEach((d) => { d.dataset.was = d.open; d.open = true; }));
   addEventListener("afterprint", () => folded().forEach((d) => { d.open = d.dataset.was === "true"; }));

@@ -1,4 +1,4 @@
-"""Explorer: what the page needs to answer `predict` in the browser, from the same draws."""
+"""Explorer: data from which the page recomputes `predict` and the scenario in the browser."""
 
 from __future__ import annotations
 
@@ -21,51 +21,60 @@ from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.predictive.groups import NEW, effects_at
 from bayescale.report.browser import packed
-from bayescale.report.figures.fit import training_compute
-from bayescale.report.sentences import say
+from bayescale.report.content.forecasts import default_target
+from bayescale.report.figures.compute import training_compute
+from bayescale.report.sentences import sentence
 from bayescale.runs.table import QUANTITIES
 
-# Numbers in the page, of 4 bytes each, a third more as text: 1.7 MB of the 3 that a page may have.
+# Draws in the page. At 4 bytes each, a third more as text, they take 1.7 of at most 3 MB.
 _MOST = 330_000
 
 
 def refusal(fit: Fit) -> str | None:
     """Why the page cannot recompute a fit's forecasts; None where it can."""
     if fit.spec.corpora:
-        return say("several_corpora")
+        return sentence("several_corpora")
     if fit.spec.discrepancy:
-        return say("forecast.refused_discrepancy")
+        return sentence("forecast.refused_discrepancy")
     if "run" in fit.spec.groups:
-        return say("forecast.refused_runs")
+        return sentence("forecast.refused_runs")
     return None
 
 
 def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str, Any]:
-    """Draws, equation and choices of the forecaster, starting at a point.
+    """Draws and choices of the forecaster.
 
-    The draws of new groups and of the scatter are those that `predict` takes, so both give the
-    same numbers. Where a fit has too many for its part of a page that is divided among `share`
-    fits, every k-th is kept and `step` is k.
+    Draws of new groups and of the observation noise are those of `predict`, so both give the same
+    numbers.
+
+    Parameters
+    ----------
+    fit : Fit
+    start : mapping
+        The point at which the forecaster starts: `params`, `tokens`, groups.
+    share : int
+        How many fits share the page. Where a fit has more draws than its share holds, every k-th
+        is kept, and `step` is k.
     """
     spec, table = fit.spec, fit.runs.table
     labels = {str(g): [*sorted(map(str, table[g].unique())), NEW] for g in spec.named_groups}
-    asked = pd.DataFrame(
+    points = pd.DataFrame(
         list(zip_longest(*labels.values(), fillvalue=NEW)) if labels else [()],
         columns=list(labels),
     )
-    values, _ = effects_at(fit, asked)
-    like = values["level"].transpose(*SAMPLE_DIMS)
+    values, _ = effects_at(fit, points)
+    level = values["level"].transpose(*SAMPLE_DIMS)
     columns = {parameter.name: values[parameter.name] for parameter in spec.law.parameters}
-    standard = NOISES[spec.noise.dist].draws(values, like, random(fit.seed, "scatter"))
-    columns["scatter"] = standard * noise_scale(spec, values)
+    standard = NOISES[spec.noise.dist].draws(values, level, random(fit.seed, "scatter"))
+    columns["noise"] = standard * noise_scale(spec, values)
     effects: dict[str, str] = {}
     for effect in spec.effect_list():
         group = effect.group
-        chosen = values[effect.name].isel({group: slice(len(labels[group]))})
-        for i in range(chosen.sizes[group]):
-            columns[f"{effect.name}:{i}"] = chosen.isel({group: i})
+        draws_of = values[effect.name]
+        for i in range(len(labels[group])):
+            columns[f"{effect.name}:{i}"] = draws_of.isel({group: i})
         effects[effect.name] = group
-    step = -(-like.size * len(columns) // (_MOST // share))
+    step = -(-level.size * len(columns) // (_MOST // share))
     draws = {
         name: column.transpose(*SAMPLE_DIMS).to_numpy().ravel()[::step]
         for name, column in columns.items()
@@ -77,52 +86,52 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
         "prob": PROB,
         "centre": dict(fit.centre),
         "noise_on": spec.noise.on,
-        "count": len(draws["scatter"]),
-        "of": like.size,
+        "count": len(draws["noise"]),
+        "total": level.size,
         "step": step,
         "draws": {name: packed(column) for name, column in draws.items()},
         "effects": effects,
         "groups": labels,
-        "follows": _follows(table, list(labels)),
+        "implied": _implied(table, list(labels)),
         "hull": _hull(fit),
         "runs": _runs(fit),
         "start": {"params": start["params"], "tokens": start["tokens"], **first},
-        "target": round(0.95 * float(table[spec.response].min()), 3),
+        "target": default_target(fit),
     }
 
 
 def exhaustion_explorer(scenario: Scenario) -> dict[str, Any]:
-    """Draws and main inputs of a scenario, so that the page can move them.
+    """Draws and main inputs of a scenario, so that the page can change the inputs.
 
-    A log-normal quantity moves by a factor and a growth by a sum, so the spread of each stays.
+    A log-normal quantity is multiplied and a growth is shifted, so the spread of each stays.
     """
-    drawn = scenario.sample()
-    ratio = drawn["tokens_per_param"] * drawn["overtraining"]
-    compute = np.log10(drawn["compute.flops"].to_numpy())
+    samples = scenario.sample()
+    ratio = samples["tokens_per_param"] * samples["overtraining"]
+    compute = np.log10(samples["compute.flops"].to_numpy())
     draws = {
-        "stock": np.log10(drawn["stock.tokens"] * drawn["stock.repetition"]),
-        "quality": drawn["stock.quality"],
-        "stock_growth": np.log10(1 + drawn["stock.growth"]),
-        "datasets": np.log10(drawn["datasets.tokens"]),
-        "datasets_growth": drawn["datasets.growth"],
+        "stock": np.log10(samples["stock.tokens"] * samples["stock.repetition"]),
+        "quality": samples["stock.quality"],
+        "stock_growth": np.log10(1 + samples["stock.growth"]),
+        "datasets": np.log10(samples["datasets.tokens"]),
+        "datasets_growth": samples["datasets.growth"],
         "optimal": (compute + np.log10(ratio / FLOP_PER_PARAM_TOKEN)) / 2,
-        "optimal_growth": drawn["compute.growth"] / 2,
+        "optimal_growth": samples["compute.growth"] / 2,
         "share": random(scenario.seed, "trend").random((1, scenario.draws)),
     }
 
-    def middle(name: str) -> float:
-        return float(f"{float(drawn[name].median()):.3g}")
+    def median(name: str) -> float:
+        return float(f"{float(samples[name].median()):.3g}")
 
     inputs = [
-        {"name": "stock", "title": say("explore.stock"), "value": middle("stock.tokens"),
+        {"name": "stock", "title": sentence("explore.stock"), "value": median("stock.tokens"),
          "low": 1e12, "high": 1e17},
-        {"name": "quality", "title": say("explore.quality"), "value": middle("stock.quality"),
+        {"name": "quality", "title": sentence("explore.quality"), "value": median("stock.quality"),
          "low": 0.01, "high": 1.0, "step": 0.001},
-        {"name": "datasets", "title": say("explore.datasets"),
-         "value": middle("datasets.growth"), "low": 0.0, "high": 1.0, "step": 0.001},
-        {"name": "compute", "title": say("explore.compute_growth"),
-         "value": middle("compute.growth"), "low": 0.0, "high": 1.5, "step": 0.001},
-        {"name": "share", "title": say("explore.share"), "value": scenario.trend_share,
+        {"name": "datasets", "title": sentence("explore.datasets"),
+         "value": median("datasets.growth"), "low": 0.0, "high": 1.0, "step": 0.001},
+        {"name": "compute", "title": sentence("explore.compute_growth"),
+         "value": median("compute.growth"), "low": 0.0, "high": 1.5, "step": 0.001},
+        {"name": "share", "title": sentence("explore.share"), "value": scenario.trend_share,
          "low": 0.0, "high": 1.0, "step": 0.01},
     ]  # fmt: skip
     return {
@@ -135,31 +144,33 @@ def exhaustion_explorer(scenario: Scenario) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _follows(table: pd.DataFrame, groups: list[str]) -> dict[str, dict[str, dict[str, str]]]:
-    """What a choice in one group settles in another: all runs of Llama-3 have one tokenizer."""
-    settled: dict[str, dict[str, dict[str, str]]] = {}
+def _implied(table: pd.DataFrame, groups: list[str]) -> dict[str, dict[str, dict[str, str]]]:
+    """What a choice in one group implies for the others: all runs of Llama-3 have one tokenizer."""
+    implied: dict[str, dict[str, dict[str, str]]] = {}
     for group in groups:
         for label, rows in table.groupby(group):
             only = {
-                o: str(rows[o].iloc[0]) for o in groups if o != group and rows[o].nunique() == 1
+                other: str(rows[other].iloc[0])
+                for other in groups
+                if other != group and rows[other].nunique() == 1
             }
-            settled.setdefault(group, {})[str(label)] = only
-    return settled
+            implied.setdefault(group, {})[str(label)] = only
+    return implied
 
 
 def _hull(fit: Fit) -> list[list[float]]:
-    """Corners of the data in (log10 N, log10 D), as `extrapolation.distance` sees them; closed."""
-    seen = centred(log_inputs(fit.spec, fit.runs), fit.centre)
-    stated = seen.isel(run=(seen["tokens_sd"].sum("latent") == 0).values)
-    seen = stated if stated.sizes["run"] else seen
-    plane = np.column_stack([seen["params"], seen["tokens"]]) / np.log(10)
+    """Closed ring of corners of the data in (log10 N, log10 D), as `predictive.distance` has it."""
+    inputs = centred(log_inputs(fit.spec, fit.runs), fit.centre)
+    stated = inputs.isel(run=(inputs["tokens_sd"].sum("latent") == 0).values)
+    inputs = stated if stated.sizes["run"] else inputs
+    plane = np.column_stack([inputs["params"], inputs["tokens"]]) / np.log(10)
     hull = shapely.MultiPoint(plane).convex_hull
     corners = [list(map(float, corner)) for corner in shapely.get_coordinates(hull)]
     return corners if len(corners) > 1 else corners * 2
 
 
 def _runs(fit: Fit) -> list[list[float]]:
-    """Compute and response of each run, by compute."""
+    """Compute and response of each run, ordered by compute."""
     flops = training_compute(fit)["tokens"]
     pairs = zip(flops, fit.observed.to_numpy(), strict=True)
     return sorted([float(c), float(y)] for c, y in pairs if np.isfinite(c))

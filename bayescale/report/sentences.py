@@ -10,31 +10,31 @@ from typing import Any
 
 
 @cache
-def _sentences() -> dict[str, Any]:
+def _entries() -> dict[str, Any]:
     return tomllib.loads(files("bayescale.report").joinpath("sentences.toml").read_text("utf-8"))
 
 
-def found(key: str) -> Any:
-    """What stands under a dotted key: a sentence, or a table of them."""
-    here: Any = _sentences()
+def entry(key: str) -> Any:
+    """The entry under a dotted key: a sentence, or a table of them."""
+    value: Any = _entries()
     for part in key.split("."):
-        here = here[part]
-    return here
+        value = value[part]
+    return value
 
 
-def say(key: str, **values: Any) -> str:
+def sentence(key: str, **gaps: Any) -> str:
     """The sentence under a dotted key, with its gaps filled."""
-    return str(found(key)).format(**values)
+    return str(entry(key)).format(**gaps)
 
 
-def columns(names: str | Sequence[str], **values: Any) -> list[str]:
-    """Headers of a table, by their keys."""
-    listed = names.split() if isinstance(names, str) else names
-    return [say(f"columns.{name}", **values) for name in listed]
+def columns(names: str | Sequence[str], **gaps: Any) -> list[str]:
+    """Headers of a table, by their keys (a list, or one text with spaces between)."""
+    keys = names.split() if isinstance(names, str) else names
+    return [sentence(f"columns.{key}", **gaps) for key in keys]
 
 
 def joined(items: Sequence[str]) -> str:
     """Items as in a sentence: a, b and c."""
     if len(items) < 2:
         return "".join(items)
-    return say("and", first=", ".join(items[:-1]), last=items[-1])
+    return sentence("and", first=", ".join(items[:-1]), last=items[-1])

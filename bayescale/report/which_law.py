@@ -1,4 +1,4 @@
-"""Which law? The comparison of models in a report: scores, curves overlaid, where they part."""
+"""Which law? The comparison of models in a report: scores, forecasts, curves, discrimination."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from bayescale.evaluation import discrimination
 from bayescale.evaluation.folds import training_flops
 from bayescale.fit.fit import Fit
 from bayescale.predictive.points import as_points
-from bayescale.report.content import STEP
-from bayescale.report.figures import comparison as plots_compare
-from bayescale.report.figures.fit import along_compute, training_compute
-
-Figures = dict[str, Figure]
+from bayescale.report.content.forecasts import STEP
+from bayescale.report.figures import comparison as comparison_figures
+from bayescale.report.figures.compute import along_compute, training_compute
 
 # Keys of the direct test: change per tenfold N, per tenfold D, and their difference.
 _SLOPES = ("params_per_decade", "tokens_per_decade", "difference_per_decade")
@@ -24,17 +22,17 @@ _SLOPES = ("params_per_decade", "tokens_per_decade", "difference_per_decade")
 
 def which_law(
     comparison: Mapping[str, Any], fits: Sequence[Fit], points: Sequence[Mapping[str, Any]]
-) -> tuple[dict[str, Any], Figures]:
-    """What a report says of a comparison, and its figures.
+) -> tuple[dict[str, Any], dict[str, Figure]]:
+    """What a report shows of a comparison, and its figures.
 
     Parameters
     ----------
     comparison : mapping
         As `Comparison.to_dict` gives it, or as read from `bayescale compare --out`.
     fits : sequence of Fit
-        Of the compared models; those of the first one's runs and response speak together.
+        Of the compared models; those of the first one's runs and response are shown together.
     points : sequence of mapping
-        What the report forecasts, for each of these fits to forecast as well.
+        What the report forecasts; each of these fits forecasts it as well.
 
     Raises
     ------
@@ -47,42 +45,42 @@ def which_law(
             f"comparison without {', '.join(sorted(missing))}; write one with "
             "`bayescale compare --out FILE`"
         )
-    said: dict[str, Any] = {**comparison, "discrimination": None, "difference": None}
-    alike = [fit for fit in fits if _of_one_kind(fit, fits[0])]
+    alike = [fit for fit in fits if _comparable(fit, fits[0])]
     weights = {model["model"]: model["weight"] for model in comparison["models"]}
-    known = [fit for fit in alike if fit.spec.name in weights and not fit.spec.corpora]
-    said["forecasts"] = [
-        {"model": fit.spec.name, "weight": weights[fit.spec.name], "rows": _forecasts(fit, points)}
-        for fit in (known if len(known) > 1 else [])
-    ]
-    figures: Figures = {}
-    said["overlay"] = []
+    weighed = [fit for fit in alike if fit.spec.name in weights and not fit.spec.corpora]
+    content: dict[str, Any] = {
+        **comparison,
+        "forecasts": [
+            {
+                "model": fit.spec.name,
+                "weight": weights[fit.spec.name],
+                "rows": _forecasts(fit, points),
+            }
+            for fit in (weighed if len(weighed) > 1 else [])
+        ],
+        "overlay": _overlay(alike) if len(alike) > 1 else [],
+        "discrimination": None,
+        "difference": _direct_test(alike),
+    }
+    figures: dict[str, Figure] = {}
     if len(alike) > 1:
-        figures["overlay"] = plots_compare.overlay(alike)
-        said["overlay"] = _overlay(alike)
+        figures["overlay"] = comparison_figures.overlay(alike)
     pair = _pair(alike, weights)
     if pair is not None:
         table = discrimination.discrimination(*pair)
         best = discrimination.most_informative(table, float(training_flops(pair[0].runs).max()))
         shown = table[table["tokens_per_param"].isin(discrimination.RATIOS[::4])]
-        said["discrimination"] = {
+        content["discrimination"] = {
             "one": pair[0].spec.name,
             "other": pair[1].spec.name,
             "rows": shown.to_dict(orient="records"),
             "most_informative": best.to_dict(),
         }
-        figures["discrimination"] = plots_compare.discrimination(table, *pair)
-    for fit in alike:
-        if fit.spec.law.slopes and not fit.spec.corpora:
-            summary = fit.summary()
-            said["difference"] = {
-                key: {str(k): float(value) for k, value in summary.loc[name].items()}
-                for key, name in zip(_SLOPES, fit.spec.law.slopes, strict=True)
-            }
-    return said, figures
+        figures["discrimination"] = comparison_figures.discrimination(table, *pair)
+    return content, figures
 
 
-def _of_one_kind(fit: Fit, first: Fit) -> bool:
+def _comparable(fit: Fit, first: Fit) -> bool:
     """Whether two fits are of the same runs and the same response."""
     same_runs = set(fit.runs.table["run"]) == set(first.runs.table["run"])
     return same_runs and fit.spec.columns == first.spec.columns
@@ -113,6 +111,18 @@ def _overlay(fits: Sequence[Fit]) -> list[dict[str, Any]]:
             for fit, table in zip(fits, tables, strict=True)
         ]
     return rows
+
+
+def _direct_test(fits: Sequence[Fit]) -> dict[str, Any] | None:
+    """Slopes for N and for D and their difference, of a law that has both."""
+    for fit in fits:
+        if fit.spec.law.slopes and not fit.spec.corpora:
+            summary = fit.summary()
+            return {
+                key: {str(k): float(value) for k, value in summary.loc[name].items()}
+                for key, name in zip(_SLOPES, fit.spec.law.slopes, strict=True)
+            }
+    return None
 
 
 def _pair(fits: Sequence[Fit], weights: Mapping[str, float]) -> tuple[Fit, Fit] | None:

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayescale.base.numbers import human
-from bayescale.report.figures.fit import COLOURS, INK, MODEL, SURPRISE, style
-from bayescale.report.write import as_svg
+from bayescale.report.figures.files import as_svg
+from bayescale.report.figures.style import COLOURS, INK, MODEL, SURPRISE, style
 from bayescale.runs.table import QUANTITIES
 
 TEXT = Path(__file__).with_name("full_circle_page.md")

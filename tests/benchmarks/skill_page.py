@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from bayescale.report.figures.fit import INK, MODEL, QUIET, style
-from bayescale.report.write import as_svg
+from bayescale.report.figures.files import as_svg
+from bayescale.report.figures.style import INK, MODEL, QUIET, style
 
 OUT = Path(__file__).parents[2] / "reports" / "forecast-skill"
 # `splits` by name, `mean`, `method`, `version`; see `skill.run`.

@@ -18,7 +18,7 @@ from bayescale.evaluation.reference import least_squares, reference_runs
 from bayescale.model.curve import curve
 from bayescale.model.design import collapsed, design
 from bayescale.model.graph import build
-from bayescale.report.figures import fit as plots
+from bayescale.report import figures
 
 SHORT = Settings(draws=200, tune=200, chains=2)
 
@@ -147,7 +147,7 @@ def test_replicates_of_many_runs_are_thinned_and_the_posterior_is_not(
     assert "thinned-replicates" in codes(fit) - codes(fitted)
     inside = holds(interval(fit.replicates()), fit.observed).mean()
     assert abs(inside - holds(interval(fitted.replicates()), fitted.observed).mean()) < 0.15
-    assert plots.check(fit).axes
+    assert figures.check(fit).axes
     xr.testing.assert_equal(Fit.load(fit.save(tmp_path / "fit")).replicates(), fit.replicates())
 
 

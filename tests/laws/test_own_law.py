@@ -112,9 +112,13 @@ def test_the_command_line_uses_the_law_of_an_installed_package(place: Path) -> N
     install(place)
     fitted = command(place, "fit", "mine.toml", "runs.csv", "--out", "fit", *SHORT)
     assert fitted.returncode in (0, 3), fitted.stderr
-    said = json.loads(command(place, "predict", "fit", "--at", "params=1B,tokens=20B", "--json").stdout)
+    said = json.loads(
+        command(place, "predict", "fit", "--at", "params=1B,tokens=20B", "--json").stdout
+    )
     assert said
-    priced = command(place, "plan", "serve", "fit", "--target", "2.4", "--max-tokens", "1T", "--json")
+    priced = command(
+        place, "plan", "serve", "fit", "--target", "2.4", "--max-tokens", "1T", "--json"
+    )
     assert json.loads(priced.stdout)["response"] == "loss", priced.stderr
     # Without the package the fit is whole, and says what it needs.
     shutil.rmtree(place / "site")
@@ -199,7 +203,9 @@ def test_a_registered_law_is_fitted_saved_and_loaded(place: Path) -> None:
     assert Fit.load(place / "fit").spec.law is MINE
     # Another equation under the same name: no compiled sampler of the first one serves it.
     del LAWS["token-heavy"]
-    register(replace(MINE, mean=lambda x, theta, xp: mean(x, {**theta, "rate": 2 * theta["rate"]}, xp)))
+    register(
+        replace(MINE, mean=lambda x, theta, xp: mean(x, {**theta, "rate": 2 * theta["rate"]}, xp))
+    )
     fit = ScalingModel(place / "mine.toml").fit(runs, settings, show_progress=False)
     assert fit.summary().loc["r", "mean"] == pytest.approx(RATE / 2, rel=0.2)
     del LAWS["token-heavy"]

@@ -18,11 +18,11 @@ from playwright.sync_api import Page, sync_playwright
 from bayescale import Fit, Runs, ScalingModel, Settings
 from bayescale.base.numbers import digits
 from bayescale.cli import main as cli
-from bayescale.report.figures import fit as plots
-from bayescale.report.write import as_markdown
+from bayescale.report import figures
+from bayescale.report.page import as_markdown
 
 HOSTILE = ("<script>alert(1)</script>", "x" * 300, "通义千问")
-SECTIONS = ("answer", "forecast", "families", "law", "misses", "plan", "exhaustion", "checks",
+SECTIONS = ("answer", "forecast", "families", "law", "discrepancy", "plan", "exhaustion", "checks",
             "priors", "data", "reproduce")  # fmt: skip
 FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
          "--disable-background-networking --disable-component-update --disable-sync")  # fmt: skip
@@ -45,21 +45,21 @@ def folder(fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def opened(folder: Path) -> str:
     """Write the report; what a browser is asked to open."""
-    browser, asked = folder.parent / "browser", folder.parent / "asked"
-    browser.write_text(f'#!/bin/sh\necho "$1" > "{asked}"\n')
+    browser, address = folder.parent / "browser", folder.parent / "address"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{address}"\n')
     browser.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BROWSER", str(browser))
-        asks = ["report", str(folder), "--out", str(folder.parent), "--open"]
-        patch.setattr(sys, "argv", ["bayescale", *asks])
+        arguments = ["report", str(folder), "--out", str(folder.parent), "--open"]
+        patch.setattr(sys, "argv", ["bayescale", *arguments])
         with pytest.raises(SystemExit) as ended:
             cli.main()
     assert ended.value.code == 3  # the fit did not converge
-    return asked.read_text().strip()
+    return address.read_text().strip()
 
 
 @pytest.fixture(scope="module")
-def said(folder: Path, opened: str) -> dict[str, Any]:
+def written(folder: Path, opened: str) -> dict[str, Any]:
     return json.loads((folder.parent / "report.json").read_text("utf-8"))
 
 
@@ -75,20 +75,20 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any, folder: Path, said: dict[str, Any]) -> Iterator[Page]:
+def page(browser: Any, folder: Path, written: dict[str, Any]) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     opened = context.new_page()
-    wrong: list[str] = []
-    opened.on("console", lambda message: wrong.append(message.text))
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("dialog", lambda dialog: wrong.append(dialog.message))
+    faults: list[str] = []
+    opened.on("console", lambda message: faults.append(message.text))
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("dialog", lambda dialog: faults.append(dialog.message))
     opened.on(
-        "request", lambda one: one.url.startswith(("file:", "data:")) or wrong.append(one.url)
+        "request", lambda sent: sent.url.startswith(("file:", "data:")) or faults.append(sent.url)
     )
     opened.goto((folder.parent / "index.html").as_uri())
     yield opened
     context.close()
-    assert not wrong
+    assert not faults
 
 
 def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -103,15 +103,15 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def predicted(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> str:
     """The interval that the command prints for (70B, 15T, Llama-3)."""
     at = "params=70B,tokens=15T,family=Llama-3"
-    said = command(capsys, "predict", folder, "--at", at, "--kind", kind)
-    row = next(line for line in said.splitlines() if "point-1" in line)
+    output = command(capsys, "predict", folder, "--at", at, "--kind", kind)
+    row = next(line for line in output.splitlines() if "point-1" in line)
     median, lower, upper, _ = row.split()[-4:]
     return f"{median}: {lower} to {upper}"
 
 
 def forecast(page: Page, kind: str) -> str:
     page.wait_for_timeout(200)
-    median, ends = (page.inner_text(f"[data-said={name}]") for name in ("median", kind))
+    median, ends = (page.inner_text(f"[data-answer={name}]") for name in ("median", kind))
     return f"{median}: {ends}"
 
 
@@ -159,8 +159,8 @@ def test_dragging_shows_what_predict_prints(
     assert page.get_by_label("Parameters", exact=True).input_value() == "70B"
     assert page.get_by_label("Tokens", exact=True).input_value() == "15T"
     for kind in ("run", "curve"):
-        said = predicted(folder, capsys, kind)
-        assert forecast(page, kind).partition(":")[2] == said.partition(":")[2]
+        printed = predicted(folder, capsys, kind)
+        assert forecast(page, kind).partition(":")[2] == printed.partition(":")[2]
     assert forecast(page, "run") == predicted(folder, capsys, "run")
 
 
@@ -184,20 +184,20 @@ def test_the_keyboard_alone_does_it(
     assert forecast(page, "run") == predicted(folder, capsys, "run")
 
 
-def test_the_scenario_starts_at_the_reports_answer(page: Page, said: dict[str, Any]) -> None:
-    year = said["exhaustion"]["year"]
+def test_the_scenario_starts_at_the_reports_answer(page: Page, written: dict[str, Any]) -> None:
+    year = written["exhaustion"]["year"]
     expected = f"{year['median']:.1f} ({year['lower']:.1f} to {year['upper']:.1f})"
-    assert page.inner_text("[data-said=year]") == expected
+    assert page.inner_text("[data-answer=year]") == expected
     page.get_by_label("Stock of tokens, median", exact=True).fill("50000T")
-    assert page.inner_text("[data-said=year]") != expected
+    assert page.inner_text("[data-answer=year]") != expected
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_overflows_a_telephone_and_all_can_read(page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
-    found = Axe().run(page).response["violations"]
-    serious = [v["id"] for v in found if v["impact"] in ("serious", "critical")]
-    assert not serious, [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found]
+    violations = Axe().run(page).response["violations"]
+    serious = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+    assert not serious, [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in violations]
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
@@ -231,36 +231,37 @@ def test_a_fit_that_did_not_converge_says_so_first(page: Page) -> None:
 
 
 def test_page_markdown_json_and_command_line_say_the_same(
-    page: Page, said: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+    page: Page, written: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Walk every paragraph and every cell of the document."""
-    texts: list[str] = list(said["document"]["alerts"])
-    for section in said["document"]["sections"]:
+    texts: list[str] = list(written["document"]["alerts"])
+    for section in written["document"]["sections"]:
         texts.append(section["title"])
         for block in section["blocks"]:
             texts += _texts(block)
     assert len(texts) > 1000
-    seen = " ".join(page.evaluate("document.body.textContent").split())
+    shown = " ".join(page.evaluate("document.body.textContent").split())
     markdown = (folder.parent / "report.md").read_text("utf-8")
-    assert markdown == as_markdown(said)
+    assert markdown == as_markdown(written)
     plain = " ".join(re.sub(r"\\(.)", r"\1", markdown).replace("`", "").split())
     for text in (text.replace("`", "") for text in texts):
-        assert " ".join(text.split()) in seen
+        assert " ".join(text.split()) in shown
         assert " ".join(text.split()) in plain
-    section = said["fits"][0]
+    section = written["fits"][0]
     for row in section["predictions"]:
         groups = [f"{g}={row[g]}" for g in ("family", "tokenizer") if row[f"{g}_is"] == "known"]
         at = ",".join([f"params={row['params']!r}", f"tokens={row['tokens']!r}", *groups])
         for kind, key in (("run", "new_run"), ("curve", "curve")):
-            told = command(capsys, "predict", folder, "--at", at, "--kind", kind, "--json")
-            (answer,) = json.loads(told)["rows"]
+            output = command(capsys, "predict", folder, "--at", at, "--kind", kind, "--json")
+            (answer,) = json.loads(output)["rows"]
             assert {end: answer[end] for end in ("lower", "upper")} == row[key]
-            assert f"{digits(answer['lower'])} to {digits(answer['upper'])}" in seen
+            assert f"{digits(answer['lower'])} to {digits(answer['upper'])}" in shown
     for row in section["inverse"][:2]:
         groups = [f"--group={g}={label}" for g, label in row["groups"].items()]
-        asked = ["--target", row["target"], "--params", repr(row["params"]), "--prob", row["prob"]]
-        told = json.loads(command(capsys, "invert", folder, *asked, *groups, "--json"))
-        assert told["tokens"] == row["tokens"]
+        options = ["--target", row["target"], "--prob", row["prob"]]
+        options += ["--params", repr(row["params"]), *groups]
+        answer = json.loads(command(capsys, "invert", folder, *options, "--json"))
+        assert answer["tokens"] == row["tokens"]
 
 
 def test_a_figure_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,8 +280,8 @@ def test_a_figure_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_what_no_font_can_draw_is_said(tmp_path: Path) -> None:
     figure = Figure()
     figure.text(0.5, 0.5, "\ue123")  # of private use: no font has it
-    assert plots.save(figure, tmp_path / "text.svg") == []
-    (note,) = plots.save(figure, tmp_path / "text.png")
+    assert figures.save(figure, tmp_path / "text.svg") == []
+    (note,) = figures.save(figure, tmp_path / "text.png")
     assert note.code == "missing-glyphs"
     assert "\ue123" in note.text
 
@@ -290,8 +291,8 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, list | tuple):
-        return [text for one in value for text in _texts(one)]
+        return [text for inner in value for text in _texts(inner)]
     if not isinstance(value, dict) or value.get("kind") == "interactive":
         return []
-    unseen = {"kind", "tone", "source", "alt", "status", "folded", "caption"}
-    return [text for key, one in value.items() if key not in unseen for text in _texts(one)]
+    not_shown = {"kind", "tone", "source", "alt", "status", "folded", "caption"}
+    return [text for key, inner in value.items() if key not in not_shown for text in _texts(inner)]

@@ -10,8 +10,8 @@ import pytest
 
 from bayescale import Fit
 from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.report.page import as_markdown
 from bayescale.report.sections import document
-from bayescale.report.write import as_markdown
 
 HERE = Path(__file__).parents[2] / "reports" / "open-llm-bpc"
 # Standard errors of a difference of two simulations that a number may be off by.
@@ -19,24 +19,24 @@ MOST = 5 * np.sqrt(2)
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, Any]:
+def published() -> dict[str, Any]:
     return json.loads((HERE / "report.json").read_text("utf-8"))
 
 
-def test_its_sentences_and_markdown_are_those_of_its_numbers(said: dict[str, Any]) -> None:
-    sections = said["document"]["sections"]
+def test_its_sentences_and_markdown_are_those_of_its_numbers(published: dict[str, Any]) -> None:
+    sections = published["document"]["sections"]
     blocks = [block for section in sections for block in section["blocks"]]
     drawn = {block["source"] for block in blocks if block["kind"] == "figure"}
-    told = json.loads(json.dumps(document(said, drawn).to_dict()))
-    assert told == said["document"], "run `make report`"
-    assert as_markdown(said) == (HERE / "report.md").read_text("utf-8")
+    written = json.loads(json.dumps(document(published, drawn).to_dict()))
+    assert written == published["document"], "run `make report`"
+    assert as_markdown(published) == (HERE / "report.md").read_text("utf-8")
     page = (HERE / "index.html").read_text("utf-8")
-    assert said["document"]["lead"] in page
+    assert published["document"]["lead"] in page
     assert len(page.encode()) < 3_000_000
 
 
-def test_its_parameters_are_those_of_a_fit_today(said: dict[str, Any], fitted: Fit) -> None:
-    rows = {row["name"]: row for row in said["fits"][0]["parameters"]}
+def test_its_parameters_are_those_of_a_fit_today(published: dict[str, Any], fitted: Fit) -> None:
+    rows = {row["name"]: row for row in published["fits"][0]["parameters"]}
     today = fitted.summary()
     assert set(rows) == set(today.index)
     for name, row in today.iterrows():
@@ -44,8 +44,8 @@ def test_its_parameters_are_those_of_a_fit_today(said: dict[str, Any], fitted: F
         assert abs(row["mean"] - rows[name]["mean"]) < MOST * error, f"{name}: run `make report`"
 
 
-def test_its_forecasts_are_those_of_a_fit_today(said: dict[str, Any], fitted: Fit) -> None:
-    for row in said["fits"][0]["predictions"]:
+def test_its_forecasts_are_those_of_a_fit_today(published: dict[str, Any], fitted: Fit) -> None:
+    for row in published["fits"][0]["predictions"]:
         groups = {g: row[g] for g in ("family", "tokenizer") if row[f"{g}_is"] == "known"}
         point = {"params": row["params"], "tokens": row["tokens"], **groups}
         for kind, key in (("curve", "curve"), ("run", "new_run")):
@@ -56,8 +56,8 @@ def test_its_forecasts_are_those_of_a_fit_today(said: dict[str, Any], fitted: Fi
                 assert abs(now - row[key][end]) < MOST * error, "run `make report`"
 
 
-def test_its_first_law_forecasts_the_same_beside_the_others(said: dict[str, Any]) -> None:
-    first, *others = said["law"]["forecasts"]
-    assert {one["model"] for one in others} == {"separate-slopes", "chinchilla"}
-    for row, own in zip(first["rows"], said["fits"][0]["predictions"], strict=True):
-        assert row == {name: own[name] for name in ("median", "new_run")}
+def test_its_first_law_forecasts_the_same_beside_the_others(published: dict[str, Any]) -> None:
+    first, *others = published["law"]["forecasts"]
+    assert {model["model"] for model in others} == {"separate-slopes", "chinchilla"}
+    for row, prediction in zip(first["rows"], published["fits"][0]["predictions"], strict=True):
+        assert row == {name: prediction[name] for name in ("median", "new_run")}

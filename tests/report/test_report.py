@@ -62,9 +62,9 @@ def test_the_page_stands_alone(reported: Path) -> None:
 
 
 def test_question_answer_priors_checks_and_how_to_reproduce(reported: Path, fitted: Fit) -> None:
-    said = json.loads((reported / "report.json").read_text("utf-8"))
+    written = json.loads((reported / "report.json").read_text("utf-8"))
     text = " ".join(Page((reported / "index.html").read_text("utf-8")).text.split())
-    (fit,) = said["fits"]
+    (fit,) = written["fits"]
     answer = fit["predictions"][0]
     point = {"params": answer["params"], "tokens": answer["tokens"], "family": "Llama-3"}
     for kind, key in (("curve", "curve"), ("run", "new_run")):
@@ -77,7 +77,7 @@ def test_question_answer_priors_checks_and_how_to_reproduce(reported: Path, fitt
     assert (round(fit["reference"]["slope"], 4), round(fit["reference"]["r_squared"], 3)) == (
         -0.0306, 0.959,
     )  # fmt: skip
-    assert {row["run"] for row in fit["held_back"]["rows"]} == {"Qwen2-72B", "DeepSeek-V2"}
+    assert {row["run"] for row in fit["holdout"]["rows"]} == {"Qwen2-72B", "DeepSeek-V2"}
     assert {row["run"] for row in fit["latent_tokens"]} == {
         "Mistral-7b", "Mixtral-8x7B", "Mixtral-8x22B-v0.1", "Qwen-1.5-32b", "Qwen1.5-110B",
     }  # fmt: skip
@@ -85,7 +85,7 @@ def test_question_answer_priors_checks_and_how_to_reproduce(reported: Path, fitt
 
 def test_the_posterior_of_the_reference_runs_agrees_with_least_squares(reported: Path) -> None:
     (fit,) = json.loads((reported / "report.json").read_text("utf-8"))["fits"]
-    rows = {row["name"]: row for row in fit["held_back"]["parameters"]}
+    rows = {row["name"]: row for row in fit["holdout"]["parameters"]}
     for name in ("slope", "slope_per_decade", "intercept"):
         assert rows[name]["lower"] < fit["reference"][name] < rows[name]["upper"]
 
@@ -103,17 +103,17 @@ def test_two_fits_of_one_spec_each_show_their_own_figures(fitted: Fit, tmp_path:
     ours = ScalingModel("compute-only").fit(
         Runs.from_frame(frame, name="ours"), Settings(draws=200, tune=300, chains=2)
     )
-    said = write([fitted, ours], tmp_path, command="x")
-    assert [fit["runs"]["name"] for fit in said["fits"]] == ["open-llm-bpc", "ours"]
+    written = write([fitted, ours], tmp_path, command="x")
+    assert [fit["runs"]["name"] for fit in written["fits"]] == ["open-llm-bpc", "ours"]
     text = (tmp_path / "index.html").read_text("utf-8")
     second = text[text.index('id="f1-check-figure_1"') :]
     assert "ours-3" in second[: second.index("</svg>")]
 
 
 def test_a_report_without_groups(chinchilla_240: Fit, tmp_path: Path) -> None:
-    said = write([chinchilla_240], tmp_path, command="x", target=2.1)
-    (fit,) = said["fits"]
-    assert said["passed"]
+    written = write([chinchilla_240], tmp_path, command="x", target=2.1)
+    (fit,) = written["fits"]
+    assert written["passed"]
     assert [row["run"] for row in fit["predictions"]][-1] == "ten times its compute"
     assert fit["inverse"][0]["target"] == 2.1
     assert "nats per token" in (tmp_path / "index.html").read_text("utf-8")
@@ -125,16 +125,16 @@ def test_a_table_of_two_runs_without_token_counts(tmp_path: Path) -> None:
     )
     spec = Spec.load("compute-only").replace(groups=False)
     fit = ScalingModel(spec).fit(Runs.from_frame(frame), Settings(draws=200, tune=200, chains=2))
-    said = write([fit], tmp_path, command="x")
-    assert len(said["fits"][0]["latent_tokens"]) == 2
+    written = write([fit], tmp_path, command="x")
+    assert len(written["fits"][0]["latent_tokens"]) == 2
     json.loads((tmp_path / "report.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("spec", ["compute-only-corpora", "chinchilla"])
 def test_other_specs_have_reports_too(spec: str, table: Runs, tmp_path: Path) -> None:
     fit = ScalingModel(spec).fit(table, Settings(draws=200, tune=300, chains=2))
-    said = write([fit], tmp_path, command="x")
-    assert len(said["fits"]) == 1
+    written = write([fit], tmp_path, command="x")
+    assert len(written["fits"]) == 1
     assert "did not converge" in (tmp_path / "index.html").read_text("utf-8")
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.evaluation.backtest import Backtest
-from bayescale.report.figures.fit import INK, MODEL, QUIET, SURPRISE, label_of, style
+from bayescale.report.figures.style import INK, MODEL, QUIET, SURPRISE, label_of, style
 
 
 def observed_in_intervals(results: Mapping[str, Sequence[Backtest]]) -> Figure:

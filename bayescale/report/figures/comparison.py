@@ -12,15 +12,14 @@ from bayescale.base.intervals import interval
 from bayescale.base.numbers import human, percent
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.report.figures.fit import (
+from bayescale.report.figures.compute import along_compute, training_compute
+from bayescale.report.figures.style import (
     COLOURS,
     INK,
     QUIET,
-    along_compute,
     panels_of,
+    response_label,
     style,
-    training_compute,
-    unit,
 )
 
 _LINES = ("-", "--", "-.", ":")
@@ -47,7 +46,7 @@ def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
             axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=title)
             axis.axvspan(flops["tokens"].max(), span[-1], color="#F2F2F2", zorder=0, lw=0)
             axis.set_xlim(span[0], span[-1])
-        axes[0].set_ylabel(unit(fits[0]))
+        axes[0].set_ylabel(response_label(fits[0]))
         axes[-1].legend(
             loc="center left", bbox_to_anchor=(1.0, 0.5), title=f"{percent(prob)} for the curve"
         )
@@ -81,7 +80,7 @@ def discrimination(table: pd.DataFrame, one: Fit, other: Fit) -> Figure:
         seen = (one.runs.table["tokens"] / one.runs.seen_params(one.spec.params)).dropna()
         axis.axvspan(seen.min(), seen.max(), color="#F2F2F2", zorder=0, lw=0)
         axis.set(xscale="log", xlabel="tokens per parameter (shaded: the runs')")
-        axis.set_ylabel(f"{one.spec.name} minus {other.spec.name}, {unit(one)}")
+        axis.set_ylabel(f"{one.spec.name} minus {other.spec.name}, {response_label(one)}")
         axis.legend(
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),

@@ -21,7 +21,7 @@ from bayescale.plan.exhaustion import Exhaustion, Outlook
 from bayescale.plan.overhead import overhead
 from bayescale.plan.printed import printed_allocation
 from bayescale.plan.serving import cost_by_size, serve
-from bayescale.report.figures.fit import COLOURS, INK, MODEL, QUIET, SURPRISE, style
+from bayescale.report.figures.style import COLOURS, INK, MODEL, QUIET, SURPRISE, style
 from bayescale.runs.table import QUANTITIES
 
 _POINTS = 61

@@ -1,4 +1,4 @@
-"""Sections: the content of a report, put into sentences and tables, in the order of a page."""
+"""Sections: a report's content in sentences and tables, in the order of the page."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from bayescale.base.numbers import human, plural
 from bayescale.report.document import Block, Document, Section
 from bayescale.report.sections.forecasts import answer, families, forecast
 from bayescale.report.sections.grounds import checks, data, priors, reproduce
-from bayescale.report.sections.laws import compared, law, misses
+from bayescale.report.sections.laws import comparison, discrepancy, law
 from bayescale.report.sections.plans import exhaustion, plan
-from bayescale.report.sections.writing import Content, Subject
-from bayescale.report.sentences import joined, say
+from bayescale.report.sections.writing import Content, Context
+from bayescale.report.sentences import joined, sentence
 
 __all__ = ["document"]
 
 
-def document(said: Content, drawn: set[str]) -> Document:
-    """The report of a content; `drawn` are the figures that there are."""
+def document(report: Content, drawn: set[str]) -> Document:
+    """The document of a report's content; `drawn` are the figures that exist."""
     sections = []
-    for i, fit in enumerate(said["fits"]):
-        subject = Subject(said, fit, f"f{i}", drawn)
+    for i, fit in enumerate(report["fits"]):
+        context = Context(report, fit, f"f{i}", drawn)
         for name, write in _sections(first=i == 0).items():
-            title = say(f"sections.{name}")
-            if len(said["fits"]) > 1:
+            title = sentence(f"sections.{name}")
+            if len(report["fits"]) > 1:
                 names = {"spec": fit["spec"]["name"], "runs": fit["runs"]["name"]}
-                title = say("sections.of_fit", title=title, **names)
-            sections.append(Section(name if i == 0 else f"{name}-{i}", title, write(subject)))
-    sections.append(Section("reproduce", say("sections.reproduce"), reproduce(said)))
-    return Document(say("title"), say("kicker"), _lead(said["fits"][0]), _alerts(said), sections)
+                title = sentence("sections.of_fit", title=title, **names)
+            sections.append(Section(name if i == 0 else f"{name}-{i}", title, write(context)))
+    sections.append(Section("reproduce", sentence("sections.reproduce"), reproduce(report)))
+    lead = _lead(report["fits"][0])
+    return Document(sentence("title"), sentence("kicker"), lead, _alerts(report), sections)
 
 
-def _sections(*, first: bool) -> dict[str, Callable[[Subject], list[Block]]]:
-    """Writers of a fit's sections, in order; what is said of all fits goes with the first."""
-    writers: dict[str, Callable[[Subject], list[Block]]] = {
+def _sections(*, first: bool) -> dict[str, Callable[[Context], list[Block]]]:
+    """Writers of a fit's sections, in order; what is about all fits stands with the first."""
+    writers: dict[str, Callable[[Context], list[Block]]] = {
         "answer": answer,
         "forecast": forecast,
         "families": families,
-        "law": (lambda subject: law(subject) + compared(subject)) if first else law,
-        "misses": misses,
+        "law": (lambda context: law(context) + comparison(context)) if first else law,
+        "discrepancy": discrepancy,
         "plan": plan,
     }
     if first:
@@ -47,12 +48,12 @@ def _sections(*, first: bool) -> dict[str, Callable[[Subject], list[Block]]]:
 
 
 def _lead(fit: Content) -> str:
-    groups = [f"{n} {plural(group)}" for group, n in fit["runs"]["groups"].items()]
-    return say(
+    groups = [f"{count} {plural(group)}" for group, count in fit["runs"]["groups"].items()]
+    return sentence(
         "lead",
         count=fit["runs"]["count"],
         runs=fit["runs"]["name"],
-        groups=say("lead_groups", groups=joined(groups)) if groups else "",
+        groups=sentence("lead_groups", groups=joined(groups)) if groups else "",
         low=human(fit["runs"]["params"][0]),
         high=human(fit["runs"]["params"][1]),
         spec=fit["spec"]["name"],
@@ -60,18 +61,18 @@ def _lead(fit: Content) -> str:
     )
 
 
-def _alerts(said: Content) -> list[str]:
+def _alerts(report: Content) -> list[str]:
     """What a reader must know before any number."""
-    found = [
-        say(
+    alerts = [
+        sentence(
             "unconverged",
             spec=fit["spec"]["name"],
             runs=fit["runs"]["name"],
-            why="; ".join(n["text"] for n in fit["notes"] if n["level"] == "failure"),
+            why="; ".join(note["text"] for note in fit["notes"] if note["level"] == "failure"),
         )
-        for fit in said["fits"]
+        for fit in report["fits"]
         if not fit["convergence"]["passed"]
     ]
-    if said["law"] and not said["law"].get("passed", True):
-        found.append(say("refits_unconverged"))
-    return found
+    if report["law"] and not report["law"].get("passed", True):
+        alerts.append(sentence("refits_unconverged"))
+    return alerts

@@ -4,89 +4,93 @@ from __future__ import annotations
 
 from bayescale.base.numbers import digits, human, percent
 from bayescale.report.document import Block, Heading, Interactive, Paragraph, Table
-from bayescale.report.sections.writing import Content, Subject, note, sizes, told
-from bayescale.report.sentences import columns, joined, say
+from bayescale.report.sections.writing import Content, Context, estimate, note, sizes
+from bayescale.report.sentences import columns, joined, sentence
 
 
-def plan(of: Subject) -> list[Block]:
+def plan(context: Context) -> list[Block]:
     """The best size for a budget, what another costs, and what serving adds."""
-    decisions = of.fit["decisions"]
+    decisions = context.fit["decisions"]
     if decisions is None:
-        return [Paragraph(say("plan.none"))]
+        return [Paragraph(sentence("plan.none"))]
     blocks: list[Block] = [
         note(each, "" if each["code"] == "no-optimum" else None) for each in decisions["notes"]
     ]
     for write in _WRITERS:
-        blocks += write(of, decisions)
+        blocks += write(context, decisions)
     return blocks
 
 
-def _budgets(of: Subject, decisions: Content) -> list[Block]:
+def _budgets(context: Context, decisions: Content) -> list[Block]:
     if not decisions["overheads"]:
         return []
-    response = of.fit["spec"]["response"]
+    response = context.fit["spec"]["response"]
     rows = [
-        [digits(r["flops"]), told(r["params"], human), told(r["tokens"], human),
-         told(r["tokens_per_param"], human), told(r[response]),
-         say("to", lower=human(r["params_low"]["median"]), upper=human(r["params_high"]["median"]))]
+        [digits(r["flops"]), estimate(r["params"], human), estimate(r["tokens"], human),
+         estimate(r["tokens_per_param"], human), estimate(r[response]),
+         sentence("to", lower=human(r["params_low"]["median"]),
+                  upper=human(r["params_high"]["median"]))]
         for r in decisions["budgets"]
     ]  # fmt: skip
     head = columns("flops params tokens ratio best flat", response=response)
-    title = say("plan.budgets")
+    title = sentence("plan.budgets")
     flops = digits(decisions["budgets"][1]["flops"])
-    folded = Table(say("plan.budget_alt"), head, rows, folded=True)
+    folded = Table(sentence("plan.budget_alt"), head, rows, folded=True)
     return [
         Heading(title),
         Table(title, head, rows),
         *_approaches(decisions["approaches"], flops),
-        *of.figure("budget", "plan.budget", folded, flops=flops, prob=of.prob),
+        *context.figure("budget", "plan.budget", folded, flops=flops, prob=context.prob),
     ]
 
 
 def _approaches(approaches: list[Content], flops: str) -> list[Block]:
     if len(approaches) < 2:
         return []
-    text = say("plan.approaches", flops=flops)
-    rows = [[r["approach"], told(r["a"]), told(r["params"], human)] for r in approaches]
+    text = sentence("plan.approaches", flops=flops)
+    rows = [[r["approach"], estimate(r["a"]), estimate(r["params"], human)] for r in approaches]
     return [Paragraph(text), Table(text, columns("approach a params"), rows)]
 
 
-def _overheads(of: Subject, decisions: Content) -> list[Block]:
+def _overheads(context: Context, decisions: Content) -> list[Block]:
     if not decisions["overheads"]:
         return []
     rows = [
-        [f"{r['size']:g}", told(r["tokens_factor"]), told(r["overhead"], percent)]
+        [f"{r['size']:g}", estimate(r["tokens_factor"]), estimate(r["overhead"], percent)]
         for r in decisions["overheads"]
     ]
-    title = say("plan.overhead")
+    title = sentence("plan.overhead")
     table = Table(title, columns("size tokens_factor overhead"), rows, folded=True)
-    return [Heading(title), *of.figure("overhead", "plan.overhead_figure", table)]
+    return [Heading(title), *context.figure("overhead", "plan.overhead_figure", table)]
 
 
-def _serve(of: Subject, decisions: Content) -> list[Block]:
-    heading = Heading(say("plan.serve"))
+def _serve(context: Context, decisions: Content) -> list[Block]:
+    heading = Heading(sentence("plan.serve"))
     serving = decisions["serve"]
     if "error" in serving:
-        return [heading, Paragraph(say("plan.refused", why=serving["error"]))]
+        return [heading, Paragraph(sentence("plan.refused", why=serving["error"]))]
     goal = {
-        "target": told(serving["target"]),
-        "prob": of.prob,
+        "target": estimate(serving["target"]),
+        "prob": context.prob,
         "served": human(decisions["served"]),
     }
-    goal["by"] = of.new_group("answer.by_new")
+    goal["by"] = context.new_group("answer.by_new")
     if "splits" in serving:
         rows = [
             [human(r["tokens_per_param"]), *sizes(r),
              *(digits(r[part]) for part in ("training", "serving", "total"))]
             for r in serving["splits"]
         ]  # fmt: skip
-        table = Table(say("plan.serve"), columns("ratio params tokens training serving both"), rows)
-        return [heading, Paragraph(say("plan.splits", **goal)), table]
+        table = Table(
+            sentence("plan.serve"), columns("ratio params tokens training serving both"), rows
+        )
+        return [heading, Paragraph(sentence("plan.splits", **goal)), table]
     params, tokens, optimal = (
-        told(serving[key], human) for key in ("params", "tokens", "optimal_params")
+        estimate(serving[key], human) for key in ("params", "tokens", "optimal_params")
     )
-    text = say("plan.cheapest", **goal, params=params, tokens=tokens, optimal=optimal,
-               total=told(serving["total"]), saving=told(serving["saving"], percent))  # fmt: skip
+    total, saving = estimate(serving["total"]), estimate(serving["saving"], percent)
+    text = sentence("plan.cheapest", **goal, params=params, tokens=tokens, optimal=optimal,
+                    total=total, saving=saving)  # fmt: skip
     return [heading, Paragraph(text)]
 
 
@@ -95,58 +99,60 @@ def _serve(of: Subject, decisions: Content) -> list[Block]:
 _WRITERS = (_budgets, _overheads, _serve)
 
 
-def exhaustion(of: Subject) -> list[Block]:
+def exhaustion(context: Context) -> list[Block]:
     """When one run demands all text there is, and what each law makes of it."""
-    answer = of.all["exhaustion"]
+    answer = context.report["exhaustion"]
     prob = percent(answer["prob"])
     when = {end: _year(answer["year"][end]) for end in ("median", "lower", "upper")}
     median = when.pop("median")
-    text = say("exhaustion.answer", title=answer["title"], prob=prob, median=median,
-               interval=say("to", **when))  # fmt: skip
+    text = sentence("exhaustion.answer", title=answer["title"], prob=prob, median=median,
+               interval=sentence("to", **when))  # fmt: skip
     rows = [
-        [str(r["year"]), percent(r["probability"]), told(r["demanded"], human),
-         told(r["available"], human)]
+        [str(r["year"]), percent(r["probability"]), estimate(r["demanded"], human),
+         estimate(r["available"], human)]
         for r in answer["years"]
     ]  # fmt: skip
     head = columns("year used_up demanded available")
-    table = Table(say("exhaustion.figure_alt"), head, rows, folded=True)
+    table = Table(sentence("exhaustion.figure_alt"), head, rows, folded=True)
     return [
         Paragraph(text, "lead"),
-        Interactive("exhaustion", "exhaustion", say("exhaustion.fallback")),
-        *of.figure(
+        Interactive("exhaustion", "exhaustion", sentence("exhaustion.fallback")),
+        *context.figure(
             "exhaustion",
             "exhaustion.figure",
             table,
             scenario=answer["scenario"],
             prob=prob,
-            published=_published(of),
+            published=_published(context),
         ),
         *(note(each) for each in answer["notes"]),
         *(_best_response(law) for law in answer["laws"]),
-        Paragraph(say("exhaustion.dash"), "small"),
-        Paragraph(say("exhaustion.source", source=answer["source"]), "small"),
+        Paragraph(sentence("exhaustion.dash"), "small"),
+        Paragraph(sentence("exhaustion.source", source=answer["source"]), "small"),
     ]
 
 
-def _published(of: Subject) -> str:
+def _published(context: Context) -> str:
     """A clause on the laws of the scenario that are no fits of this report."""
-    fitted = {fit["spec"]["name"] for fit in of.all["fits"]}
-    others = [law["law"] for law in of.all["exhaustion"]["laws"] if law["law"] not in fitted]
-    return say("exhaustion.published", names=joined(others)) if others else ""
+    fitted = {fit["spec"]["name"] for fit in context.report["fits"]}
+    others = [
+        law["law"] for law in context.report["exhaustion"]["laws"] if law["law"] not in fitted
+    ]
+    return sentence("exhaustion.published", names=joined(others)) if others else ""
 
 
 def _year(value: float | None) -> str:
-    return say("exhaustion.never") if value is None else f"{value:.1f}"
+    return sentence("exhaustion.never") if value is None else f"{value:.1f}"
 
 
 def _best_response(law: Content) -> Table:
     """Under compute alone it is one response whatever the data, so one column."""
     names = ["unlimited"] if law["compute_only"] else ["unlimited", "unrepeated", "repeated"]
     rows = [
-        [str(r["year"]), *(told(r[name]) for name in names), told(r["extra_params"], human),
+        [str(r["year"]), *(estimate(r[name]) for name in names), estimate(r["extra_params"], human),
          percent(r["no_parameters_suffice"])]
         for r in law["years"]
     ]  # fmt: skip
     heads = ["whatever"] if law["compute_only"] else names
-    caption = say("exhaustion.law", **{k: law[k] for k in ("response", "law", "form")})
+    caption = sentence("exhaustion.law", **{k: law[k] for k in ("response", "law", "form")})
     return Table(caption, columns(["year", *heads, "extra", "impossible"]), rows, folded=True)

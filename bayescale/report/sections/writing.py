@@ -8,28 +8,28 @@ from typing import Any
 
 from bayescale.base.numbers import digits, human, percent
 from bayescale.report.document import Block, Figure, Paragraph, Table, Tone
-from bayescale.report.sentences import say
+from bayescale.report.sentences import sentence
 
 Content = Mapping[str, Any]
-# An interval is one number and its ends; other keys of a row say what it is of.
+# Keys of an interval in a row; its other keys name the row.
 INTERVAL = ("mean", "median", "lower", "upper")
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The fit that a section is about, within the report that it stands in.
+class Context:
+    """The fit that a section is about, within its report.
 
     Attributes
     ----------
-    all, fit : mapping
+    report, fit : mapping
         Content of the report, and of the fit.
     key : str
-        What the fit's figures and data start with.
+        Prefix of the fit's figures and data.
     drawn : set of str
-        The figures that there are.
+        The figures that exist.
     """
 
-    all: Content
+    report: Content
     fit: Content
     key: str
     drawn: set[str]
@@ -37,7 +37,7 @@ class Subject:
     @property
     def prob(self) -> str:
         """Probability of the intervals, as text."""
-        return percent(self.all["prob"])
+        return percent(self.report["prob"])
 
     @property
     def groups(self) -> list[str]:
@@ -49,11 +49,11 @@ class Subject:
         """Corpora of the response, if it has several."""
         return list(self.fit["spec"]["corpora"])
 
-    def of_corpus(self, row: Content) -> list[str]:
-        """The cell that says of which corpus a row is, where there are several."""
+    def corpus_cell(self, row: Content) -> list[str]:
+        """The corpus of a row, where there are several."""
         return [str(row["corpus"])] if self.corpora else []
 
-    def figure(self, kind: str, key: str, table: Table, **values: Any) -> list[Block]:
+    def figure(self, kind: str, key: str, table: Table, **gaps: Any) -> list[Block]:
         """A figure with its table, or nothing where there is no such figure.
 
         Its alternative text and its caption are the sentences `key`_alt and `key`.
@@ -61,30 +61,29 @@ class Subject:
         source = kind if kind in self.drawn else f"{self.key}-{kind}"
         if source not in self.drawn:
             return []
-        return [Figure(source, say(f"{key}_alt"), say(key, **values), table)]
+        return [Figure(source, sentence(f"{key}_alt"), sentence(key, **gaps), table)]
 
     def new_group(self, key: str) -> str:
-        """A clause about a new family, or whatever is grouped; empty where nothing is."""
-        return say(key, group=self.groups[0]) if self.groups else ""
+        """A clause about a new level of the first group; empty where there are no groups."""
+        return sentence(key, group=self.groups[0]) if self.groups else ""
 
 
 def band(row: Content, count: int = 3) -> str:
     """The ends of an interval."""
-    ends = {end: digits(row[end], count) for end in ("lower", "upper")}
-    return say("to", **ends)
+    return sentence("to", **{end: digits(row[end], count) for end in ("lower", "upper")})
 
 
-def told(value: Any, write: Callable[[float], str] = digits) -> str:
+def estimate(value: Any, write: Callable[[float], str] = digits) -> str:
     """A number, or a median with its interval; a dash for none."""
     if value is None:
-        return say("no_number")
+        return sentence("no_number")
     if not isinstance(value, Mapping):
         return write(value)
-    median = told(value["median"], write)
+    median = estimate(value["median"], write)
     if "lower" not in value:
         return median
-    ends = {end: told(value[end], write) for end in ("lower", "upper")}
-    return say("with_interval", median=median, interval=say("to", **ends))
+    ends = {end: estimate(value[end], write) for end in ("lower", "upper")}
+    return sentence("with_interval", median=median, interval=sentence("to", **ends))
 
 
 def sizes(row: Content) -> list[str]:
@@ -92,13 +91,13 @@ def sizes(row: Content) -> list[str]:
     return [human(row["params"]), human(row["tokens"])]
 
 
-def note(one: Content, tone: Tone | None = None) -> Paragraph:
-    """A note as a sentence; what is no warning is set small."""
-    text = say("note", text=one["text"], hint=one["hint"], code=one["code"])
-    usual: Tone = "small" if one["level"] == "info" else "warning"
-    return Paragraph(text[0].upper() + text[1:], usual if tone is None else tone)
+def note(content: Content, tone: Tone | None = None) -> Paragraph:
+    """A note as a sentence; small if it is for information only, else a warning."""
+    text = sentence("note", text=content["text"], hint=content["hint"], code=content["code"])
+    by_level: Tone = "small" if content["level"] == "info" else "warning"
+    return Paragraph(text[0].upper() + text[1:], by_level if tone is None else tone)
 
 
-def notes(all_: Sequence[Content], *, leave_out: Sequence[str] = ()) -> list[Block]:
-    """Notes, but for those of some codes."""
-    return [note(one) for one in all_ if one["code"] not in leave_out]
+def notes(contents: Sequence[Content], *, leave_out: Sequence[str] = ()) -> list[Block]:
+    """Notes, except for those of some codes."""
+    return [note(content) for content in contents if content["code"] not in leave_out]

@@ -1,0 +1,81 @@
+"""Forecasts of a report: points, their intervals and variance shares, the curve, the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayescale.base.settings import PROB
+from bayescale.fit.fit import Fit
+from bayescale.model.design import log_inputs
+from bayescale.predictive.decomposition import by_point
+from bayescale.predictive.points import as_points
+from bayescale.report.content.records import Records, records
+from bayescale.report.figures.compute import along_compute, training_compute
+from bayescale.report.sentences import sentence
+
+# A table under a curve has every 13th of the points that are drawn.
+STEP = 13
+
+
+def default_points(fit: Fit) -> Records:
+    """The largest run again, the same by a new group, and ten times its compute."""
+    table = fit.runs.table
+    inputs = np.exp(log_inputs(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
+    inputs = inputs.set_axis(table.index)
+    stated = fit.runs.known_tokens if fit.runs.known_tokens.any() else table["params"].notna()
+    row = inputs[stated].prod(axis="columns").idxmax()
+    size = {name: float(inputs.at[row, name]) for name in ("params", "tokens")}
+    groups = {str(group): str(table.at[row, group]) for group in fit.spec.named_groups}
+    bigger = {name: value * np.sqrt(10) for name, value in size.items()}
+    again = sentence("points.again", run=table.at[row, "run"])
+    points: Records = [{"run": again, **size, **groups}]
+    if groups:
+        points.append({"run": sentence("points.new_group", group=next(iter(groups))), **size})
+    return [*points, {"run": sentence("points.bigger"), **bigger, **groups}]
+
+
+def predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Median, both intervals and variance shares of each point, and the prediction's notes."""
+    runs = as_points(list(points))
+    curve, new_run = fit.predict(runs, "curve"), fit.predict(runs, "run")
+    rows = records(curve.table().drop(columns=["kind", "prob", "mean"]))
+    shares = by_point(fit.variance_shares(runs))
+    for row, run_row, variance in zip(rows, records(new_run.table()), shares, strict=True):
+        row["variance_shares"] = variance
+        row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
+        row["new_run"] = {end: run_row[end] for end in ("lower", "upper")}
+        row["median"] = run_row["median"]  # as `predict` and the page's explorer give it
+    return {"rows": rows, "notes": [note.to_dict() for note in new_run.notes]}
+
+
+def default_target(fit: Fit) -> float:
+    """A response 5 % below the best run."""
+    return round(0.95 * float(fit.runs.table[fit.spec.response].min()), 3)
+
+
+def inverse(fit: Fit, largest: Mapping[str, Any], target: float | None) -> Records:
+    """Tokens that reach a target at the size of the largest run, by its groups and by new ones."""
+    goal = default_target(fit) if target is None else target
+    groups = {str(group): largest[group] for group in fit.spec.named_groups}
+    answers = []
+    for chosen in [groups, {}] if groups else [{}]:
+        for prob in (0.5, PROB):
+            answer = fit.invert(goal, params=largest["params"], groups=chosen, prob=prob)
+            answers.append({"groups": chosen, **answer.to_dict()})
+    return answers
+
+
+def curve_rows(fit: Fit) -> Records:
+    """The bands of the figure `curve` at a few budgets, as `predict` gives them."""
+    _, grid = along_compute(fit, training_compute(fit)["tokens"])
+    points = as_points(grid.iloc[::STEP])
+    curve, new_run = fit.predict(points, "curve").table(), fit.predict(points, "run").table()
+    kept = ("params", "tokens", "flops", "corpus", "median")
+    rows = records(curve[[name for name in kept if name in curve]])
+    for row, curve_row, run_row in zip(rows, records(curve), records(new_run), strict=True):
+        row["curve"] = {end: curve_row[end] for end in ("lower", "upper")}
+        row["new_run"] = {end: run_row[end] for end in ("lower", "upper")}
+    return rows

@@ -1,0 +1,69 @@
+"""Training compute of runs, and points along it: the horizontal axis of most figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bayescale.base.intervals import interval
+from bayescale.fit.fit import Fit
+
+COMPUTE_LABEL = "training compute (FLOP, 6 N D)"
+_GRID = 80
+
+
+def token_intervals(fit: Fit) -> pd.DataFrame:
+    """Training tokens of every run, with their interval where the count is latent.
+
+    Returns
+    -------
+    DataFrame
+        A row a run: `tokens` (the count, or its posterior median), `lower` and `upper` (the 90 %
+        interval, or the count twice).
+    """
+    table = fit.runs.table.set_index("run")
+    counts = pd.DataFrame({name: table["tokens"] for name in ("tokens", "lower", "upper")})
+    if "tokens" in fit.posterior:
+        latent = interval(fit.posterior["tokens"]).to_dataframe()
+        counts.loc[latent.index] = latent[["median", "lower", "upper"]].to_numpy()
+    return counts
+
+
+def training_compute(fit: Fit) -> dict[str, np.ndarray]:
+    """Training FLOP (6 N D) of every run.
+
+    Returns
+    -------
+    dict of str to array
+        (run,) each: `tokens` at the tokens of `token_intervals`, `lower` and `upper` at their ends.
+    """
+    counts = token_intervals(fit)
+    params = fit.runs.seen_params(fit.spec.params).to_numpy()
+    return {str(name): 6 * params * counts[name].to_numpy() for name in counts}
+
+
+def along_compute(
+    fit: Fit, flops: np.ndarray, beyond: float = 10
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Points at the runs' geometric mean of tokens per parameter.
+
+    Parameters
+    ----------
+    fit : Fit
+    flops : array
+        (run,) training FLOP of the runs.
+    beyond : float
+        How far to go past the most compute, as a factor; below, it is half the least.
+
+    Returns
+    -------
+    flops : array
+        (point,) evenly spaced in logs.
+    points : DataFrame
+        A row a point: `params`, `tokens`.
+    """
+    ratio = fit.centre["tokens"] / fit.centre["params"]
+    span = np.geomspace(flops.min() / 2, flops.max() * beyond, _GRID)
+    return span, pd.DataFrame(
+        {"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)}
+    )

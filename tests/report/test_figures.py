@@ -1,0 +1,32 @@
+"""Figures: one public door, nothing loaded before it is asked for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+import bayescale as bs
+from bayescale import Fit
+
+
+def test_figures_load_nothing_until_one_is_asked_for() -> None:
+    code = "import bayescale as bs, sys; bs.figures.OF_A_FIT; print('matplotlib' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "False"
+
+
+def test_every_name_is_there() -> None:
+    for name in dir(bs.figures):
+        assert getattr(bs.figures, name)
+    with pytest.raises(AttributeError, match=r"bayescale\.figures.*'curv'"):
+        _ = bs.figures.curv
+
+
+@pytest.mark.slow
+def test_every_figure_of_a_fit_is_drawn_and_saved(fitted: Fit, tmp_path: Path) -> None:
+    for kind in bs.figures.OF_A_FIT:
+        figure = getattr(bs.figures, kind.replace("-", "_"))(fitted)
+        assert isinstance(figure, Figure)
+        assert bs.figures.save(figure, str(tmp_path / f"{kind}.png")) == []
