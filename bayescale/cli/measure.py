@@ -165,7 +165,7 @@ def flops_command(
 ) -> None:
     """Parameters of an architecture, and its training FLOP by each convention in use."""
     from bayescale.base.numbers import human, parse_number
-    from bayescale.base.output import print_json, print_table
+    from bayescale.base.output import print_json, print_table, say
     from bayescale.measure.architecture import Architecture
     from bayescale.measure.configs import check_causal, read_config
     from bayescale.measure.flops import flops_per_token
@@ -175,17 +175,25 @@ def flops_command(
         raise BayescaleError(f"--tokens {tokens}: must be above 0")
     if seq is not None and seq < 1:
         raise BayescaleError(f"--seq {seq}: must be 1 or more")
-    said = read_config(config)
-    check_causal(said, config)
-    architecture = Architecture.of(said, config)
+    entries = read_config(config)
+    check_causal(entries, config)
+    architecture = Architecture.of(entries, config)
     sequence = seq or architecture.context
-    if sequence is None:
-        raise BayescaleError(f"{config}: states no longest sequence; give one with --seq")
     counts = flops_per_token(architecture, sequence)
     rows = [
         asdict(count) | ({} if trained is None else {"training": count.per_token * trained})
         for count in counts
     ]
+    if architecture.scan:
+        say(
+            "info [state-space] the scan of its layers has no weights and no convention counts it: "
+            "those that count attention are left out"
+        )
+    elif sequence is None:
+        say(
+            f"info [no-sequence] {config} has no max_position_embeddings: attention FLOP need "
+            "--seq N (parameters and 6 N are counted without it)"
+        )
     if as_json:
         print_json(
             {
@@ -223,9 +231,12 @@ def flops_command(
         }
         for row in rows
     ]
-    whose = "" if seq else ", the config's longest (--seq for another)"
+    length = ""
+    if sequence is not None:
+        whose = "" if seq else ", the config's longest (--seq for another)"
+        length = f", sequences of {sequence} tokens{whose}"
     on = "" if trained is None else f" on {human(trained)} tokens"
-    print_table(shown, f"Training{on}, sequences of {sequence} tokens{whose}")
+    print_table(shown, f"Training{on}{length}")
 
 
 @measure_app.command("read")
