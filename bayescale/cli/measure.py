@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale.base.errors import BayescaleError
+from bayescale.runs.readers import FORMATS
 
 if TYPE_CHECKING:
     from bayescale.measure.bpc import Bpc
@@ -245,7 +246,7 @@ def read_command(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="lm-eval, trainer, wandb, mlflow, epoch, simple-scaling-laws or chinchilla.",
+            help=f"What wrote them: {', '.join(FORMATS)}.",
         ),
     ],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="What the tool wrote.")],
@@ -255,53 +256,82 @@ def read_command(
         str | None, typer.Option("--run", help="Name of the run; of several, before theirs.")
     ] = None,
     params: Annotated[
-        str | None, typer.Option("--params", help="Of every run, as in 70M, if the file has none.")
+        str | None,
+        typer.Option("--params", help="Of every run, as in 70M; over the file's own."),
     ] = None,
     tokens: Annotated[
-        str | None, typer.Option("--tokens", help="Trained on, as in 15T, if the file has none.")
+        str | None, typer.Option("--tokens", help="Trained on, as in 15T; over the file's own.")
     ] = None,
     tokens_per_step: Annotated[
-        str | None, typer.Option("--tokens-per-step", help="If the file counts steps only.")
+        str | None, typer.Option("--tokens-per-step", help="Times a run's steps: its tokens.")
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="COLUMN=VALUE of every run, as in family=tiny; repeatable."),
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", help="NAME=NAME IN THE FILE, as in loss=val/loss; repeatable."),
+        typer.Option(
+            "--column",
+            help="NAME=NAME IN THE FILE, as in loss=val/loss or perplexity=eval/ppl; repeatable.",
+        ),
     ] = None,
+    any_state: Annotated[
+        bool,
+        typer.Option(
+            "--any-state",
+            help="Take runs marked failed, crashed or running too; --column total_steps=NAME "
+            "leaves out those that stopped early.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Rows of runs from what other tools wrote; says which it leaves out."""
     from bayescale.base.numbers import human, parse_number
-    from bayescale.base.output import print_json, print_table, say
+    from bayescale.base.output import print_json, print_notes, print_table, say
     from bayescale.measure.rows import append_row
-    from bayescale.runs.readers import read_results
-    from bayescale.runs.readers.found import COLUMNS, Stated
+    from bayescale.runs.results import ReadOptions, read_results
+    from bayescale.runs.table import TEXT_COLUMNS
 
-    columns = {}
-    for text in column or []:
-        name, _, header = text.partition("=")
-        if name not in COLUMNS or not header:
-            known = ", ".join(COLUMNS)
-            raise BayescaleError(f"--column {text!r}: write NAME=HEADER, NAME one of {known}")
-        columns[name] = header
+    def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+        split = [text.partition("=") for text in texts or []]
+        for name, _, value in split:
+            if not name or not value:
+                raise BayescaleError(f"{option} {name!r}: write NAME=VALUE")
+        return {name: value for name, _, value in split}
 
-    def count(text: str | None, option: str) -> float | None:
-        return None if text is None else parse_number(text, option)
-
-    found = read_results(
+    stated = pairs(values, "--set")
+    if params is not None:
+        stated["params"] = params
+    if tokens is not None:
+        stated["tokens"] = tokens
+    results = read_results(
         kind,
         paths,
-        Stated(
+        ReadOptions(
             run=run,
-            params=count(params, "params"),
-            tokens=count(tokens, "tokens"),
-            tokens_per_step=count(tokens_per_step, "tokens-per-step"),
-            columns=columns,
+            values={
+                name: value if name in TEXT_COLUMNS else parse_number(value, name)
+                for name, value in stated.items()
+            },
+            tokens_per_step=None
+            if tokens_per_step is None
+            else parse_number(tokens_per_step, "tokens-per-step"),
+            columns=pairs(column, "--column"),
+            any_state=any_state,
         ),
     )
     if as_json:
-        print_json({"format": kind, "runs": found.rows, "left_out": dict(found.left_out)})
+        print_json(
+            {
+                "format": kind,
+                "runs": results.rows,
+                "left_out": dict(results.left_out),
+                "notes": [note.to_dict() for note in results.notes],
+            }
+        )
     else:
-        names = dict.fromkeys(name for row in found.rows for name in row)
+        names = dict.fromkeys(name for row in results.rows for name in row)
         counts = {"params", "tokens", "flops"}
         print_table(
             [
@@ -315,15 +345,16 @@ def read_command(
                     else str(value)
                     for name in names
                 }
-                for row in found.rows
+                for row in results.rows
             ]
         )
-    for line in found.reasons():
+    for line in results.reasons():
         say(f"warning [left-out] {line}")
+    print_notes(results.notes)
     if out is not None:
-        added = sum(append_row(out, row) for row in found.rows)
-        others = "" if added == len(found.rows) else "; the others are in it already"
-        say(f"{added} of {len(found.rows)} rows added to {out}{others}")
+        added = sum(append_row(out, row) for row in results.rows)
+        others = "" if added == len(results.rows) else "; the others are in it already"
+        say(f"{added} of {len(results.rows)} rows added to {out}{others}")
 
 
 def sweep_command(
