@@ -302,20 +302,22 @@ def test_command(run, tmp_path: Path) -> None:
     config = {**CASES[13], "architectures": ["MixtralForCausalLM"]}
     (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
     code, out, _ = run("measure", "flops", ".", "--tokens", "2B", "--json")
-    said = json.loads(out)
+    printed = json.loads(out)
     assert code == 0
-    assert said["architecture"] == asdict(Architecture.of(config))
-    assert said["sequence"] == 40
-    first = said["flops"][0]
-    assert first["training"] == first["per_token"] * 2e9 == 6 * 2e9 * said["architecture"]["params"]
+    assert printed["architecture"] == asdict(Architecture.of(config))
+    assert printed["sequence"] == 40
+    first = printed["flops"][0]
+    assert (
+        first["training"] == first["per_token"] * 2e9 == 6 * 2e9 * printed["architecture"]["params"]
+    )
     code, out, _ = run("measure", "flops", "config.json", "--seq", 10)
     assert code == 0
     assert "deepseek-M" in out
-    assert f"{said['architecture']['params_active']:,}" in out
+    assert f"{printed['architecture']['params_active']:,}" in out
 
 
 @pytest.mark.parametrize(
-    ("entries", "said"),
+    ("entries", "message"),
     [
         ({"architectures": ["BertForMaskedLM"], "model_type": "bert"}, "not a causal language mo"),
         ({"is_encoder_decoder": True, "model_type": "t5"}, "encoder-decoder"),
@@ -333,11 +335,11 @@ def test_command(run, tmp_path: Path) -> None:
         ({"model_type": "bloom"}, "architecture 'bloom' is not one"),
     ],
 )
-def test_a_config_that_cannot_be_counted(run, tmp_path: Path, entries: Any, said: str) -> None:
+def test_a_config_that_cannot_be_counted(run, tmp_path: Path, entries: Any, message: str) -> None:
     (tmp_path / "a.json").write_text(json.dumps(entries), "utf-8")
     code, out, err = run("measure", "flops", "a.json")
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 

@@ -42,8 +42,7 @@ OPTIONS = st.sampled_from(
 def read(kind: str, path: Path, options: ReadOptions) -> None:
     try:
         rows = read_results(kind, [path], options).rows
-    except BayescaleError as error:
-        assert str(error)
+    except BayescaleError:
         return
     assert {"run", "params", "tokens"} <= set(rows[0])
 
