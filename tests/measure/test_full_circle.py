@@ -41,7 +41,7 @@ def plan(path: Path, widths: list[int], grid: str) -> Path:
 
 
 def start(path: Path, out: Path) -> subprocess.Popen:
-    code = "from bayescale.cli import main; main()"
+    code = "from bayescale.cli.main import main; main()"
     command = [sys.executable, "-c", code, "sweep", str(path), "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
