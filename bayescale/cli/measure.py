@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale.base.errors import BayescaleError
+from bayescale.runs.readers import FORMATS
 
 if TYPE_CHECKING:
     from bayescale.measure.bpc import Bpc
@@ -165,7 +166,7 @@ def flops_command(
 ) -> None:
     """Parameters of an architecture, and its training FLOP by each convention in use."""
     from bayescale.base.numbers import human, parse_number
-    from bayescale.base.output import print_json, print_table
+    from bayescale.base.output import print_json, print_table, say
     from bayescale.measure.architecture import Architecture
     from bayescale.measure.configs import check_causal, read_config
     from bayescale.measure.flops import flops_per_token
@@ -175,17 +176,25 @@ def flops_command(
         raise BayescaleError(f"--tokens {tokens}: must be above 0")
     if seq is not None and seq < 1:
         raise BayescaleError(f"--seq {seq}: must be 1 or more")
-    said = read_config(config)
-    check_causal(said, config)
-    architecture = Architecture.of(said, config)
+    entries = read_config(config)
+    check_causal(entries, config)
+    architecture = Architecture.of(entries, config)
     sequence = seq or architecture.context
-    if sequence is None:
-        raise BayescaleError(f"{config}: states no longest sequence; give one with --seq")
     counts = flops_per_token(architecture, sequence)
     rows = [
         asdict(count) | ({} if trained is None else {"training": count.per_token * trained})
         for count in counts
     ]
+    if architecture.scan:
+        say(
+            "info [state-space] the scan of its layers has no weights and no convention counts it: "
+            "those that count attention are left out"
+        )
+    elif sequence is None:
+        say(
+            f"info [no-sequence] {config} has no max_position_embeddings: attention FLOP need "
+            "--seq N (parameters and 6 N are counted without it)"
+        )
     if as_json:
         print_json(
             {
@@ -223,9 +232,12 @@ def flops_command(
         }
         for row in rows
     ]
-    whose = "" if seq else ", the config's longest (--seq for another)"
+    length = ""
+    if sequence is not None:
+        whose = "" if seq else ", the config's longest (--seq for another)"
+        length = f", sequences of {sequence} tokens{whose}"
     on = "" if trained is None else f" on {human(trained)} tokens"
-    print_table(shown, f"Training{on}, sequences of {sequence} tokens{whose}")
+    print_table(shown, f"Training{on}{length}")
 
 
 @measure_app.command("read")
@@ -234,7 +246,7 @@ def read_command(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="lm-eval, trainer, wandb, mlflow, epoch, simple-scaling-laws or chinchilla.",
+            help=f"What wrote them: {', '.join(FORMATS)}.",
         ),
     ],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="What the tool wrote.")],
@@ -244,53 +256,82 @@ def read_command(
         str | None, typer.Option("--run", help="Name of the run; of several, before theirs.")
     ] = None,
     params: Annotated[
-        str | None, typer.Option("--params", help="Of every run, as in 70M, if the file has none.")
+        str | None,
+        typer.Option("--params", help="Of every run, as in 70M; over the file's own."),
     ] = None,
     tokens: Annotated[
-        str | None, typer.Option("--tokens", help="Trained on, as in 15T, if the file has none.")
+        str | None, typer.Option("--tokens", help="Trained on, as in 15T; over the file's own.")
     ] = None,
     tokens_per_step: Annotated[
-        str | None, typer.Option("--tokens-per-step", help="If the file counts steps only.")
+        str | None, typer.Option("--tokens-per-step", help="Times a run's steps: its tokens.")
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="COLUMN=VALUE of every run, as in family=tiny; repeatable."),
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", help="NAME=NAME IN THE FILE, as in loss=val/loss; repeatable."),
+        typer.Option(
+            "--column",
+            help="NAME=NAME IN THE FILE, as in loss=val/loss or perplexity=eval/ppl; repeatable.",
+        ),
     ] = None,
+    any_state: Annotated[
+        bool,
+        typer.Option(
+            "--any-state",
+            help="Take runs marked failed, crashed or running too; --column total_steps=NAME "
+            "leaves out those that stopped early.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Rows of runs from what other tools wrote; says which it leaves out."""
     from bayescale.base.numbers import human, parse_number
-    from bayescale.base.output import print_json, print_table, say
+    from bayescale.base.output import print_json, print_notes, print_table, say
     from bayescale.measure.rows import append_row
-    from bayescale.runs.readers import read_results
-    from bayescale.runs.readers.found import COLUMNS, Stated
+    from bayescale.runs.results import ReadOptions, read_results
+    from bayescale.runs.table import TEXT_COLUMNS
 
-    columns = {}
-    for text in column or []:
-        name, _, header = text.partition("=")
-        if name not in COLUMNS or not header:
-            known = ", ".join(COLUMNS)
-            raise BayescaleError(f"--column {text!r}: write NAME=HEADER, NAME one of {known}")
-        columns[name] = header
+    def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+        split = [text.partition("=") for text in texts or []]
+        for name, _, value in split:
+            if not name or not value:
+                raise BayescaleError(f"{option} {name!r}: write NAME=VALUE")
+        return {name: value for name, _, value in split}
 
-    def count(text: str | None, option: str) -> float | None:
-        return None if text is None else parse_number(text, option)
-
-    found = read_results(
+    stated = pairs(values, "--set")
+    if params is not None:
+        stated["params"] = params
+    if tokens is not None:
+        stated["tokens"] = tokens
+    results = read_results(
         kind,
         paths,
-        Stated(
+        ReadOptions(
             run=run,
-            params=count(params, "params"),
-            tokens=count(tokens, "tokens"),
-            tokens_per_step=count(tokens_per_step, "tokens-per-step"),
-            columns=columns,
+            values={
+                name: value if name in TEXT_COLUMNS else parse_number(value, name)
+                for name, value in stated.items()
+            },
+            tokens_per_step=None
+            if tokens_per_step is None
+            else parse_number(tokens_per_step, "tokens-per-step"),
+            columns=pairs(column, "--column"),
+            any_state=any_state,
         ),
     )
     if as_json:
-        print_json({"format": kind, "runs": found.rows, "left_out": dict(found.left_out)})
+        print_json(
+            {
+                "format": kind,
+                "runs": results.rows,
+                "left_out": dict(results.left_out),
+                "notes": [note.to_dict() for note in results.notes],
+            }
+        )
     else:
-        names = dict.fromkeys(name for row in found.rows for name in row)
+        names = dict.fromkeys(name for row in results.rows for name in row)
         counts = {"params", "tokens", "flops"}
         print_table(
             [
@@ -304,15 +345,16 @@ def read_command(
                     else str(value)
                     for name in names
                 }
-                for row in found.rows
+                for row in results.rows
             ]
         )
-    for line in found.reasons():
+    for line in results.reasons():
         say(f"warning [left-out] {line}")
+    print_notes(results.notes)
     if out is not None:
-        added = sum(append_row(out, row) for row in found.rows)
-        others = "" if added == len(found.rows) else "; the others are in it already"
-        say(f"{added} of {len(found.rows)} rows added to {out}{others}")
+        added = sum(append_row(out, row) for row in results.rows)
+        others = "" if added == len(results.rows) else "; the others are in it already"
+        say(f"{added} of {len(results.rows)} rows added to {out}{others}")
 
 
 def sweep_command(

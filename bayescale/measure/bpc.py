@@ -85,19 +85,19 @@ class Bpc:
     tokens_per_character: float
     resumed: int = field(default=0, compare=False)
 
-    def row(self, **known: object) -> dict[str, object]:
-        """A row of a runs table: what is `known` of the run, then what was measured.
+    def row(self, **stated: object) -> dict[str, object]:
+        """A row of a runs table: what the user states of the run, then what was measured.
 
         Sizes of the text are columns `text_...`: `tokens` of a run are those it trained on.
         """
         texts = ("documents", "characters", "bytes", "tokens")
         measured = ("bpc", "bpc_se", "bpb", "bpb_se", "loss", "loss_se", "tokens_per_character")
-        said = asdict(self)
+        fields = asdict(self)
         return (
-            {**known}
-            | {name: said[name] for name in ("params", "params_active", *measured)}
-            | {f"text_{name}": said[name] for name in texts}
-            | {name: said[name] for name in ("window", "stride", "dtype", "model")}
+            {**stated}
+            | {name: fields[name] for name in ("params", "params_active", *measured)}
+            | {f"text_{name}": fields[name] for name in texts}
+            | {name: fields[name] for name in ("window", "stride", "dtype", "model")}
         )
 
 
@@ -275,14 +275,15 @@ def _ratios(scores: Sequence[Scored]) -> dict[str, Any]:
         "bpb": np.array([s.bytes for s in scores]) * math.log(2),
         "loss": np.array([s.tokens for s in scores], dtype=float),
     }
-    said: dict[str, Any] = {
+    ratios: dict[str, Any] = {
         name: sum(getattr(s, name) for s in scores) for name in ("characters", "bytes", "tokens")
     }
-    said |= {"nats": total, "tokens_per_character": said["tokens"] / said["characters"]}
+    per_character = ratios["tokens"] / ratios["characters"]
+    ratios |= {"nats": total, "tokens_per_character": per_character}
     for name, size in sizes.items():
         ratio = total / math.fsum(size)
-        said |= {name: ratio, f"{name}_se": _ratio_se(nats, size, ratio)}
-    return said
+        ratios |= {name: ratio, f"{name}_se": _ratio_se(nats, size, ratio)}
+    return ratios
 
 
 def _ratio_se(numerator: np.ndarray, denominator: np.ndarray, ratio: float) -> float:

@@ -88,7 +88,7 @@ def load_causal(source: str, *, device: str = "auto", dtype: str = "auto") -> Ca
     torch, transformers = need("torch"), need("transformers")
     if dtype not in DTYPES:
         raise BayescaleError(f"dtype={dtype!r}: use one of {', '.join(DTYPES)}")
-    place = _device(torch, device)
+    torch_device = _device(torch, device)
     if Path(source).is_file():
         raise BayescaleError(f"{source}: a file; give the folder of a Hugging Face model")
     config = read_config(source)
@@ -96,10 +96,10 @@ def load_causal(source: str, *, device: str = "auto", dtype: str = "auto") -> Ca
     with _quiet(transformers):
         model, tokenizer = _load(transformers, source, dtype)
         try:
-            model = model.to(place).eval()
+            model = model.to(torch_device).eval()
         except torch.OutOfMemoryError as error:
             raise BayescaleError(
-                f"{source}: does not fit on {place}; try --dtype bfloat16 or --device cpu"
+                f"{source}: does not fit on {torch_device}; try --dtype bfloat16 or --device cpu"
             ) from error
     prefix = tokenizer.bos_token_id
     prefix = tokenizer.eos_token_id if prefix is None else prefix
@@ -119,7 +119,7 @@ def load_causal(source: str, *, device: str = "auto", dtype: str = "auto") -> Ca
         params=params,
         params_active=_active(config, source, params),
         identity=_identity(source, model),
-        device=str(place),
+        device=str(torch_device),
         dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
     )
 
@@ -128,14 +128,14 @@ def _device(torch: Any, device: str) -> Any:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(device)
-        torch.empty(1, device=place)
+        torch_device = torch.device(device)
+        torch.empty(1, device=torch_device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise BayescaleError(
             f"device={device!r} cannot be used ({reason}); try cpu, or auto"
         ) from error
-    return place
+    return torch_device
 
 
 def _load(transformers: Any, source: str, dtype: str) -> tuple[Any, Any]:
@@ -146,7 +146,7 @@ def _load(transformers: Any, source: str, dtype: str) -> tuple[Any, Any]:
         part = "tokenizer"
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
         part = "weights"
-        model, found = transformers.AutoModelForCausalLM.from_pretrained(
+        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, output_loading_info=True, **options
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
@@ -162,7 +162,7 @@ def _load(transformers: Any, source: str, dtype: str) -> tuple[Any, Any]:
             f"{source}: transformers cannot load its {part} ({reason.strip().rstrip('.:')}); "
             "give the folder of a causal language model with its tokenizer"
         ) from error
-    lacking = sorted(found["missing_keys"]) + sorted(str(k) for k in found["mismatched_keys"])
+    lacking = sorted(loading["missing_keys"]) + sorted(str(k) for k in loading["mismatched_keys"])
     if lacking:
         raise BayescaleError(
             f"{source}: its files lack {len(lacking)} weights of a causal language model, "
@@ -178,11 +178,13 @@ def _check_order(torch: Any, model: Any, source: str) -> None:
     if length == 1:
         return
     ids = torch.arange(length, device=model.device) % rows
-    other = ids.clone()
-    other[-1] = (ids[-1] + 1) % rows
+    altered = ids.clone()
+    altered[-1] = (ids[-1] + 1) % rows
     try:
         with torch.inference_mode():
-            logits = model(torch.stack([ids, other]), use_cache=False).logits[:, :-1].double().cpu()
+            logits = (
+                model(torch.stack([ids, altered]), use_cache=False).logits[:, :-1].double().cpu()
+            )
     except torch.OutOfMemoryError as error:
         raise BayescaleError(
             f"{source}: does not fit on {model.device}; try --device cpu"

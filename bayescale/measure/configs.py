@@ -50,10 +50,13 @@ def check_causal(config: dict[str, Any], name: str) -> None:
     BayescaleError
     """
     classes = config.get("architectures") or []
+    classes = [str(c) for c in classes] if isinstance(classes, list) else [str(classes)]
     hint = "give one whose class ends in ForCausalLM"
+    if isinstance(config.get("text_config"), dict):
+        hint = "its language model alone is its text_config: write that to a file of its own"
     if config.get("is_encoder_decoder"):
         raise BayescaleError(f"{name}: an encoder-decoder, not a causal language model; {hint}")
-    if classes and not any(str(c).endswith(_CAUSAL) for c in classes):
+    if classes and not any(c.endswith(_CAUSAL) for c in classes):
         raise BayescaleError(f"{name}: {classes[0]} is not a causal language model; {hint}")
 
 

@@ -47,16 +47,16 @@ def find_texts(patterns: Sequence[str]) -> list[Path]:
         If one matches none.
     """
     stdlib = escape(sysconfig.get_path("stdlib"))
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for pattern in patterns:
-        here = sorted(glob(pattern.replace(_STDLIB, stdlib), recursive=True))
-        files = [Path(name) for name in here if Path(name).is_file()]
+        matches = sorted(glob(pattern.replace(_STDLIB, stdlib), recursive=True))
+        matched = [Path(name) for name in matches if Path(name).is_file()]
         if pattern.startswith(_STDLIB):
-            files = [file for file in files if "site-packages" not in file.parts]
-        if not files:
+            matched = [file for file in matched if "site-packages" not in file.parts]
+        if not matched:
             raise BayescaleError(f"text={pattern!r}: no file matches; a folder needs /**/*.txt")
-        found |= dict.fromkeys(files)
-    return list(found)
+        files |= dict.fromkeys(matched)
+    return list(files)
 
 
 def read_texts(files: Sequence[Path]) -> list[str]:
@@ -98,12 +98,12 @@ def split(texts: Sequence[str], share: float, characters: int, seed: int) -> tup
         raise BayescaleError(
             f"{len(texts)} documents: some are held out, so at least 2 files of UTF-8 are needed"
         )
-    held_out, left = [], characters
+    held_out, remaining = [], characters
     for i in order[:count]:
-        if left <= 0:
+        if remaining <= 0:
             break
-        held_out.append(texts[i][:left])
-        left -= len(texts[i])
+        held_out.append(texts[i][:remaining])
+        remaining -= len(texts[i])
     return [texts[i] for i in order[count:]], held_out
 
 
@@ -136,7 +136,7 @@ def prepare(
         pieces = []
         for start in range(0, len(train), _AT_ONCE):
             encoded = inner.encode_batch_fast(train[start : start + _AT_ONCE])
-            pieces += [np.array([end, *one.ids], dtype=np.uint16) for one in encoded]
+            pieces += [np.array([end, *encoding.ids], dtype=np.uint16) for encoding in encoded]
         tokens = np.concatenate(pieces)
         np.save(draft / "tokens.npy", tokens)
         inner.save(str(draft / "tokenizer.json"))

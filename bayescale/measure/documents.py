@@ -51,10 +51,10 @@ def text_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file())
-            if not found:
+            texts = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file())
+            if not texts:
                 raise BayescaleError(f"{path}: holds no {' or '.join(SUFFIXES)} file")
-            files += found
+            files += texts
         elif not path.is_file():
             raise BayescaleError(f"{path}: no such file or folder of text")
         elif path.suffix not in SUFFIXES:
@@ -103,14 +103,16 @@ def read_documents(files: Sequence[Path], field: str = "text") -> Iterator[Docum
 
 def _parsed(name: str, line: bytes, field: str) -> Document:
     try:
-        said = json.loads(line.decode("utf-8"))
+        entry = json.loads(line.decode("utf-8"))
     except json.JSONDecodeError as error:
         raise BayescaleError(f"{name}: not JSON: {error.msg}; every line must be one") from error
-    if not isinstance(said, dict) or not isinstance(said.get(field), str):
-        texts = [k for k, v in said.items() if isinstance(v, str)] if isinstance(said, dict) else []
-        hint = f"choose with --field: {', '.join(texts)}" if texts else "write objects with text"
+    if not isinstance(entry, dict) or not isinstance(entry.get(field), str):
+        names = (
+            [k for k, v in entry.items() if isinstance(v, str)] if isinstance(entry, dict) else []
+        )
+        hint = f"choose with --field: {', '.join(names)}" if names else "write objects with text"
         raise BayescaleError(f"{name}: no text under {field!r}; {hint}")
-    text = said[field]
+    text = entry[field]
     try:
         text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair, written as an escape

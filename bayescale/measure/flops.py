@@ -41,23 +41,36 @@ class Count:
     per_token: int
 
 
-def flops_per_token(architecture: Architecture, sequence: int) -> list[Count]:
+def flops_per_token(architecture: Architecture, sequence: int | None) -> list[Count]:
     """FLOP per training token by each convention.
 
-    Attention is counted as the cited papers do, over the full sequence, mask or not; only
-    Kaplan's Table 1 has half of that.
+    Attention is counted as the cited papers do, over the full sequence, whatever its mask or
+    window; only Kaplan's Table 1 has half of that. Where layers hold a state-space scan, which no
+    convention counts, those that describe a transformer are left out.
+
+    `trainer` is the `total_flos` of Hugging Face's Trainer: 6 N for the parameters that are in no
+    embedding layer. A tied output head is one; an untied head is not, and counts.
 
     Parameters
     ----------
     architecture : Architecture
-    sequence : int
-        Tokens of a training sequence.
+    sequence : int or None
+        Tokens of a training sequence; None leaves out the conventions that count attention.
     """
-    a, s = architecture, sequence
+    counts = _parameter_counts(architecture)
+    if not architecture.scan:
+        counts += _deepseek_counts(architecture)
+        if sequence is not None:
+            counts += _attention_counts(architecture, sequence)
+    return counts
+
+
+_HERE = "weights that a token meets"
+
+
+def _parameter_counts(a: Architecture) -> list[Count]:
     head = a.vocabulary * a.width
-    square = a.layers * a.width**2
-    mixing = 6 * a.layers * s * (a.query_width + a.value_width)
-    here = "weights that a token meets"
+    outside_embeddings = a.params_non_embedding + (0 if a.tied else head)
     return [
         Count("6N", "6 N", False, True, "arXiv 2203.15556", 6 * a.params),
         Count("6N-active", "6 N active", False, True, "arXiv 2203.15556", 6 * a.params_active),
@@ -77,6 +90,40 @@ def flops_per_token(architecture: Architecture, sequence: int) -> list[Count]:
             "arXiv 2001.08361",
             6 * a.params_active_non_embedding,
         ),
+        Count(
+            "trainer",
+            "6 N non-embedding" if a.tied else "6 (N non-embedding + V d)",
+            False,
+            not a.tied,
+            "transformers, total_flos",
+            6 * outside_embeddings,
+        ),
+        Count("matrices", "6 W", False, False, _HERE, 6 * a.matrices),
+        Count("matrices+logits", "6 (W + V d)", False, True, _HERE, 6 * (a.matrices + head)),
+    ]
+
+
+def _deepseek_counts(a: Architecture) -> list[Count]:
+    layers = 72 * a.layers * a.width**2
+    source = "arXiv 2401.02954"
+    return [
+        Count("deepseek-6N1", "72 L d²", False, False, source, layers),
+        Count(
+            "deepseek-6N2",
+            "72 L d² + 6 V d",
+            False,
+            True,
+            source,
+            layers + 6 * a.vocabulary * a.width,
+        ),
+    ]
+
+
+def _attention_counts(a: Architecture, sequence: int) -> list[Count]:
+    s = sequence
+    head = a.vocabulary * a.width
+    mixing = 6 * a.layers * s * (a.query_width + a.value_width)
+    return [
         Count(
             "kaplan",
             "6 N active, non-embedding + 6 L s q",
@@ -101,31 +148,20 @@ def flops_per_token(architecture: Architecture, sequence: int) -> list[Count]:
             "arXiv 2203.15556, app. F",
             6 * (head + a.matrices + head) + mixing + 9 * a.layers * a.heads * s,
         ),
-        Count("deepseek-6N1", "72 L d²", False, False, "arXiv 2401.02954", 72 * square),
-        Count(
-            "deepseek-6N2",
-            "72 L d² + 6 V d",
-            False,
-            True,
-            "arXiv 2401.02954",
-            72 * square + 6 * head,
-        ),
         Count(
             "deepseek-M",
             "72 L d² + 12 L d s",
             True,
             False,
             "arXiv 2401.02954",
-            72 * square + 12 * a.layers * a.width * s,
+            72 * a.layers * a.width**2 + 12 * a.layers * a.width * s,
         ),
-        Count("matrices", "6 W", False, False, here, 6 * a.matrices),
-        Count("matrices+logits", "6 (W + V d)", False, True, here, 6 * (a.matrices + head)),
         Count(
             "matrices+attention",
             "6 W + 6 L s (q + v)",
             True,
             False,
-            here,
+            _HERE,
             6 * a.matrices + mixing,
         ),
         Count(
@@ -133,7 +169,7 @@ def flops_per_token(architecture: Architecture, sequence: int) -> list[Count]:
             "6 (W + V d) + 6 L s (q + v)",
             True,
             True,
-            here,
+            _HERE,
             6 * (a.matrices + head) + mixing,
         ),
     ]

@@ -42,18 +42,18 @@ def known_of_run(
         raise BayescaleError(
             "--out needs --tokens, the training tokens: 15T, or 1T:20T where they are not published"
         )
-    columns = ("tokens_low", "tokens_high") if ":" in tokens else ("tokens",)
-    known: dict[str, object] = {"run": run, "family": family, "tokenizer": tokenizer}
-    known |= {"params": None, "params_active": None, "tokens": None}
-    for column, part in zip(columns, tokens.split(":"), strict=False):
-        known[column] = _plausible(column, part)
-    if tokens.count(":") > 1 or ("tokens_low" in known and not _rising(known)):
+    counts = ("tokens_low", "tokens_high") if ":" in tokens else ("tokens",)
+    columns: dict[str, object] = {"run": run, "family": family, "tokenizer": tokenizer}
+    columns |= {"params": None, "params_active": None, "tokens": None}
+    for column, part in zip(counts, tokens.split(":"), strict=False):
+        columns[column] = _plausible(column, part)
+    if tokens.count(":") > 1 or ("tokens_low" in columns and not _rising(columns)):
         raise BayescaleError(f"--tokens {tokens}: write a range as LOW:HIGH, as in 1T:20T")
-    return known
+    return columns
 
 
-def _rising(known: Mapping[str, Any]) -> bool:
-    return known["tokens_low"] < known["tokens_high"]
+def _rising(columns: Mapping[str, Any]) -> bool:
+    return columns["tokens_low"] < columns["tokens_high"]
 
 
 def _plausible(column: str, text: str) -> float:

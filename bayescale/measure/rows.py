@@ -43,16 +43,17 @@ def append_row(path: Path, row: Mapping[str, object]) -> bool:
         path.resolve().parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.resolve().parent):
             header, rows = _read(path)
-            for number, there in enumerate(rows, start=1):
-                if there.get("run") != cells["run"]:
+            for number, written in enumerate(rows, start=1):
+                if written.get("run") != cells["run"]:
                     continue
-                other = [c for c in cells if there.get(c, "") != cells[c]]
-                if not other:
+                differing = [c for c in cells if written.get(c, "") != cells[c]]
+                if not differing:
                     return False
                 raise BayescaleError(
                     f"{path}: row {number} is already a run {cells['run']!r}, with another "
-                    f"{other[0]} ({there.get(other[0], '') or 'blank'}, not "
-                    f"{cells[other[0]] or 'blank'}); name this run otherwise, or delete that row"
+                    f"{differing[0]} ({written.get(differing[0], '') or 'blank'}, not "
+                    f"{cells[differing[0]] or 'blank'}); give this run another name, or delete "
+                    "that row"
                 )
             _replace(path.resolve(), list(dict.fromkeys([*header, *cells])), [*rows, cells])
     except OSError as error:

@@ -25,7 +25,7 @@ from bayescale.measure.causal import CausalModel
 from bayescale.measure.corpus import Corpus, prepare
 from bayescale.measure.need import need
 from bayescale.measure.rows import append_row, has_run
-from bayescale.measure.sweep_plan import Job, SweepPlan
+from bayescale.measure.sweep_plan import PlannedRun, SweepPlan
 from bayescale.measure.train import step_flops, train, unique_sequences
 
 
@@ -69,25 +69,25 @@ def sweep(plan: SweepPlan, out: Path, *, progress: bool = False) -> list[str]:
 def _run(plan: SweepPlan, out: Path, device: str, *, progress: bool) -> list[str]:
     table, drafts = out / "runs.csv", out / "progress"
     drafts.mkdir(exist_ok=True)
-    jobs = plan.jobs()
-    left = [job for job in jobs if not has_run(table, job.name)]
-    with SweepProgress(jobs, enabled=progress) as bar:
-        used = dict.fromkeys(job.vocabulary for job in left)
+    runs = plan.runs()
+    missing = [run for run in runs if not has_run(table, run.name)]
+    with SweepProgress(runs, enabled=progress) as bar:
+        used = dict.fromkeys(run.vocabulary for run in missing)
         made = {vocabulary: _corpus(plan, out, vocabulary) for vocabulary in used}
-        for job in left:  # all of them before hours go into the first
-            unique_sequences(job, plan, made[job.vocabulary])
-        bar.begin(sum(job.params * job.tokens for job in jobs if job not in left))
-        for job in left:
-            corpus, checkpoint = made[job.vocabulary], drafts / f"{job.name}.pt"
+        for run in missing:  # all of them before hours go into the first
+            unique_sequences(run, plan, made[run.vocabulary])
+        bar.begin(sum(run.params * run.tokens for run in runs if run not in missing))
+        for run in missing:
+            corpus, checkpoint = made[run.vocabulary], drafts / f"{run.name}.pt"
             model = train(
-                job,
+                run,
                 plan,
                 corpus,
                 checkpoint=checkpoint,
                 device=device,
-                advance=bar.follow(job),
+                advance=bar.follow(run),
             )
-            causal = _causal(job, plan, corpus, model, device)
+            causal = _causal(run, plan, corpus, model, device)
             measured = measure_bpc(
                 causal,
                 [corpus.held_out],
@@ -96,25 +96,25 @@ def _run(plan: SweepPlan, out: Path, device: str, *, progress: bool) -> list[str
                 batch=plan.batch,
             )
             if plan.keep_models:
-                _keep(causal, out / "models" / job.name)
-            append_row(table, _row(job, plan, corpus, measured))
+                _keep(causal, out / "models" / run.name)
+            append_row(table, _row(run, plan, corpus, measured))
             checkpoint.unlink()
-    for job in jobs:  # a kill between a row and the end of its checkpoint
-        (drafts / f"{job.name}.pt").unlink(missing_ok=True)
-    return [job.name for job in left]
+    for run in runs:  # a kill between a row and the end of its checkpoint
+        (drafts / f"{run.name}.pt").unlink(missing_ok=True)
+    return [run.name for run in missing]
 
 
 def _begin(plan: SweepPlan, out: Path) -> None:
     """Note the plan in a new folder; refuse a folder of another."""
-    path, said = out / "plan.json", plan.model_dump(mode="json")
+    path, content = out / "plan.json", plan.model_dump(mode="json")
     if path.is_file():
         try:
-            before = json.loads(path.read_text("utf-8"))
+            begun = json.loads(path.read_text("utf-8"))
         except ValueError as error:
             raise BayescaleError(f"{path}: not a readable plan; name another folder") from error
-        if before != said:
-            known = before if isinstance(before, dict) else {}
-            changed = [key for key in said if known.get(key) != said[key]]
+        if begun != content:
+            entries = begun if isinstance(begun, dict) else {}
+            changed = [key for key in content if entries.get(key) != content[key]]
             raise BayescaleError(
                 f"{out}: begun with another plan: {', '.join(changed)} changed; undo the change, "
                 "or name another folder"
@@ -123,7 +123,7 @@ def _begin(plan: SweepPlan, out: Path) -> None:
     if any(file.name != ".plan.json" for file in out.iterdir()):
         raise BayescaleError(f"{out}: not empty and not a sweep; name another folder")
     draft = out / ".plan.json"
-    write_json(draft, said)
+    write_json(draft, content)
     draft.replace(path)
 
 
@@ -138,16 +138,18 @@ def _corpus(plan: SweepPlan, out: Path, vocabulary: int) -> Corpus:
     )
 
 
-def _causal(job: Job, plan: SweepPlan, corpus: Corpus, model: Any, device: str) -> CausalModel:
+def _causal(
+    run: PlannedRun, plan: SweepPlan, corpus: Corpus, model: Any, device: str
+) -> CausalModel:
     return CausalModel(
-        name=job.name,
+        name=run.name,
         model=model.eval(),
         tokenizer=corpus.tokenizer,
         prefix=corpus.end,
         context=plan.sequence,
-        params=job.params,
-        params_active=job.params,
-        identity=job.name,
+        params=run.params,
+        params_active=run.params,
+        identity=run.name,
         device=device,
         dtype="float32",
     )
@@ -167,26 +169,26 @@ def _keep(causal: CausalModel, folder: Path) -> None:
     draft.rename(folder)
 
 
-def _row(job: Job, plan: SweepPlan, corpus: Corpus, measured: Bpc) -> dict[str, object]:
+def _row(run: PlannedRun, plan: SweepPlan, corpus: Corpus, measured: Bpc) -> dict[str, object]:
     """What `fit` needs, then what was measured."""
-    flops = step_flops(job, plan) * job.steps
+    flops = step_flops(run, plan) * run.steps
     return {
-        "run": job.name,
+        "run": run.name,
         "family": plan.name,
-        "tokenizer": f"bpe-{job.vocabulary}",
-        "params": job.params,
-        "tokens": job.tokens,
-        "unique_tokens": unique_sequences(job, plan, corpus) * plan.sequence,
-        "epochs": job.epochs,
+        "tokenizer": f"bpe-{run.vocabulary}",
+        "params": run.params,
+        "tokens": run.tokens,
+        "unique_tokens": unique_sequences(run, plan, corpus) * plan.sequence,
+        "epochs": run.epochs,
         "flops": flops,
-        "flops_6nd": 6 * job.params * job.tokens,
+        "flops_6nd": 6 * run.params * run.tokens,
         "loss": measured.loss,
         "bpc": measured.bpc,
         "bpb": measured.bpb,
         "bpc_se": measured.bpc_se,
-        "layers": job.size.layers,
-        "width": job.size.width,
-        "learning_rate": job.size.learning_rate,
+        "layers": run.size.layers,
+        "width": run.size.width,
+        "learning_rate": run.size.learning_rate,
         "seed": plan.seed,
         "device": measured.device,
     }

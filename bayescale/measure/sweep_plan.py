@@ -59,11 +59,11 @@ class Grid(_Strict):
 
     @model_validator(mode="after")
     def _its_own_list(self) -> Grid:
-        wanted, other = "ratios", "flops"
+        needed, excluded = "ratios", "flops"
         if self.kind == "isoflop":
-            wanted, other = other, wanted
-        if not getattr(self, wanted) or getattr(self, other):
-            raise ValueError(f"kind={self.kind!r} takes {wanted}, one or more, and no {other}")
+            needed, excluded = excluded, needed
+        if not getattr(self, needed) or getattr(self, excluded):
+            raise ValueError(f"kind={self.kind!r} takes {needed}, one or more, and no {excluded}")
         return self
 
     def tokens(self, params: int) -> list[float]:
@@ -74,7 +74,7 @@ class Grid(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class PlannedRun:
     """One run of a sweep; its tokens are whole steps."""
 
     name: str
@@ -151,7 +151,7 @@ class SweepPlan(_Strict):
         text = bundled.read_input("sweeps", source)
         try:
             plan = cls.model_validate(tomllib.loads(text))
-            plan.jobs()
+            plan.runs()
         except tomllib.TOMLDecodeError as error:
             raise BayescaleError(f"{source}: not TOML: {error}") from error
         except ValidationError as error:
@@ -160,24 +160,26 @@ class SweepPlan(_Strict):
             raise BayescaleError(f"{source}: {error}") from error
         return plan
 
-    def jobs(self) -> list[Job]:
+    def runs(self) -> list[PlannedRun]:
         """Every run of the grid, cheapest first."""
-        found: dict[str, Job] = {}
+        by_name: dict[str, PlannedRun] = {}
         for vocabulary in self.vocabularies:
             for size in self.sizes:
                 params = size.params(vocabulary)
                 for tokens in self.grid.tokens(params):
                     for epochs in self.epochs:
-                        job = self._job(size, vocabulary, params, tokens, epochs)
-                        if job.name in found:
+                        run = self._run(size, vocabulary, params, tokens, epochs)
+                        if run.name in by_name:
                             raise BayescaleError(
-                                f"two runs are {job.name}: sizes, ratios, flops, vocabularies and "
+                                f"two runs are {run.name}: sizes, ratios, flops, vocabularies and "
                                 "epochs must each be listed once"
                             )
-                        found[job.name] = job
-        return sorted(found.values(), key=lambda job: job.params * job.tokens)
+                        by_name[run.name] = run
+        return sorted(by_name.values(), key=lambda run: run.params * run.tokens)
 
-    def _job(self, size: Size, vocabulary: int, params: int, tokens: float, epochs: float) -> Job:
+    def _run(
+        self, size: Size, vocabulary: int, params: int, tokens: float, epochs: float
+    ) -> PlannedRun:
         step = self.sequence * self.batch
         steps = max(1, round(tokens / step))
         name = (
@@ -197,7 +199,7 @@ class SweepPlan(_Strict):
                     f"{name}: {column}={human(value)}: a run needs {human(QUANTITIES[column].low)} "
                     f"{QUANTITIES[column].unit} or more"
                 )
-        return Job(
+        return PlannedRun(
             name=name,
             size=size,
             vocabulary=vocabulary,

@@ -13,17 +13,17 @@ import numpy as np
 from bayescale.base.errors import BayescaleError
 from bayescale.measure.corpus import Corpus
 from bayescale.measure.need import need
-from bayescale.measure.sweep_plan import Job, SweepPlan
+from bayescale.measure.sweep_plan import PlannedRun, SweepPlan
 
 _FLOOR = 0.1  # where the cosine ends, as a share of the peak
 
 
-def build(job: Job, plan: SweepPlan, **options: Any) -> Any:
+def build(run: PlannedRun, plan: SweepPlan, **options: Any) -> Any:
     """A Llama with fresh weights; `options` go to its config."""
     transformers = need("transformers")
-    size = job.size
+    size = run.size
     config = transformers.LlamaConfig(
-        vocab_size=job.vocabulary,
+        vocab_size=run.vocabulary,
         hidden_size=size.width,
         intermediate_size=size.inner,
         num_hidden_layers=size.layers,
@@ -37,28 +37,28 @@ def build(job: Job, plan: SweepPlan, **options: Any) -> Any:
     return transformers.LlamaForCausalLM(config)
 
 
-def step_flops(job: Job, plan: SweepPlan) -> int:
+def step_flops(run: PlannedRun, plan: SweepPlan) -> int:
     """FLOP of one step, forward and backward, as torch counts them; every step has the same."""
     torch = need("torch")
     counter = need("torch.utils.flop_counter").FlopCounterMode(display=False)
     # Plain products of matrices: the counter knows not every fused kernel of attention.
-    model = build(job, plan, attn_implementation="eager")
+    model = build(run, plan, attn_implementation="eager")
     ids = torch.zeros((1, plan.sequence), dtype=torch.long)
     with counter:
         model(input_ids=ids, use_cache=False).logits.sum().backward()
     return int(counter.get_total_flops()) * plan.batch
 
 
-def learning_rate(step: int, job: Job, warmup: float) -> float:
+def learning_rate(step: int, run: PlannedRun, warmup: float) -> float:
     """Of a step, from 0: a linear rise, then a cosine over the run's own horizon."""
-    rise = max(1, round(warmup * job.steps))
+    rise = max(1, round(warmup * run.steps))
     if step < rise:
-        return job.size.learning_rate * (step + 1) / rise
-    done = (step - rise) / max(1, job.steps - rise)
-    return job.size.learning_rate * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * done)) / 2)
+        return run.size.learning_rate * (step + 1) / rise
+    done = (step - rise) / max(1, run.steps - rise)
+    return run.size.learning_rate * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def unique_sequences(job: Job, plan: SweepPlan, corpus: Corpus) -> int:
+def unique_sequences(run: PlannedRun, plan: SweepPlan, corpus: Corpus) -> int:
     """How many sequences a run trains on, each `epochs` times.
 
     Raises
@@ -66,25 +66,25 @@ def unique_sequences(job: Job, plan: SweepPlan, corpus: Corpus) -> int:
     BayescaleError
         If the text has fewer.
     """
-    wanted = math.ceil(job.steps * plan.batch / job.epochs)
-    there = (len(corpus.tokens) - 1) // plan.sequence
-    if wanted > there:
+    wanted = math.ceil(run.steps * plan.batch / run.epochs)
+    available = (len(corpus.tokens) - 1) // plan.sequence
+    if wanted > available:
         raise BayescaleError(
-            f"{job.name}: needs {wanted * plan.sequence:,} tokens of text, and there are "
-            f"{there * plan.sequence:,}; add text, or epochs, or train on less"
+            f"{run.name}: needs {wanted * plan.sequence:,} tokens of text, and there are "
+            f"{available * plan.sequence:,}; add text, or epochs, or train on less"
         )
     return wanted
 
 
-def batch(step: int, job: Job, plan: SweepPlan, corpus: Corpus) -> np.ndarray:
+def batch(step: int, run: PlannedRun, plan: SweepPlan, corpus: Corpus) -> np.ndarray:
     """Sequences of a step, each a token longer than the model sees; a function of the step only.
 
     So a run that goes on from a checkpoint needs to know no more than where it was.
     """
-    unique = unique_sequences(job, plan, corpus)
+    unique = unique_sequences(run, plan, corpus)
     rows = []
-    for place in range(step * plan.batch, (step + 1) * plan.batch):
-        epoch, index = divmod(place, unique)
+    for position in range(step * plan.batch, (step + 1) * plan.batch):
+        epoch, index = divmod(position, unique)
         start = _order(plan.seed, epoch, unique)[index] * plan.sequence
         rows.append(corpus.tokens[start : start + plan.sequence + 1])
     return np.stack(rows).astype(np.int64)
@@ -103,7 +103,7 @@ def _order(seed: int, epoch: int, unique: int) -> np.ndarray:
 
 
 def train(
-    job: Job,
+    run: PlannedRun,
     plan: SweepPlan,
     corpus: Corpus,
     *,
@@ -115,7 +115,7 @@ def train(
 
     Parameters
     ----------
-    job, plan, corpus
+    run, plan, corpus
     checkpoint : Path
         Written every `plan.checkpoint_steps`, and gone on from if it is there.
     device : str
@@ -129,9 +129,9 @@ def train(
         If the text is too short, or the loss is no number.
     """
     torch = need("torch")
-    unique_sequences(job, plan, corpus)
+    unique_sequences(run, plan, corpus)
     torch.manual_seed(plan.seed)
-    model = build(job, plan).to(device).train()
+    model = build(run, plan).to(device).train()
     matrices = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW(
@@ -147,11 +147,11 @@ def train(
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         step = saved["step"]
-    while step < job.steps:
+    while step < run.steps:
         advance(step)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, job, plan.warmup)
-        ids = torch.from_numpy(batch(step, job, plan, corpus)).to(device)
+            group["lr"] = learning_rate(step, run, plan.warmup)
+        ids = torch.from_numpy(batch(step, run, plan, corpus)).to(device)
         with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
             logits = model(input_ids=ids[:, :-1], use_cache=False).logits
             loss = torch.nn.functional.cross_entropy(
@@ -162,11 +162,11 @@ def train(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
-        if step % plan.checkpoint_steps == 0 or step == job.steps:
+        if step % plan.checkpoint_steps == 0 or step == run.steps:
             if not math.isfinite(loss.item()):
                 raise BayescaleError(
-                    f"{job.name}: the loss is no number at step {step}; lower its learning_rate "
-                    f"of {job.size.learning_rate:g} in a new folder"
+                    f"{run.name}: the loss is no number at step {step}; lower its learning_rate "
+                    f"of {run.size.learning_rate:g} in a new folder"
                 )
             state = {
                 "model": model.state_dict(),

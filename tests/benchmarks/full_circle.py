@@ -49,7 +49,7 @@ def circle(ladder: SweepPlan, beyond: SweepPlan, work: Path) -> dict[str, Any]:
     with _timed(seconds, "ladder"):
         trained = sweep(ladder, work / "ladder", progress=True)
     runs = Runs.read(work / "ladder" / "runs.csv")
-    (job,) = beyond.jobs()
+    (job,) = beyond.runs()
     forecasts: dict[str, dict[str, Any]] = {}
     for name, response in SPECS.items():
         with _timed(seconds, name):

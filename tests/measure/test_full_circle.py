@@ -41,7 +41,7 @@ def plan(path: Path, widths: list[int], grid: str) -> Path:
 
 
 def start(path: Path, out: Path) -> subprocess.Popen:
-    code = "from bayescale.cli import main; main()"
+    code = "from bayescale.cli.main import main; main()"
     command = [sys.executable, "-c", code, "sweep", str(path), "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
@@ -52,17 +52,17 @@ def test_the_full_circle_with_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ladder = plan(
         tmp_path / "ladder.toml", [16, 20, 24], 'kind = "tokens-per-parameter"\nratios = [9, 16]'
     )
-    jobs = SweepPlan.load(ladder).jobs()
+    runs = SweepPlan.load(ladder).runs()
     beyond = plan(
         tmp_path / "beyond.toml",
         [48],
-        f'kind = "isoflop"\nflops = [{8 * 6 * jobs[-1].params * jobs[-1].tokens}]',
+        f'kind = "isoflop"\nflops = [{8 * 6 * runs[-1].params * runs[-1].tokens}]',
     )
     work = tmp_path / "work"
     killed = start(ladder, work / "ladder")
     progress = work / "ladder" / "progress"
     deadline = time.monotonic() + 300
-    second = progress / f"{jobs[1].name}.pt"
+    second = progress / f"{runs[1].name}.pt"
     while not second.is_file():
         assert killed.poll() is None, killed.stderr.read()
         assert time.monotonic() < deadline
@@ -71,42 +71,42 @@ def test_the_full_circle_with_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyP
     killed.wait()
     table = work / "ladder" / "runs.csv"
     header, *rows = table.read_text().splitlines()
-    assert [row.split(",")[0] for row in rows] == [jobs[0].name]
-    assert 0 < full_circle.torch.load(second, weights_only=True)["step"] < jobs[1].steps
+    assert [row.split(",")[0] for row in rows] == [runs[0].name]
+    assert 0 < full_circle.torch.load(second, weights_only=True)["step"] < runs[1].steps
 
-    said = full_circle.circle(SweepPlan.load(ladder), SweepPlan.load(beyond), work)
+    results = full_circle.circle(SweepPlan.load(ladder), SweepPlan.load(beyond), work)
     # The run that was killed goes on and ends where it would have; no other is trained twice.
-    (target,) = SweepPlan.load(beyond).jobs()
-    assert said["trained"] == [*(job.name for job in jobs[1:]), target.name]
+    (target,) = SweepPlan.load(beyond).runs()
+    assert results["trained"] == [*(run.name for run in runs[1:]), target.name]
     assert table.read_text().startswith("\n".join([header, *rows]))
-    assert [row["run"] for row in said["ladder"]] == [job.name for job in jobs]
+    assert [row["run"] for row in results["ladder"]] == [run.name for run in runs]
     alone = plan(
         tmp_path / "alone.toml",
-        [jobs[1].size.width],
-        f'kind = "tokens-per-parameter"\nratios = [{jobs[1].tokens / jobs[1].params}]',
+        [runs[1].size.width],
+        f'kind = "tokens-per-parameter"\nratios = [{runs[1].tokens / runs[1].params}]',
     )
     undisturbed = start(alone, tmp_path / "alone")
     assert undisturbed.wait() == 0, undisturbed.stderr.read()
     row = (tmp_path / "alone" / "runs.csv").read_text().splitlines()[1]
     assert row in table.read_text().splitlines()
 
-    assert said["beyond"]["flops_6nd"] / jobs[-1].params / jobs[-1].tokens == pytest.approx(
+    assert results["beyond"]["flops_6nd"] / runs[-1].params / runs[-1].tokens == pytest.approx(
         48, rel=0.01
     )
-    forecast = said["forecasts"]["forecast"]
+    forecast = results["forecasts"]["forecast"]
     assert forecast["r_hat"] < 1.03  # another machine trains other models
     assert 0 < forecast["lower"] < forecast["median"] < forecast["upper"] < 7
     assert forecast["decades_of_compute"] == pytest.approx(0.9, abs=0.01)
     assert any("extrapolation" in note for note in forecast["notes"])
-    assert said["beyond"]["loss"] < min(row["loss"] for row in said["ladder"])
-    full_circle_page.write(said, tmp_path / "report")
-    assert f"{said['beyond']['loss']:.3f}" in (tmp_path / "report" / "README.md").read_text()
+    assert results["beyond"]["loss"] < min(row["loss"] for row in results["ladder"])
+    full_circle_page.write(results, tmp_path / "report")
+    assert f"{results['beyond']['loss']:.3f}" in (tmp_path / "report" / "README.md").read_text()
 
 
 def test_the_shipped_run_beyond_has_eight_times_the_compute() -> None:
-    ladder = SweepPlan.load("stdlib").jobs()
-    (beyond,) = SweepPlan.load("stdlib-8x").jobs()
-    most = max(job.params * job.tokens for job in ladder)
+    ladder = SweepPlan.load("stdlib").runs()
+    (beyond,) = SweepPlan.load("stdlib-8x").runs()
+    most = max(run.params * run.tokens for run in ladder)
     assert beyond.params * beyond.tokens / most == pytest.approx(8, rel=0.005)
-    for size in [*(job.size for job in ladder), beyond.size]:  # the rule that both plans state
+    for size in [*(run.size for run in ladder), beyond.size]:  # the rule that both plans state
         assert size.learning_rate * size.width == pytest.approx(0.192, rel=0.02)

@@ -79,11 +79,11 @@ def test_uniform_logits_give_tokens_log2_v_over_characters(
     uniform: CausalModel, text: str, window: int, batch: int, data: Any
 ) -> None:
     stride = data.draw(st.integers(1, window))
-    said = score(uniform, document(text), window=window, stride=stride, batch=batch)
+    measured = score(uniform, document(text), window=window, stride=stride, batch=batch)
     vocabulary = uniform.model.config.vocab_size
-    bpc = said.nats / (said.characters * math.log(2))
-    assert bpc == pytest.approx(said.tokens * math.log2(vocabulary) / len(text), rel=1e-12)
-    assert said.round_trips
+    bpc = measured.nats / (measured.characters * math.log(2))
+    assert bpc == pytest.approx(measured.tokens * math.log2(vocabulary) / len(text), rel=1e-12)
+    assert measured.round_trips
 
 
 @pytest.mark.parametrize("length", ["16", "64"])
@@ -91,8 +91,8 @@ def test_bits_per_byte_agree_with_lm_evaluation_harness(
     tiny: CausalModel, texts: Path, length: str
 ) -> None:
     theirs = HARNESS["max_length"][length]
-    said = measure_bpc(tiny, [texts], field="content", window=int(length), stride=int(length))
-    assert said.bpb == pytest.approx(theirs["bits_per_byte"], rel=1e-5)
+    measured = measure_bpc(tiny, [texts], field="content", window=int(length), stride=int(length))
+    assert measured.bpb == pytest.approx(theirs["bits_per_byte"], rel=1e-5)
     each = [
         score(tiny, document(text), window=int(length), stride=int(length)).nats
         for text in tiny_models.documents()
@@ -102,9 +102,9 @@ def test_bits_per_byte_agree_with_lm_evaluation_harness(
 
 def test_batches_and_strides(tiny: CausalModel) -> None:
     text = document(tiny_models.documents()[-1])
-    one = score(tiny, text, window=32, stride=8)
+    single = score(tiny, text, window=32, stride=8)
     many = score(tiny, text, window=32, stride=8, batch=7)
-    assert many.nats == pytest.approx(one.nats, rel=1e-6)
+    assert many.nats == pytest.approx(single.nats, rel=1e-6)
     ids = [tiny.prefix, *tiny.encode(text.text)]
     by_hand = 0.0
     with torch.inference_mode():
@@ -114,22 +114,43 @@ def test_batches_and_strides(tiny: CausalModel) -> None:
             seen = torch.tensor([ids[first:token]])
             logits = tiny.model(seen).logits[0, -1].double()
             by_hand -= float(torch.log_softmax(logits, -1)[ids[token]])
-    assert one.nats == pytest.approx(by_hand, rel=1e-5)
+    assert single.nats == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_errors_are_those_of_a_ratio(tiny: CausalModel, texts: Path) -> None:
-    said = measure_bpc(tiny, [texts], field="content", window=32, stride=16)
+    measured = measure_bpc(tiny, [texts], field="content", window=32, stride=16)
     scores = [score(tiny, document(text), window=32, stride=16) for text in tiny_models.documents()]
     characters = [s.characters for s in scores]
     bits = [s.nats / math.log(2) for s in scores]
     n = len(scores)
-    spread = sum((b - said.bpc * c) ** 2 for b, c in zip(bits, characters, strict=True))
-    assert said.bpc == pytest.approx(sum(bits) / sum(characters))
-    assert said.bpc_se == pytest.approx(math.sqrt(n / (n - 1) * spread) / sum(characters))
-    assert said.characters == sum(map(len, tiny_models.documents()))
-    assert said.bytes == sum(len(text.encode()) for text in tiny_models.documents())
-    assert said.loss * said.tokens == pytest.approx(said.nats)
-    assert said.params == said.params_active == tiny.model.num_parameters()
+    spread = sum((b - measured.bpc * c) ** 2 for b, c in zip(bits, characters, strict=True))
+    assert measured.bpc == pytest.approx(sum(bits) / sum(characters))
+    assert measured.bpc_se == pytest.approx(math.sqrt(n / (n - 1) * spread) / sum(characters))
+    assert measured.characters == sum(map(len, tiny_models.documents()))
+    assert measured.bytes == sum(len(text.encode()) for text in tiny_models.documents())
+    assert measured.loss * measured.tokens == pytest.approx(measured.nats)
+    assert measured.params == measured.params_active == tiny.model.num_parameters()
+
+
+def test_bits_per_byte_and_per_character_differ_by_the_bytes_of_the_text(
+    tiny: CausalModel, tmp_path: Path
+) -> None:
+    """Line ends, byte order marks and combining marks are code points of the original text."""
+    texts = {
+        "plain": "one two",
+        "crlf": "\ufeffone\r\n",
+        "nfd": "zo\u0301\u0142w",
+        "ja": "\u6f22\u5b57",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_bytes(text.encode())
+        measured = measure_bpc(tiny, [tmp_path / f"{name}.txt"])
+        assert (measured.characters, measured.bytes) == (len(text), len(text.encode()))
+        assert measured.bpc / measured.bpb == pytest.approx(measured.bytes / measured.characters)
+    measured = measure_bpc(tiny, [tmp_path])  # of all, the ratio of the sums
+    size = sum(map(len, texts.values()))
+    total = sum(len(text.encode()) for text in texts.values())
+    assert measured.bpc / measured.bpb == pytest.approx(total / size)
 
 
 def test_documents_of_all_kinds(tiny: CausalModel, tmp_path: Path) -> None:
@@ -138,10 +159,10 @@ def test_documents_of_all_kinds(tiny: CausalModel, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     (tmp_path / "sub" / "b.jsonl").write_text('{"text": "\\ud834\\udd1e"}\n\n{"text": ""}\n')
     (tmp_path / "no.bin").write_bytes(b"\xff")
-    said = measure_bpc(tiny, [tmp_path])
-    assert (said.documents, said.empty, said.not_round_trip) == (2, 2, 0)
-    assert (said.characters, said.bytes) == (4, 10)
-    assert said.window == said.stride == 64  # the context, shorter than the window
+    measured = measure_bpc(tiny, [tmp_path])
+    assert (measured.documents, measured.empty, measured.not_round_trip) == (2, 2, 0)
+    assert (measured.characters, measured.bytes) == (4, 10)
+    assert measured.window == measured.stride == 64  # the context, shorter than the window
 
 
 def test_a_tokenizer_that_does_not_round_trip(tmp_path: Path, run) -> None:
@@ -150,12 +171,12 @@ def test_a_tokenizer_that_does_not_round_trip(tmp_path: Path, run) -> None:
     )
     (tmp_path / "a.txt").write_text("The DOG, a fox", "utf-8")
     code, out, err = run("measure", "bpc", made, "--text", "a.txt", "--json")
-    said = json.loads(out)
+    printed = json.loads(out)
     assert code == 0
-    assert said["not_round_trip"] == 1
-    assert said["tokens"] == 5
-    assert said["bpc"] == pytest.approx(5 * math.log2(5) / len("The DOG, a fox"), rel=1e-6)
-    assert said["bpc_se"] is None
+    assert printed["not_round_trip"] == 1
+    assert printed["tokens"] == 5
+    assert printed["bpc"] == pytest.approx(5 * math.log2(5) / len("The DOG, a fox"), rel=1e-6)
+    assert printed["bpc_se"] is None
     assert "warning [not-round-trip] 1 of 1 documents" in err
 
 
@@ -235,10 +256,10 @@ def test_what_changes_a_score_is_not_taken_from_the_journal(
     folder: Path, texts: Path, tmp_path: Path
 ) -> None:
     model = load_causal(str(folder), device="cpu")
-    asked: dict[str, Any] = {"field": "content", "journal": tmp_path / "j.jsonl"}
+    fixed: dict[str, Any] = {"field": "content", "journal": tmp_path / "j.jsonl"}
 
     def resumed(**options: Any) -> int:
-        return measure_bpc(model, [texts], **asked, **options).resumed
+        return measure_bpc(model, [texts], **fixed, **options).resumed
 
     assert [resumed(window=w, stride=8) for w in (32, 32, 16)] == [0, 5, 0]
     (folder / "added.json").touch()  # as retraining in the same folder would change its files
@@ -246,7 +267,7 @@ def test_what_changes_a_score_is_not_taken_from_the_journal(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--text", "no.txt"], "no.txt: no such file"),
         (["--text", "a.md"], "unknown kind of text '.md'"),
@@ -266,7 +287,7 @@ def test_what_changes_a_score_is_not_taken_from_the_journal(
     ],
 )
 def test_a_slip_is_one_line(
-    folder: Path, run, tmp_path: Path, arguments: list[object], said: str
+    folder: Path, run, tmp_path: Path, arguments: list[object], message: str
 ) -> None:
     (tmp_path / "a.txt").write_text("the dog", "utf-8")
     (tmp_path / "a.md").write_text("the dog", "utf-8")
@@ -275,7 +296,7 @@ def test_a_slip_is_one_line(
     (tmp_path / "a.jsonl").write_text('{"content": "x"}\n', "utf-8")
     code, out, err = run("measure", "bpc", folder, *arguments)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 
@@ -286,8 +307,8 @@ def test_models_that_cannot_be_measured(
     bert = transformers.BertConfig(**small, intermediate_size=32)
     tokenizer = tiny_models.byte_tokenizer()
 
-    def refused(path: Path, said: str) -> None:
-        with pytest.raises(BayescaleError, match=said):
+    def refused(path: Path, message: str) -> None:
+        with pytest.raises(BayescaleError, match=message):
             load_causal(str(path), device="cpu")
 
     transformers.BertForMaskedLM(bert).save_pretrained(tmp_path / "masked")
@@ -332,8 +353,8 @@ def test_numbers_that_are_none(tiny: CausalModel, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_result_is_a_row(tiny: CausalModel, texts: Path) -> None:
-    said = measure_bpc(tiny, [texts], field="content")
-    assert isinstance(said, Bpc)
-    row = said.row(run="a", tokens=1e9, params=None)
-    assert (row["tokens"], row["text_tokens"]) == (1e9, said.tokens)
-    assert row["params"] == said.params
+    measured = measure_bpc(tiny, [texts], field="content")
+    assert isinstance(measured, Bpc)
+    row = measured.row(run="a", tokens=1e9, params=None)
+    assert (row["tokens"], row["text_tokens"]) == (1e9, measured.tokens)
+    assert row["params"] == measured.params

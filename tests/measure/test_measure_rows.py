@@ -42,17 +42,17 @@ def test_the_users_own_cells_stay_as_they_are_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("runs.parquet", "", "added to a .csv file"),
         ("runs.csv", "run,params\na\n", "row 1 has 1 cells under 2 headers"),
         ("runs.csv", 'run\n"a\n', "not a readable .csv table"),
     ],
 )
-def test_what_is_no_table_is_left_alone(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_what_is_no_table_is_left_alone(tmp_path: Path, name: str, text: str, message: str) -> None:
     path = tmp_path / name
     path.write_text(text, "utf-8")
-    with pytest.raises(BayescaleError, match=said):
+    with pytest.raises(BayescaleError, match=message):
         append_row(path, {"run": "b"})
     assert path.read_text("utf-8") == text
 

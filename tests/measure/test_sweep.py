@@ -122,7 +122,7 @@ def test_a_plan_that_breaks_a_rule(tmp_path: Path, before: str, after: str, rule
     path = tmp_path / "plan.toml"
     path.write_text(PLAN.replace(before, after))
     if not rule:
-        assert len(SweepPlan.load(path).jobs()) == 2
+        assert len(SweepPlan.load(path).runs()) == 2
         return
     with pytest.raises(BayescaleError, match=rule):
         SweepPlan.load(path)
@@ -132,16 +132,16 @@ def test_counted_parameters_are_the_models(tmp_path: Path) -> None:
     from bayescale.measure.train import build
 
     plan = SweepPlan.load("stdlib")
-    for job in plan.jobs()[:5]:
-        assert build(job, plan).num_parameters() == job.params
+    for run in plan.runs()[:5]:
+        assert build(run, plan).num_parameters() == run.params
 
 
 def test_isoflop_runs_share_their_compute() -> None:
-    said = SweepPlan.load("stdlib").model_dump()
-    said["grid"] = {"kind": "isoflop", "flops": [1e11]}
-    jobs = SweepPlan.model_validate(said).jobs()
-    assert len(jobs) == 4
-    assert all(abs(6 * job.params * job.tokens / 1e11 - 1) < 0.01 for job in jobs)
+    entries = SweepPlan.load("stdlib").model_dump()
+    entries["grid"] = {"kind": "isoflop", "flops": [1e11]}
+    runs = SweepPlan.model_validate(entries).runs()
+    assert len(runs) == 4
+    assert all(abs(6 * run.params * run.tokens / 1e11 - 1) < 0.01 for run in runs)
 
 
 def test_files_without_text_are_left_out_and_counted(

@@ -1,62 +1,62 @@
-"""Readers: results that other tools wrote, as rows of runs."""
+"""Readers: what other tools write, as rows of a table of runs. One file each.
+
+To add one, put `TOOL_NAME.py` here; it is then the format `tool-name` of `measure read`. It holds
+
+    HEADERS: Mapping[str, str]
+        A column of runs to what the tool calls it, as in `{"params": "N", "loss": "val_loss"}`.
+    def read(path: Path, headers: Mapping[str, str]) -> Iterator[Record]
+        The runs in a file or folder, with whatever the tool says of each under the tool's own
+        names. `headers` is `HEADERS` with the user's choices over it.
+
+Modules that begin with `_` are no readers: `_record` has `Record`, `_files` reads CSV and JSON.
+All else is the same for every reader and stands in `runs/results.py`: columns are mapped, numbers
+checked, converted and overruled; runs that diverged or did not end are left out and counted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 from bayescale.base.bundled import unknown
-from bayescale.base.errors import BayescaleError
-from bayescale.runs.readers import (
-    chinchilla,
-    epoch,
-    lm_eval,
-    mlflow,
-    simple_scaling_laws,
-    trainer,
-    wandb,
+from bayescale.runs.readers._record import Record
+
+FORMATS = tuple(
+    sorted(
+        module.name.replace("_", "-")
+        for module in iter_modules(__path__)
+        if not module.name.startswith("_")
+    )
 )
-from bayescale.runs.readers.found import Found, Stated, finished
-
-# A format's name, and what reads one path of it; columns are the user's own names in the file.
-READERS: dict[str, Callable[[Path, Mapping[str, str]], Found]] = {
-    "chinchilla": chinchilla.read,
-    "epoch": epoch.read,
-    "lm-eval": lm_eval.read,
-    "mlflow": mlflow.read,
-    "simple-scaling-laws": simple_scaling_laws.read,
-    "trainer": trainer.read,
-    "wandb": wandb.read,
-}
 
 
-def read_results(kind: str, paths: Sequence[Path], stated: Stated) -> Found:
-    """Rows of runs from files of another tool, each checked as a runs table would.
+@dataclass(frozen=True)
+class Reader:
+    """A format that can be read.
 
-    Parameters
+    Attributes
     ----------
-    kind : str
-        One of `READERS`.
-    paths : sequence of Path
-    stated : Stated
-        What the files cannot know.
+    headers : mapping
+        A column of runs to what the tool calls it.
+    read : callable (path, headers) -> iterator of Record
+    """
+
+    headers: Mapping[str, str]
+    read: Callable[[Path, Mapping[str, str]], Iterator[Record]]
+
+
+def reader_of(name: str) -> Reader:
+    """The reader of a format.
 
     Raises
     ------
     BayescaleError
-        If a file cannot be read as this kind, or no row is left.
+        If there is none.
     """
-    if kind not in READERS:
-        raise unknown("format", kind, list(READERS))
-    found = Found()
-    for path in paths:
-        if not path.exists():
-            raise BayescaleError(f"{path}: no such file")
-        one = READERS[kind](path, stated.columns)
-        found.rows += one.rows
-        found.left_out.update(one.left_out)
-    found = finished(found, stated)
-    if not found.rows:
-        why = "; ".join(found.reasons()) or "the file holds none"
-        raise BayescaleError(f"{paths[0]}: no run to read: {why}")
-    return found
+    if name not in FORMATS:
+        raise unknown("format", name, list(FORMATS))
+    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    return Reader(module.HEADERS, module.read)

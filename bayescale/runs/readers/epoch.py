@@ -1,30 +1,28 @@
-"""Epoch AI: its table of models. No loss is in it: runs to predict, not to fit."""
+"""Epoch AI: its table of models. No loss is in it: runs to predict, not to fit.
+
+Its sizes of data sets are unique tokens for some models and words or images for others; the
+compute that it states tells which to doubt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bayescale.runs.readers.found import Found, pick, read_table
+from bayescale.runs.readers._files import read_table
+from bayescale.runs.readers._record import Record
 
-NAMES: Mapping[str, str] = {
+HEADERS: Mapping[str, str] = {
+    "run": "Model",
+    "lab": "Organization",
     "params": "Parameters",
     "tokens": "Training dataset size",
     "flops": "Training compute (FLOP)",
 }
 
 
-def read(path: Path, columns: Mapping[str, str]) -> Found:
-    """A row a model whose parameters and data are published."""
-    names = {**NAMES, **columns}
-    _, rows = read_table(path, ("Model", names["params"], names["tokens"]))
-    found = Found()
-    for cells in rows:
-        row = pick(cells, names, f"{path}: {cells['Model']}")
-        lacking = [names[column] for column in ("params", "tokens") if column not in row]
-        if lacking:
-            found.left_out[f"no {lacking[0]}"] += 1
-        else:
-            lab = cells.get("Organization") or None
-            found.rows.append({"run": cells["Model"], "lab": lab, **row})
-    return found
+def read(path: Path, headers: Mapping[str, str]) -> Iterator[Record]:
+    """A run a model."""
+    _, rows = read_table(path, tuple(headers[column] for column in ("run", "params", "tokens")))
+    for count, cells in enumerate(rows, start=1):
+        yield Record(f"row-{count}", cells)

@@ -7,42 +7,43 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bayescale.base.errors import BayescaleError
-from bayescale.runs.readers.found import Found, has_response, number, pick
+from bayescale.runs.readers._record import Record
 
 # What the Hugging Face Trainer logs there; a run with names of its own takes --column.
-NAMES: Mapping[str, str] = {
+HEADERS: Mapping[str, str] = {
     "params": "num_parameters",
     "tokens": "num_input_tokens_seen",
     "flops": "total_flos",
     "loss": "eval_loss",
+    "step": "step",
 }
-FINISHED = ("FINISHED", "3")  # the folder holds the number
+_STATES = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 
 
-def read(path: Path, columns: Mapping[str, str]) -> Found:
-    """A row a finished run: its parameters and the last value of each metric.
+def read(path: Path, headers: Mapping[str, str]) -> Iterator[Record]:
+    """The runs with their parameters and the last value of each metric.
+
+    A run's step is that of its last loss.
 
     Raises
     ------
     BayescaleError
         If the path is no store.
     """
-    names = {**NAMES, **columns}
-    found = Found()
-    for name, status, cells in _folder(path) if path.is_dir() else _database(path):
-        row = pick(cells, names, f"{path}: run {name}")
-        if status not in FINISHED:
-            found.left_out["a run that did not finish"] += 1
-        elif not has_response(row):
-            found.left_out[f"no {names['loss']}"] += 1
-        else:
-            loss = names["loss"]
-            step = number(cells.get(f"{loss} step"), f"{path}: step of {loss}")
-            found.rows.append({"run": name, "step": step, **row})
-            earlier = int(str(cells.get(f"{loss} points", 1))) - 1
-            if earlier:
-                found.left_out["a point before a run's last"] += earlier
-    return found
+    response = headers.get("loss") or headers["perplexity"]
+    try:
+        runs = list(_folder(path)) if path.is_dir() else _database(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BayescaleError(f"{path}: not a readable store of MLflow: {error}") from error
+    for name, status, cells in runs:
+        state = _STATES.get(status, status)
+        earlier = int(str(cells.get(f"{response} points", 1))) - 1
+        yield Record(
+            name,
+            {**cells, "step": cells.get(f"{response} step")},
+            state=None if state == "FINISHED" else state.lower(),
+            unused={"a point before a run's last": earlier} if earlier else {},
+        )
 
 
 def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
@@ -51,11 +52,11 @@ def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
     except sqlite3.Error as error:
         raise BayescaleError(f"{path}: cannot be opened: {error}") from error
     try:
-        listed = store.execute(
+        runs = store.execute(
             "SELECT run_uuid, name, status FROM runs WHERE lifecycle_stage = 'active' "
             "ORDER BY start_time"
         ).fetchall()
-        cells: dict[str, dict[str, object]] = {run: {} for run, _, _ in listed}
+        cells: dict[str, dict[str, object]] = {run: {} for run, _, _ in runs}
         for run, key, value in store.execute("SELECT run_uuid, key, value FROM params"):
             cells.get(run, {})[key] = value
         for run, key, value, step, is_nan in store.execute(
@@ -70,26 +71,26 @@ def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
         raise BayescaleError(f"{path}: not a tracking store of MLflow: {error}") from error
     finally:
         store.close()
-    return [(name or run, status, cells[run]) for run, name, status in listed]
+    return [(name or run, status, cells[run]) for run, name, status in runs]
 
 
 def _folder(path: Path) -> Iterator[tuple[str, str, dict[str, object]]]:
     """Runs in an `mlruns` folder, one of its experiments, or one run."""
-    metas = [(meta, _said(meta)) for meta in sorted(path.rglob("meta.yaml"))]
+    files = [(file.parent, _entries(file)) for file in sorted(path.rglob("meta.yaml"))]
     # Experiments and models have such a file too; only that of a run names one.
-    runs = [(meta.parent, said) for meta, said in metas if "run_id" in said]
+    runs = [(folder, meta) for folder, meta in files if "run_id" in meta]
     if not runs:
         raise BayescaleError(f"{path}: no run of MLflow in it; name mlflow.db or an mlruns folder")
-    for run, said in runs:
-        if said.get("lifecycle_stage", "active") != "active":
+    for folder, meta in runs:
+        if meta.get("lifecycle_stage", "active") != "active":
             continue
         cells: dict[str, object] = {
-            str(file.relative_to(run / "params")): file.read_text("utf-8")
-            for file in sorted((run / "params").rglob("*"))
+            str(file.relative_to(folder / "params")): file.read_text("utf-8")
+            for file in sorted((folder / "params").rglob("*"))
             if file.is_file()
         }
-        for file in (file for file in sorted((run / "metrics").rglob("*")) if file.is_file()):
-            key = str(file.relative_to(run / "metrics"))
+        for file in (file for file in sorted((folder / "metrics").rglob("*")) if file.is_file()):
+            key = str(file.relative_to(folder / "metrics"))
             lines = [line.split() for line in file.read_text("utf-8").splitlines() if line.strip()]
             if lines:  # time, value, step
                 try:
@@ -99,9 +100,9 @@ def _folder(path: Path) -> Iterator[tuple[str, str, dict[str, object]]]:
                         f"{file}: not a metric of MLflow: a line is time, value and step"
                     ) from error
                 cells |= {key: last[1], f"{key} step": last[2], f"{key} points": len(lines)}
-        yield said.get("run_name", run.name).strip("'\""), said.get("status", ""), cells
+        yield meta.get("run_name", folder.name).strip("'\""), meta.get("status", ""), cells
 
 
-def _said(meta: Path) -> dict[str, str]:
+def _entries(file: Path) -> dict[str, str]:
     """One `key: value` a line, which YAML's own reader is not needed for."""
-    return dict(line.partition(": ")[::2] for line in meta.read_text("utf-8").splitlines())
+    return dict(line.partition(": ")[::2] for line in file.read_text("utf-8").splitlines())

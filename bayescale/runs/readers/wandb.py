@@ -1,15 +1,17 @@
-"""Weights & Biases: a CSV export of the runs' table, or of one chart."""
+"""Weights & Biases: the CSV export of its runs' table, or of one chart."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bayescale.base.errors import BayescaleError
-from bayescale.runs.readers.found import Found, has_response, number, pick, read_table
+from bayescale.runs.readers._files import read_table
+from bayescale.runs.readers._record import Record
 
 # What the Hugging Face Trainer logs there; a run with names of its own takes --column.
-NAMES: Mapping[str, str] = {
+HEADERS: Mapping[str, str] = {
+    "run": "Name",
     "params": "model/num_parameters",
     "tokens": "train/num_input_tokens_seen",
     "step": "train/global_step",
@@ -18,8 +20,8 @@ NAMES: Mapping[str, str] = {
 }
 
 
-def read(path: Path, columns: Mapping[str, str]) -> Found:
-    """A row a finished run: of the runs' table, or the last point of each line of a chart.
+def read(path: Path, headers: Mapping[str, str]) -> Iterator[Record]:
+    """The runs of a runs' table, or the last point of each line of a chart.
 
     Raises
     ------
@@ -27,57 +29,44 @@ def read(path: Path, columns: Mapping[str, str]) -> Found:
         If it is neither.
     """
     header, rows = read_table(path)
-    names = {**NAMES, **columns}
-    if "Name" in header:
-        return _runs(path, rows, names, header, columns)
-    if any(f" - {names['loss']}" in column for column in header[1:]):
-        return _chart(path, header, rows, names["loss"])
+    response = headers.get("loss") or headers["perplexity"]
+    if headers["run"] in header:
+        return _runs(rows, headers["run"])
+    if any(column.endswith(f" - {response}") for column in header[1:]):
+        return _chart(header, rows, headers, response)
     raise BayescaleError(
-        f"{path}: neither a table of runs (it has a column 'Name') nor a chart of {names['loss']}; "
-        "name the loss, as in --column loss=NAME"
+        f"{path}: neither a table of runs (it has a column {headers['run']!r}) nor a chart of "
+        f"{response}; name the loss, as in --column loss=NAME"
     )
 
 
-def _runs(
-    path: Path,
-    rows: Sequence[Mapping[str, str]],
-    names: Mapping[str, str],
-    header: Sequence[str],
-    asked: Mapping[str, str],
-) -> Found:
-    lacking = [name for name in asked.values() if name not in header]
-    if lacking:
-        raise BayescaleError(f"{path}: no column {lacking[0]!r}; see its first line")
-    found = Found()
+def _runs(rows: Sequence[Mapping[str, str]], name: str) -> Iterator[Record]:
     for cells in rows:
-        row = pick(cells, names, f"{path}: run {cells['Name']}")
-        if cells.get("State", "finished") != "finished":
-            found.left_out[f"a run that is {cells['State']}"] += 1
-        elif not has_response(row):
-            found.left_out[f"no {names['loss']}"] += 1
-        else:
-            found.rows.append({"run": cells["Name"], **row})
-    return found
+        state = cells.get("State", "finished")
+        yield Record(cells[name], cells, state=None if state == "finished" else state)
 
 
 def _chart(
-    path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]], loss: str
-) -> Found:
-    found = Found()
+    header: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    headers: Mapping[str, str],
+    response: str,
+) -> Iterator[Record]:
+    """Each line's last point; the columns NAME__MIN and NAME__MAX are bounds."""
     for column in header[1:]:
         run, dash, metric = column.rpartition(" - ")
-        if not dash or metric != loss:  # the others are its bounds, NAME__MIN and NAME__MAX
+        if not dash or metric != response:
             continue
-        points = [
-            {"step": number(cells[header[0]], f"{path}: {header[0]}"), "loss": value}
-            for cells in rows
-            if (value := number(cells[column], f"{path}: {column}")) is not None
-        ]
-        points = [point for point in points if has_response(point)]
+        points = [cells for cells in rows if cells[column].strip()]
         if not points:
-            found.left_out[f"no {loss}"] += 1
+            yield Record(run, {response: None})
             continue
-        found.rows.append({"run": run, **points[-1]})
-        if len(points) > 1:
-            found.left_out["a point before a run's last"] += len(points) - 1
-    return found
+        earlier, across = len(points) - 1, header[0]
+        last = {across: points[-1][across], response: points[-1][column]}
+        if across == "Step":
+            last = {headers["step"]: last["Step"], **last}
+        yield Record(
+            run,
+            last,
+            unused={"a point before a run's last": earlier} if earlier else {},
+        )

@@ -1,0 +1,195 @@
+"""Notes of a table of runs: what in it is perhaps not what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bayescale.base.notes import Note, listed
+from bayescale.base.numbers import human
+from bayescale.runs.table import Runs
+
+# Conventions of FLOP differ by less where models are not tiny.
+_FLOPS_FACTOR = 1.5
+# Repeats up to so many are worth nearly as much as new tokens (arXiv 2305.16264).
+_WORTH_AS_NEW = 4.0
+_PERPLEXITY = re.compile(r"ppl|perplex", re.I)
+_LOGARITHM = re.compile(r"(?<![a-z])(?:log|ln|nll|nats)(?:(?![a-z])|(?=ppl|perp))", re.I)
+# A loss in nats per token that models rarely end above: a vocabulary of 1,100 at random.
+_HIGH_LOSS = 7.0
+_CHECKPOINT = re.compile(
+    r"[-_.@/ ]*(?:@|(?:global[-_]?)?step|iter(?:ation)?|ckpt|checkpoint)[-_= ]?\d+[kmb]?$", re.I
+)
+# Fewer runs of one size are a grid, whatever their spacing.
+_MANY = 8
+
+
+def table_notes(
+    runs: Runs,
+    *,
+    columns: Mapping[str, str] | None = None,
+    inputs: Sequence[str] | None = None,
+) -> list[Note]:
+    """What in a table looks like a slip, for `data check`, readers and every fit.
+
+    Parameters
+    ----------
+    runs : Runs
+    columns : mapping, optional
+        Canonical name to the header that the user gave for it.
+    inputs : sequence of str, optional
+        What the law takes in; by default no law is known.
+
+    Returns
+    -------
+    list of Note
+        `perplexity-as-loss`, `flops-not-6nd`, `repeats-as-new`, `checkpoints-as-runs`.
+    """
+    notes = (
+        perplexity_note(runs, columns or {}),
+        flops_note(runs),
+        repeats_note(runs, inputs),
+        checkpoints_note(runs),
+    )
+    return [note for note in notes if note is not None]
+
+
+def perplexity_note(runs: Runs, columns: Mapping[str, str]) -> Note | None:
+    """Whether the losses look like perplexities, by header, by another column or by size."""
+    if "loss" not in runs.table:
+        return None
+    losses = runs.table["loss"].dropna()
+    if losses.empty:
+        return None
+    evidence = []
+    header = columns.get("loss", "loss")
+    if names_perplexity(header):
+        evidence.append(f"its column is called {header!r}")
+    evidence += [f"{name} is its logarithm" for name in _logarithms(runs.table, losses)]
+    if losses.median() >= _HIGH_LOSS:
+        evidence.append(f"half of the values lie above {losses.median():.3g} nats per token")
+    if not evidence:
+        return None
+    value = float(losses.median())
+    return Note(
+        "perplexity-as-loss",
+        "warning",
+        f"loss looks like a perplexity: {'; '.join(evidence)}",
+        f"give its logarithm: a perplexity of {value:.3g} is a loss of {np.log(value):.3g} nats "
+        "(`measure read` takes --column perplexity=NAME)",
+    )
+
+
+def names_perplexity(header: str) -> bool:
+    """Whether a header speaks of a perplexity, and not of its logarithm."""
+    return bool(_PERPLEXITY.search(header)) and not _LOGARITHM.search(header)
+
+
+def _logarithms(table: pd.DataFrame, losses: pd.Series) -> list[str]:
+    """Other numeric columns that hold the logarithm of the losses, natural or binary."""
+    names = []
+    for name in table.select_dtypes("number").columns.drop("loss"):
+        both = table.loc[losses.index, name].dropna()
+        if both.nunique() < 2:
+            continue
+        logs = np.log(losses[both.index])
+        if any(np.allclose(both, logs / base, rtol=2e-3, atol=0) for base in (1.0, np.log(2))):
+            names.append(str(name))
+    return names
+
+
+def flops_note(runs: Runs) -> Note | None:
+    """Runs whose stated FLOP are far from 6 N D, N being the parameters active per token."""
+    table = runs.table
+    if "flops" not in table:
+        return None
+    ratio = 6 * runs.seen_params("active") * table["tokens"] / table["flops"]
+    ratio = ratio.dropna()
+    apart = np.abs(np.log(ratio)).sort_values(ascending=False)
+    apart = apart[apart > np.log(_FLOPS_FACTOR)]
+    if apart.empty:
+        return None
+    worst = [f"{table.at[row, 'run']} {ratio[row]:.2g}" for row in apart.index]
+    return Note(
+        "flops-not-6nd",
+        "warning",
+        f"6 N D is {ratio[apart.index].min():.2g} to {ratio[apart.index].max():.2g} times the "
+        f"FLOP stated in {len(apart)} of {len(ratio)} runs: {listed(worst, most=4)}",
+        "check params (those active per token, of a mixture of experts), tokens (trained on, not "
+        "unique ones or words) and how flops were counted (`bayescale measure flops`)",
+    )
+
+
+def repeats_note(runs: Runs, inputs: Sequence[str] | None) -> Note | None:
+    """Whether tokens are repeated and the law, if any is known, takes them all as new."""
+    if inputs is not None and "unique_tokens" in inputs:
+        return None
+    epochs = _epochs(runs.table).dropna()
+    epochs = epochs[epochs > 1]
+    if epochs.empty or epochs.max() < 1.1:
+        return None
+    many = epochs.max() > _WORTH_AS_NEW
+    law = "a law that does not take unique_tokens" if inputs is None else "the law"
+    return Note(
+        "repeats-as-new",
+        "warning" if many else "info",
+        f"up to {human(epochs.max())} epochs ({len(epochs)} of {len(runs)} runs repeat tokens), "
+        f"and {law} counts every token as new",
+        "fit data-constrained, which takes unique_tokens"
+        if many
+        else "up to 4 epochs are worth nearly as much as new tokens (arXiv 2305.16264)",
+    )
+
+
+def _epochs(table: pd.DataFrame) -> pd.Series:
+    """Passes over the data: tokens over unique ones, or as stated."""
+    epochs = table.get("epochs", pd.Series(np.nan, table.index))
+    if "unique_tokens" in table:
+        epochs = (table["tokens"] / table["unique_tokens"]).fillna(epochs)
+    return epochs
+
+
+def checkpoints_note(runs: Runs) -> Note | None:
+    """Rows that look like checkpoints of one run: by their names, or by evenly spaced tokens."""
+    table = runs.table
+    design = [
+        table[column].astype(object).where(table[column].notna(), "")
+        for column in ("family", "tokenizer", "dataset", "unique_tokens", "params")
+        if column in table
+    ]
+    stems = table["run"].map(lambda run: _CHECKPOINT.sub("", run))
+    named = stems.where(stems != table["run"])
+    suspects: dict[str, int] = {}
+    rows: set[int] = set()
+    for _, group in table.groupby([named.fillna(""), *design]):
+        stem = str(stems[group.index[0]])
+        if named[group.index[0]] == stem and group["tokens"].nunique() > 2:
+            suspects[stem] = suspects.get(stem, 0) + len(group)
+            rows |= set(group.index)
+    for _, group in table.drop(index=list(rows)).groupby(design):
+        if _evenly_spaced(group["tokens"].dropna().to_numpy(dtype=float)):
+            name = f"{human(group['params'].iloc[0])} parameters"
+            suspects[name] = suspects.get(name, 0) + len(group)
+    if not suspects:
+        return None
+    names = [f"{name} ({count} rows)" for name, count in suspects.items()]
+    return Note(
+        "checkpoints-as-runs",
+        "warning",
+        f"rows look like checkpoints of one run: {listed(names, most=4)}",
+        "fit the last one of each run: the learning rate of earlier ones had not come down, and "
+        "their errors are shared",
+    )
+
+
+def _evenly_spaced(tokens: np.ndarray) -> bool:
+    """Whether many counts (run) are spaced by amounts, as checkpoints are, and not by factors."""
+    counts = np.unique(tokens)
+    if len(counts) < _MANY:
+        return False
+    steps, factors = np.diff(counts), np.diff(np.log(counts))
+    evenness = steps.std() / steps.mean()
+    return bool(evenness < 0.75 and evenness < factors.std() / factors.mean())
