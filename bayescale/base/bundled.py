@@ -13,10 +13,11 @@ from bayescale.base.errors import BayescaleError
 
 
 def _named(package: str, suffix: str, folder: str = "") -> dict[str, Traversable]:
-    found = [f for f in files(package).joinpath(folder).iterdir() if f.name.endswith(suffix)]
+    entries = sorted(files(package).joinpath(folder).iterdir(), key=lambda entry: entry.name)
     return {
-        f.name.removesuffix(suffix).replace("_", "-"): f
-        for f in sorted(found, key=lambda f: f.name)
+        entry.name.removesuffix(suffix).replace("_", "-"): entry
+        for entry in entries
+        if entry.name.endswith(suffix)
     }
 
 
@@ -31,7 +32,7 @@ def specs() -> dict[str, Traversable]:
 
 
 def inputs(kind: str) -> dict[str, Traversable]:
-    """The shipped TOML files of a folder of `models/`, by name: `prices` or `scenarios`."""
+    """The shipped TOML files of a folder of `models/`, by name: prices, scenarios or sweeps."""
     return _named("bayescale.models", ".toml", kind)
 
 

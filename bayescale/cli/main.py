@@ -460,7 +460,7 @@ def compare(
     result = compared(
         chosen,
         runs,
-        by=by,  # type: ignore[arg-type]
+        by=by,
         share=share,
         above=limit,
         seed=seed,

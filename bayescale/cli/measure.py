@@ -115,7 +115,9 @@ def _sizes(measured: Bpc) -> list[dict[str, object]]:
 
 
 def _ratios(measured: Bpc) -> list[dict[str, object]]:
-    units = {"bpc": "bits per character", "bpb": "bits per byte", "loss": "nats per token"}
+    from bayescale.runs.columns import COLUMNS
+
+    units = {name: COLUMNS[name].unit for name in ("bpc", "bpb", "loss")}
     return [
         {
             measured.model: unit,
@@ -290,8 +292,8 @@ def read_command(
     from bayescale.base.numbers import human, parse_number
     from bayescale.base.output import print_json, print_notes, print_table, say
     from bayescale.measure.rows import append_row
+    from bayescale.runs.columns import groups
     from bayescale.runs.results import ReadOptions, read_results
-    from bayescale.runs.table import TEXT_COLUMNS
 
     def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
         split = [text.partition("=") for text in texts or []]
@@ -311,7 +313,7 @@ def read_command(
         ReadOptions(
             run=run,
             values={
-                name: value if name in TEXT_COLUMNS else parse_number(value, name)
+                name: value if name in groups() else parse_number(value, name)
                 for name, value in stated.items()
             },
             tokens_per_step=None

@@ -7,7 +7,6 @@ All scores are of ln(response), so that tables and responses can be averaged: an
 from __future__ import annotations
 
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import xarray as xr
 from bayescale.base.errors import BayescaleError
 from bayescale.base.notes import Note
 from bayescale.base.settings import PROB, Settings
+from bayescale.base.toml import parse_toml
 from bayescale.evaluation.scores import averaged, scores
 from bayescale.fit.scaling import fit_with
 from bayescale.model.design import Design, design
@@ -88,7 +88,7 @@ class Backtest:
 
 
 def split(runs: Runs, train: str, name: str = "backtest") -> Split:
-    """The runs that a pandas query keeps are fitted, all others predicted.
+    """The runs that fulfil the condition `train` are fitted, all others predicted.
 
     Raises
     ------
@@ -111,7 +111,8 @@ def split(runs: Runs, train: str, name: str = "backtest") -> Split:
 def read_suite(path: str | Path) -> list[Split]:
     """Splits from a TOML file: `[[backtest]]` with `name`, `file`, `train`, perhaps `where`.
 
-    Files are looked for beside the suite.
+    `train` and `where` are conditions over the file's columns (`bayescale.base.expression`). Files
+    are looked for beside the suite.
 
     Raises
     ------
@@ -120,17 +121,25 @@ def read_suite(path: str | Path) -> list[Split]:
     """
     path = Path(path)
     try:
-        said = tomllib.loads(path.read_text("utf-8"))["backtest"]
-        wanted = [(b["name"], b["file"], b["train"], b.get("where")) for b in said]
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise BayescaleError(f"{path}: not a readable TOML file: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BayescaleError(
-            f"{path}: {error} is missing; a suite has [[backtest]] tables with name, file, train"
-        ) from error
+        entries = parse_toml(path.read_text("utf-8"), path).get("backtest")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BayescaleError(f"{path}: not a readable text file: {error}") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BayescaleError(f"{path}: no [[backtest]] tables, each with name, file and train")
+    for number, entry in enumerate(entries, start=1):
+        for key in ("name", "file", "train", "where"):
+            if not isinstance(entry.get(key, "" if key == "where" else None), str):
+                raise BayescaleError(
+                    f"{path}: [[backtest]] {number}: {key} must be text; "
+                    "a split has name, file, train, and perhaps where"
+                )
     return [
-        split(Runs.read(path.parent / file, where=where), train, name)
-        for name, file, train, where in wanted
+        split(
+            Runs.read(path.parent / entry["file"], where=entry.get("where")),
+            entry["train"],
+            entry["name"],
+        )
+        for entry in entries
     ]
 
 

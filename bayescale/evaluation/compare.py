@@ -137,7 +137,8 @@ def compare(
         A fit stands for its spec and its runs.
     runs : Runs, str or Path, optional
         By default the fits', or the bundled table.
-    by : {"run", "family", "tokenizer", "lab", "dataset", "frontier"}
+    by : str
+        A group, such as "run" or "family", or "frontier".
     share, above : float
         By frontier: share of runs, or FLOP above which they are left out.
     settings : Settings, optional

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import BayescaleError
+from bayescale.runs.columns import groups
 from bayescale.runs.table import Runs
 
-By = Literal["run", "family", "tokenizer", "lab", "dataset", "frontier"]
+By = str  # a group of `bayescale.runs.columns`, or "frontier"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,8 @@ def folds(runs: Runs, by: By, share: float = 0.25, above: float | None = None) -
     Parameters
     ----------
     runs : Runs
-    by : {"run", "family", "tokenizer", "lab", "dataset", "frontier"}
+    by : str
+        A group, such as "run" or "family", or "frontier".
     share : float
         By frontier: the share of runs, those with the most compute, that is left out.
     above : float, optional
@@ -48,8 +49,9 @@ def folds(runs: Runs, by: By, share: float = 0.25, above: float | None = None) -
     BayescaleError
         If the runs cannot be split that way.
     """
-    if by not in get_args(By):
-        raise BayescaleError(f"by={by!r}: use one of {', '.join(get_args(By))}")
+    known = (*groups(), "frontier")
+    if by not in known:
+        raise BayescaleError(f"by={by!r}: use one of {', '.join(known)}")
     if by == "run":
         return [
             Fold(str(run), np.arange(len(runs)) == i) for i, run in enumerate(runs.table["run"])

@@ -11,7 +11,8 @@ import pandas as pd
 from bayescale.base.errors import BayescaleError
 from bayescale.base.numbers import parse_number
 from bayescale.measure.rows import has_run
-from bayescale.runs.table import QUANTITIES, Runs
+from bayescale.runs.columns import COLUMNS
+from bayescale.runs.table import Runs
 
 
 def known_of_run(
@@ -58,7 +59,7 @@ def _rising(columns: Mapping[str, Any]) -> bool:
 
 def _plausible(column: str, text: str) -> float:
     value = parse_number(text, column)
-    rule = QUANTITIES[column].rule(value)
+    rule = COLUMNS[column].rule(value)
     if rule is not None:
         raise BayescaleError(f"{column}={text}: {rule}")
     return value

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
 from bayescale.base.numbers import human
-from bayescale.model.spec import one_line
-from bayescale.runs.table import QUANTITIES
+from bayescale.base.toml import validated
+from bayescale.runs.columns import COLUMNS
 
 
 class _Strict(BaseModel):
@@ -148,14 +147,9 @@ class SweepPlan(_Strict):
         BayescaleError
             If the file cannot be read or breaks a rule.
         """
-        text = bundled.read_input("sweeps", source)
+        plan = validated(cls, bundled.read_input("sweeps", source), source)
         try:
-            plan = cls.model_validate(tomllib.loads(text))
             plan.runs()
-        except tomllib.TOMLDecodeError as error:
-            raise BayescaleError(f"{source}: not TOML: {error}") from error
-        except ValidationError as error:
-            raise BayescaleError(f"{source}: {one_line(error)}") from error
         except BayescaleError as error:
             raise BayescaleError(f"{source}: {error}") from error
         return plan
@@ -193,11 +187,12 @@ class SweepPlan(_Strict):
             "unique_tokens": trained / epochs,
             "flops": 6 * params * trained,
         }
-        for column, value in cells.items():  # a table of runs would not take its row
-            if value < QUANTITIES[column].low:
+        for cell, value in cells.items():  # a table of runs would not take its row
+            column = COLUMNS[cell]
+            if value < column.low:
                 raise BayescaleError(
-                    f"{name}: {column}={human(value)}: a run needs {human(QUANTITIES[column].low)} "
-                    f"{QUANTITIES[column].unit} or more"
+                    f"{name}: {cell}={human(value)}: a run needs {human(column.low)} "
+                    f"{column.unit} or more"
                 )
         return PlannedRun(
             name=name,

@@ -17,7 +17,9 @@ import xarray as xr
 from bayescale.base.errors import Problem, RunsError
 from bayescale.model.discrepancy.process import inducing_points
 from bayescale.model.spec import Spec
-from bayescale.runs.table import QUANTITIES, Runs, check_numbers
+from bayescale.runs.check import check_numbers
+from bayescale.runs.columns import COLUMNS
+from bayescale.runs.table import Runs
 
 # A token range is a 90 % interval: it spans this many standard deviations of ln D.
 _RANGE_IN_SD = 2 * 1.6448536269514722
@@ -159,7 +161,7 @@ def _require(spec: Spec, runs: Runs) -> None:
             run = str(table.at[row, "run"])
             rule = "every run needs one here; fill it, or leave the run out with --where"
             problems.append(Problem(int(row), run, column, "blank", rule))
-        if column in spec.columns and column not in QUANTITIES:
-            problems += check_numbers(table, column, QUANTITIES[spec.response])[1]
+        if column in spec.columns and column not in COLUMNS:
+            problems += check_numbers(table, column, COLUMNS[spec.response])[1]
     if problems:
         raise RunsError(runs.name, problems)

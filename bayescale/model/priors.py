@@ -15,22 +15,22 @@ from bayescale.model.spec import DISTRIBUTIONS, Prior, Spec
 
 
 class _Half:
-    """The size of what is spread evenly around 0."""
+    """The absolute value of a distribution that is symmetric around 0."""
 
-    def __init__(self, whole: Any) -> None:
-        self._whole = whole
+    def __init__(self, symmetric: Any) -> None:
+        self._symmetric = symmetric
 
     def logpdf(self, x: np.ndarray) -> np.ndarray:
-        return np.where(x < 0, -np.inf, np.log(2) + self._whole.logpdf(x))
+        return np.where(x < 0, -np.inf, np.log(2) + self._symmetric.logpdf(x))
 
     def ppf(self, share: Any) -> np.ndarray:
-        return np.asarray(self._whole.ppf((1 + np.asarray(share)) / 2))
+        return np.asarray(self._symmetric.ppf((1 + np.asarray(share)) / 2))
 
     def rvs(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        return np.abs(self._whole.rvs(shape, rng))
+        return np.abs(self._symmetric.rvs(shape, rng))
 
 
-# Arguments as PyMC has them, in the order of `DISTRIBUTIONS`; `tests/test_spec.py` holds each
+# Arguments as PyMC has them, in the order of `DISTRIBUTIONS`; `tests/model/test_spec.py` holds each
 # against PyMC's own.
 _FORMS: dict[str, Callable[..., Any]] = {
     "Normal": stats.norm,
@@ -56,10 +56,14 @@ def quantile(prior: Prior, share: Sequence[float]) -> np.ndarray:
 
 
 def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
-    """Draws from the prior of what a posterior of these runs has, as one chain.
+    """Draws from the prior of everything that a posterior of these runs holds, as one chain.
 
-    Parameters of the law, the noise and the discrepancy, spreads and effects of the groups, and
-    standardised latent counts as `tokens_z`: (chain, draw, ...).
+    Returns
+    -------
+    Dataset
+        (chain, draw, ...): parameters of the law, the noise and the discrepancy, standard
+        deviations between groups and effects of the groups, and standardised latent counts as
+        `tokens_z`.
     """
     sizes = {**design.data.sizes, "chain": 1, "draw": number}
 
@@ -69,17 +73,17 @@ def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
         return xr.Variable(dims, _form(prior).rvs(shape, random(seed, "prior", name)))
 
     standard = Prior.model_validate({"dist": "Normal", "mu": 0.0, "sigma": 1.0})
-    said = {name: drawn(name, prior, prior.by) for name, prior in spec.all_priors().items()}
+    values = {name: drawn(name, prior, prior.by) for name, prior in spec.all_priors().items()}
     for effect in spec.effect_list():
-        one = drawn(effect.name, standard, effect.group, effect.sd.by)
-        said[effect.name] = one * said[effect.sd_name]
+        standardised = drawn(effect.name, standard, effect.group, effect.sd.by)
+        values[effect.name] = standardised * values[effect.sd_name]
     if sizes["latent"]:
-        said["tokens_z"] = drawn("tokens_z", standard, "latent")
-    used = {str(dim) for one in said.values() for dim in one.dims}
-    labels = {dim: names for dim, names in design.coords.items() if dim in used}
-    return xr.Dataset(said, {"chain": [0], "draw": np.arange(number), **labels})
+        values["tokens_z"] = drawn("tokens_z", standard, "latent")
+    dims = {str(dim) for value in values.values() for dim in value.dims}
+    labels = {dim: names for dim, names in design.coords.items() if dim in dims}
+    return xr.Dataset(values, {"chain": [0], "draw": np.arange(number), **labels})
 
 
 def _form(prior: Prior) -> Any:
-    given = [prior.arguments[name] for name in DISTRIBUTIONS[prior.dist][0]]
-    return _FORMS[prior.dist](*given)
+    arguments = [prior.arguments[name] for name in DISTRIBUTIONS[prior.dist][0]]
+    return _FORMS[prior.dist](*arguments)

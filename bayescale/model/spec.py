@@ -7,8 +7,7 @@ shows all that was assumed.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,12 +24,17 @@ from pydantic import (
 )
 
 from bayescale.base import bundled
-from bayescale.base.errors import LawError, SpecError
+from bayescale.base.errors import BayescaleError, LawError, SpecError
+from bayescale.base.notes import Note
 from bayescale.base.settings import DISCREPANCY, REFIT, Settings
+from bayescale.base.text import control_character
+from bayescale.base.toml import one_line, validated
 from bayescale.laws import Law, find
 from bayescale.laws.base import Support
 from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.noise import NOISES
+from bayescale.runs.columns import groups, responses
+from bayescale.runs.table import Runs
 
 # Name in PyMC -> its arguments and where it puts its mass.
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {
@@ -45,8 +49,36 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {
     "Beta": (("alpha", "beta"), "unit"),
 }
 
-# Corpora are columns of one run, so they are known in full: no draw for an unseen corpus.
-GroupName = Literal["family", "tokenizer", "lab", "dataset", "run"]
+# Beyond these a prior says nothing that a sampler can follow in double precision.
+_LEAST, _MOST = 1e-6, 1e6
+_LOG_MOST = 50.0  # of a LogNormal, whose arguments are logarithms
+_PRINTABLE = 1e300
+
+
+def _is_group(name: str) -> str:
+    if name not in groups():
+        raise ValueError(f"no group is called {name!r}; use one of {', '.join(groups())}")
+    return name
+
+
+def _is_response(name: str) -> str:
+    if name not in responses():
+        raise ValueError(f"no response is called {name!r}; use one of {', '.join(responses())}")
+    return name
+
+
+def _is_printable(text: str) -> str:
+    mark = control_character(text)
+    if mark is not None:
+        raise ValueError(f"holds a control character ({mark}); write it without")
+    return text
+
+
+# Both read `bayescale.runs.columns`. Corpora are no group: they are columns of one run, so they
+# are known in full, and no corpus is drawn anew.
+GroupName = Annotated[str, AfterValidator(_is_group)]
+Response = Annotated[str, AfterValidator(_is_response)]
+Printable = Annotated[str, AfterValidator(_is_printable)]
 
 
 class _Strict(BaseModel):
@@ -83,15 +115,23 @@ class Prior(_Strict):
             )
         expected = DISTRIBUTIONS[self.dist][0]
         if set(self.arguments) != set(expected):
-            given = ", ".join(self.arguments) or "nothing"
-            raise ValueError(f"{self.dist} takes {', '.join(expected)}, not {given}")
+            stated = ", ".join(self.arguments) or "nothing"
+            raise ValueError(f"{self.dist} takes {', '.join(expected)}, not {stated}")
         for name, value in self.arguments.items():
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise ValueError(f"{self.dist} {name}={value!r} is not a number")
-            shape_free = self.support == "real" or self.dist == "LogNormal"
-            if value <= 0 and not (name == "mu" and shape_free):
-                raise ValueError(f"{self.dist} {name}={value:g} must be above 0")
+            low, high = self._bounds(name)
+            if not low <= value <= high:
+                rule = f"must lie from {low:g} to {high:g}"
+                if value <= 0 < low:
+                    rule = "must be above 0"
+                number = "huge" if abs(value) > _PRINTABLE else f"{value:g}"
+                raise ValueError(f"{self.dist} {name}={number} {rule}")
         return self
+
+    def _bounds(self, argument: str) -> tuple[float, float]:
+        most = _LOG_MOST if self.dist == "LogNormal" else _MOST
+        return (-most, most) if argument == "mu" else (_LEAST, most)
 
 
 def _known_noise(name: str) -> str:
@@ -103,12 +143,20 @@ def _known_noise(name: str) -> str:
 class Noise(_Strict):
     """Observation noise around the curve, on the response or on its logarithm.
 
-    `floor` is a standard deviation below which it cannot fall, added to `sigma` in squares.
+    Attributes
+    ----------
+    on : {"response", "log"}
+        In the response's unit, or as a share of the response.
+    dist : {"Normal", "StudentT"}
+        Student's t has heavier tails and the parameter `nu`, its degrees of freedom.
+    floor : float
+        A standard deviation below which the noise cannot fall; its square is added to that of
+        `sigma`.
     """
 
     on: Literal["response", "log"]
     dist: Annotated[str, AfterValidator(_known_noise)]
-    floor: Annotated[float, Field(ge=0)] = 0.0
+    floor: Annotated[float, Field(ge=0, le=20)] = 0.0
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -147,7 +195,8 @@ class Spec(_Strict):
     law : Law
         Given by its name, as `bayescale.laws.find` knows it.
     response : str
-        Column: `bpc` (bits per character), `bpb` (bits per byte) or `loss` (nats per token).
+        A response of `bayescale.runs.columns`: `bpc` (bits per character), `bpb` (bits per
+        byte) or `loss` (nats per token).
     corpora : tuple of str
         If given, the columns `{response}_{corpus}` are modelled jointly.
     params : {"total", "active"}
@@ -158,15 +207,15 @@ class Spec(_Strict):
     effects : dict
         Group to parameter to the prior of the standard deviation between groups.
     discrepancy : dict
-        Priors of what the law misses, by the names in `process.PARAMETERS`; empty
-        where the law is taken to be exact.
+        Priors of the model discrepancy, by the names in `process.PARAMETERS`; empty where the
+        law is taken to be exact.
     """
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
-    title: str
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
+    title: Printable
     law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(lambda law: law.name)]
-    response: Literal["bpc", "bpb", "loss"]
-    corpora: tuple[str, ...] = ()
+    response: Response
+    corpora: tuple[Printable, ...] = ()
     params: Literal["total", "active"]
     noise: Noise
     priors: dict[str, Prior]
@@ -185,30 +234,38 @@ class Spec(_Strict):
 
     @property
     def named_groups(self) -> tuple[GroupName, ...]:
-        """The groups whose label a point can have: all but single runs."""
+        """The groups whose label a point can have, such as its family: all but `run`.
+
+        A point is no run of the data, so its run effect is always drawn anew.
+        """
         return tuple(group for group in self.effects if group != "run")
 
     @property
     def collapses(self) -> bool:
-        """True if runs alike in all but the response count as their mean, number and spread."""
-        normal = self.noise.dist == "Normal"  # for Student's t nothing less than all is enough
+        """True if repeats of a run enter the likelihood as their mean, number and sum of squares.
+
+        These are sufficient under Normal noise alone, and only where repeats share everything but
+        the noise: no run effects, no discrepancy, one response.
+        """
+        normal = self.noise.dist == "Normal"
         return normal and not (self.discrepancy or self.corpora or "run" in self.effects)
 
     @property
     def settings(self) -> Settings:
-        """How to sample it, where nothing else is asked for."""
+        """How to sample it by default."""
         return DISCREPANCY if self.discrepancy else Settings()
 
     @property
     def refit_settings(self) -> Settings:
-        """How to sample it without some of its runs."""
+        """How to sample it again without some of its runs."""
         return DISCREPANCY if self.discrepancy else REFIT
 
     def all_priors(self) -> dict[str, Prior]:
-        """Every prior by its name in the posterior, those of the spreads included."""
-        spreads = {effect.sd_name: effect.sd for effect in self.effect_list()}
-        missed = {discrepancy.PREFIX + name: prior for name, prior in self.discrepancy.items()}
-        return self.priors | spreads | missed
+        """Every prior by its name in the posterior: of the law and the noise, of the standard
+        deviations between groups, and of the discrepancy."""
+        between = {effect.sd_name: effect.sd for effect in self.effect_list()}
+        process = {discrepancy.PREFIX + name: prior for name, prior in self.discrepancy.items()}
+        return self.priors | between | process
 
     def effect_list(self) -> Iterator[Effect]:
         """The random effects, one at a time."""
@@ -223,7 +280,7 @@ class Spec(_Strict):
         Raises
         ------
         SpecError
-            If the file cannot be read, or what it says does not hold together.
+            If the file cannot be read, or breaks a rule; the error names the place.
         """
         name = str(source)
         if name in bundled.specs():
@@ -242,42 +299,92 @@ class Spec(_Strict):
     def parse(cls, text: str, source: str = "spec") -> Spec:
         """Read a spec from the text of a TOML file; errors as for `load`."""
         try:
-            return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise SpecError(f"{source}: not TOML: {error}") from error
+            return validated(cls, text, source)
         except LawError as error:
             raise LawError(f"{source}: {error}") from error
-        except ValidationError as error:
-            raise SpecError(f"{source}: {one_line(error)}") from error
+        except BayescaleError as error:
+            raise SpecError(str(error)) from error
 
     def to_toml(self) -> str:
         """The spec as a TOML file's text, which `parse` reads back."""
         return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_defaults=True))
 
     def replace(
-        self, *, response: str | None = None, groups: bool = True, discrepancy: bool = False
+        self,
+        *,
+        response: str | None = None,
+        groups: bool = True,
+        discrepancy: bool = False,
+        priors: Mapping[str, Prior | Mapping[str, Any]] | None = None,
+        **fields: Any,
     ) -> Spec:
-        """The same spec for another response, without its group effects, or with a discrepancy.
+        """The same spec with some of it replaced.
 
-        The discrepancy is that of the shipped spec `forecast`.
+        Parameters
+        ----------
+        response : str, optional
+        groups : bool
+            False leaves out the group effects.
+        discrepancy : bool
+            True adds a model discrepancy, that of the shipped spec `forecast`.
+        priors : mapping, optional
+            Priors by parameter, such as `{"alpha": {"dist": "LogNormal", "mu": -1, "sigma": 0.4}}`;
+            parameters that are not named keep theirs.
+        **fields
+            Any other field of a spec, whole: `name`, `title`, `params`, `noise`, `effects`, ...
 
         Raises
         ------
         SpecError
-            If the spec does not allow it.
+            If the result breaks a rule of specs.
+
+        Examples
+        --------
+        >>> Spec.load("chinchilla").replace(
+        ...     response="loss", priors={"alpha": {"dist": "LogNormal", "mu": -1, "sigma": 0.2}}
+        ... )
         """
-        says: dict[str, Any] = self.model_dump()
+        values: dict[str, Any] = {**self.model_dump(), "law": self.law, **fields}
         if response is not None:
-            says["response"] = response
+            values["response"] = response
         if not groups:
-            says["effects"] = {}
-        if discrepancy and not self.discrepancy:
-            says["discrepancy"] = Spec.load("forecast").model_dump()["discrepancy"]
-            says["name"] = f"{self.name}-discrepancy"
+            values["effects"] = {}
+        if priors is not None:
+            values["priors"] = {**values["priors"], **priors}
+        if discrepancy and not values["discrepancy"]:
+            values["discrepancy"] = Spec.load("forecast").model_dump()["discrepancy"]
+            values["name"] = f"{values['name']}-discrepancy"
         try:
-            return Spec.model_validate(says)
+            return Spec.model_validate(values)
         except ValidationError as error:
             raise SpecError(f"{self.name}: {one_line(error)}") from error
+
+    def for_runs(self, runs: Runs) -> tuple[Spec, list[Note]]:
+        """The spec for the only response that the runs have, where they lack its own.
+
+        Returns
+        -------
+        spec : Spec
+            The spec itself, if the runs have its response, or several others to choose from.
+        notes : list of Note
+            `only-response`, where another response was taken.
+        """
+
+        def observed(column: str) -> bool:
+            return column in runs.table and bool(runs.table[column].notna().any())
+
+        available = [response for response in responses() if observed(response)]
+        if self.corpora or observed(self.response) or len(available) != 1:
+            return self, []
+        (response,) = available
+        note = Note(
+            "only-response",
+            "info",
+            f"{runs.name} has no {self.response}, the response of {self.name}; {response}, the "
+            "only response there, is fitted",
+            "check that its unit is right",
+        )
+        return self.replace(response=response), [note]
 
     @model_validator(mode="after")
     def _coherent(self) -> Spec:
@@ -286,8 +393,9 @@ class Spec(_Strict):
             raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
         supports = {p.name: p.support for p in law.parameters}
         supports |= dict.fromkeys(self.noise.parameters, "positive")
-        for name in supports.keys() - self.priors.keys():
-            raise ValueError(f"no prior for {name}; add it under [priors]")
+        for name in supports:
+            if name not in self.priors:
+                raise ValueError(f"no prior for {name}; add it under [priors]")
         for name, prior in self.priors.items():
             if name not in supports:
                 known = ", ".join(supports)
@@ -302,10 +410,11 @@ class Spec(_Strict):
                 )
             _check_support(effect.sd_name, effect.sd, "positive")
         self._check_discrepancy()
-        if not self.corpora and any(prior.by for prior in self.all_priors().values()):
-            raise ValueError('a prior by = "corpus" needs corpora = [...]')
+        by_corpus = [name for name, prior in self.all_priors().items() if prior.by]
+        if by_corpus and not self.corpora:
+            raise ValueError(f'the prior of {by_corpus[0]} by = "corpus" needs corpora = [...]')
         if len(set(self.corpora)) < len(self.corpora):
-            raise ValueError("corpora must differ")
+            raise ValueError(f"corpora {', '.join(self.corpora)}: one is named twice")
         return self
 
     def _check_discrepancy(self) -> None:
@@ -317,20 +426,10 @@ class Spec(_Strict):
         for name, (support, _) in discrepancy.PARAMETERS.items():
             _check_support(f"discrepancy {name}", self.discrepancy[name], support)
         if self.corpora:
-            raise ValueError("a discrepancy of several corpora is not there; name one response")
+            raise ValueError("discrepancy: there is none of several corpora; leave out one")
 
 
 def _check_support(name: str, prior: Prior, support: str) -> None:
     if prior.support != support:
         fitting = [dist for dist, (_, where) in DISTRIBUTIONS.items() if where == support]
         raise ValueError(f"{name} is {support}, {prior.dist} is not; use {', '.join(fitting)}")
-
-
-def one_line(error: ValidationError) -> str:
-    """The problems that pydantic found, on one line."""
-    lines = []
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
-        said = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {said}" if where else said)
-    return "; ".join(lines)

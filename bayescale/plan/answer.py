@@ -15,7 +15,7 @@ from bayescale.base.notes import Note
 from bayescale.base.numbers import digits, human
 from bayescale.fit.fit import Fit
 from bayescale.predictive.distance import distance, extrapolation_note
-from bayescale.runs.table import QUANTITIES
+from bayescale.runs.columns import COLUMNS
 
 type Summary = float | str | dict[str, float | None] | list[Any] | None
 type Write = Callable[[float], str]
@@ -187,7 +187,7 @@ def _finite(value: float) -> float | None:
 
 def with_unit(response: str) -> str:
     """A response with its unit: `loss (nats per token)`."""
-    return f"{response} ({QUANTITIES[response].unit})"
+    return COLUMNS[response].axis
 
 
 def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:

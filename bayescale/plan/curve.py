@@ -21,7 +21,8 @@ from bayescale.plan.solve import exp, log
 from bayescale.predictive.groups import Fitted, effects_at, resolve
 from bayescale.predictive.points import check_groups
 from bayescale.predictive.predictive import Predictive
-from bayescale.runs.table import QUANTITIES, Runs
+from bayescale.runs.columns import COLUMNS
+from bayescale.runs.table import Runs
 
 # Draws that a plan works on; more would not move an interval's ends visibly.
 _DRAWS = 2000
@@ -271,8 +272,8 @@ def positive(**values: float) -> None:
     for name, value in values.items():
         if not (np.isfinite(value) and value > 0):
             raise BayescaleError(f"{name}={value:g}: must be a positive number")
-        quantity = QUANTITIES.get(_COUNTS.get(name, name))
-        rule = quantity.rule(value) if quantity else None
+        column = COLUMNS.get(_COUNTS.get(name, name))
+        rule = column.rule(value) if column else None
         if rule is not None:
             raise BayescaleError(f"{name}={value:g}: {rule}")
 

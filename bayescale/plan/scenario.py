@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 from scipy import stats
@@ -24,7 +22,7 @@ from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.seeds import random
-from bayescale.model.spec import one_line
+from bayescale.base.toml import validated
 from bayescale.plan.regression import trend
 
 # Longest answer; what grows for longer leaves every range.
@@ -220,12 +218,7 @@ class Scenario(_Strict):
         BayescaleError
             If the file cannot be read, or a quantity in it is impossible.
         """
-        try:
-            return cls.model_validate(tomllib.loads(bundled.read_input("scenarios", source)))
-        except tomllib.TOMLDecodeError as error:
-            raise BayescaleError(f"{source}: not TOML: {error}") from error
-        except ValidationError as error:
-            raise BayescaleError(f"{source}: {one_line(error)}") from error
+        return validated(cls, bundled.read_input("scenarios", source), source)
 
     @model_validator(mode="after")
     def _in_order(self) -> Scenario:

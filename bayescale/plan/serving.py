@@ -6,7 +6,6 @@ read or written. With a price and a utilisation for each, the same in money.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import minimize_scalar
 
 from bayescale.base import bundled
@@ -23,9 +22,9 @@ from bayescale.base.intervals import check_prob
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human, percent
 from bayescale.base.settings import PROB
+from bayescale.base.toml import validated
 from bayescale.fit.fit import Fit
 from bayescale.fit.stack import Stack
-from bayescale.model.spec import one_line
 from bayescale.plan.allocation import no_optimum, optimal_tokens
 from bayescale.plan.answer import Answer, outside, precise, rows, shared, with_unit
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN
@@ -87,13 +86,7 @@ class Prices(BaseModel):
         BayescaleError
             If the file cannot be read or a number in it is impossible.
         """
-        text = bundled.read_input("prices", source)
-        try:
-            return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise BayescaleError(f"{source}: not TOML: {error}") from error
-        except ValidationError as error:
-            raise BayescaleError(f"{source}: {one_line(error)}") from error
+        return validated(cls, bundled.read_input("prices", source), source)
 
 
 @dataclass(frozen=True)

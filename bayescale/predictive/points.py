@@ -12,11 +12,11 @@ import pandas as pd
 from bayescale.base.bundled import unknown
 from bayescale.base.errors import BayescaleError
 from bayescale.base.numbers import parse_number
+from bayescale.runs.columns import of_kind
 from bayescale.runs.table import Runs
 
 type Points = Runs | pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
-_SIZES = ("params", "params_active", "tokens", "unique_tokens")
 _MOST = 100_000
 
 
@@ -50,6 +50,7 @@ def check_groups(names: Iterable[str], known: Collection[str]) -> None:
 
 
 def _rows(text: str, groups: Collection[str]) -> list[dict[str, Any]]:
+    inputs = of_kind("input")
     choices: dict[str, list[Any]] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
@@ -59,12 +60,12 @@ def _rows(text: str, groups: Collection[str]) -> list[dict[str, Any]]:
             )
         if name in choices:
             raise BayescaleError(f"--at {text!r}: {name} is given twice")
-        if name in _SIZES:
+        if name in inputs:
             choices[name] = _sizes(value, name)
         elif name == "run" or name in groups:
             choices[name] = [value]
         else:
-            raise unknown("--at: name", name, [*_SIZES, "run", *groups])
+            raise unknown("--at: name", name, [*inputs, "run", *groups])
     for name in ("params", "tokens"):
         if name not in choices:
             raise BayescaleError(f"--at {text!r}: no {name}; write params=70e9,tokens=15e12")

@@ -24,7 +24,7 @@ from bayescale.report.browser import packed
 from bayescale.report.content.forecasts import default_target
 from bayescale.report.figures.compute import training_compute
 from bayescale.report.sentences import sentence
-from bayescale.runs.table import QUANTITIES
+from bayescale.runs.columns import COLUMNS
 
 # Draws in the page. At 4 bytes each, a third more as text, they take 1.7 of at most 3 MB.
 _MOST = 330_000
@@ -82,7 +82,7 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
     first = {group: str(start[group]) for group in labels if start.get(group) in labels[group]}
     return {
         "response": spec.response,
-        "unit": QUANTITIES[spec.response].unit,
+        "unit": COLUMNS[spec.response].unit,
         "prob": PROB,
         "centre": dict(fit.centre),
         "noise_on": spec.noise.on,

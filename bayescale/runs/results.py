@@ -9,11 +9,12 @@ import pandas as pd
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.notes import listed
+from bayescale.runs.columns import groups
 from bayescale.runs.notes import table_notes
 from bayescale.runs.readers import reader_of
 from bayescale.runs.readers._record import Record
 from bayescale.runs.readers._rows import COLUMNS, Reading, ReadOptions, Results
-from bayescale.runs.table import TEXT_COLUMNS, Runs
+from bayescale.runs.table import Runs
 
 __all__ = ["COLUMNS", "ReadOptions", "Results", "read_results"]
 
@@ -99,5 +100,5 @@ def _check_values(values: Mapping[str, float | str]) -> None:
             raise BayescaleError(
                 f"--set {column}={value}: no such column; set one of {', '.join(known)}"
             )
-        if column not in TEXT_COLUMNS and not isinstance(value, float | int):
+        if column not in groups() and not isinstance(value, float | int):
             raise BayescaleError(f"--set {column}={value}: not a number; write it like 70e9 or 70B")

@@ -15,6 +15,7 @@ import nutpie
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from bayescale.base.errors import BayescaleError
 from bayescale.base.progress import SamplingProgress
 from bayescale.base.settings import Settings
 from bayescale.model.design import Design, collapsed
@@ -205,6 +206,13 @@ class Sampler:
         except KeyboardInterrupt:  # nutpie's own blocking call would return the partial trace
             running.cancel()
             raise
+        except RuntimeError as error:  # nutpie has no error of its own
+            if "initialization points failed" not in str(error):
+                raise
+            raise BayescaleError(
+                f"{self.spec.name}: no starting point has a finite density; bring the priors "
+                "closer to what the runs allow"
+            ) from error
 
     def _sample_pymc(self, settings: Settings, data: xr.Dataset | None) -> xr.DataTree:
         import pymc as pm

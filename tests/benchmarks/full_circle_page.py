@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from bayescale.base.numbers import human
 from bayescale.report.figures.files import as_svg
 from bayescale.report.figures.style import COLOURS, INK, MODEL, SURPRISE, style
-from bayescale.runs.table import QUANTITIES
+from bayescale.runs.columns import COLUMNS
 
 TEXT = Path(__file__).with_name("full_circle_page.md")
 _POINTS = 40
@@ -23,7 +23,7 @@ _POINTS = 40
 def along(ladder: pd.DataFrame, params: float, tokens: float) -> pd.DataFrame:
     """Points from the ladder's least compute to beyond the forecast run's, at that run's split."""
     ratio = tokens / params
-    least = 6 * ratio * QUANTITIES["params"].low ** 2  # a smaller model is taken for a slip
+    least = 6 * ratio * COLUMNS["params"].low ** 2  # a smaller model is taken for a slip
     start = max(1.01 * least, (6 * ladder["params"] * ladder["tokens"]).min())
     span = np.geomspace(start, 6 * params * tokens * 1.5, _POINTS)
     return pd.DataFrame({"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)})
@@ -101,7 +101,7 @@ def _panel(axis: Axes, name: str, one: dict[str, Any], said: dict[str, Any]) -> 
     axis.axvspan(max(row["flops_6nd"] for row in said["ladder"]), band["flops"][-1],
                  color="#F2F2F2", zorder=0, lw=0)  # fmt: skip
     axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=f"{name}: {verdict}")
-    axis.set(ylabel=f"{response} ({QUANTITIES[response].unit})")
+    axis.set(ylabel=f"{response} ({COLUMNS[response].unit})")
     axis.set_xlim(min(row["flops_6nd"] for row in said["ladder"]) / 1.3, band["flops"][-1])
     axis.legend()
 
@@ -109,7 +109,7 @@ def _panel(axis: Axes, name: str, one: dict[str, Any], said: dict[str, Any]) -> 
 def _forecast(name: str, one: dict[str, Any]) -> dict[str, str]:
     return {
         "spec": f"`{name}`",
-        "of": f"{one['response']}, {QUANTITIES[one['response']].unit}",
+        "of": f"{one['response']}, {COLUMNS[one['response']].unit}",
         "median": f"{one['median']:.3f}",
         "90 % interval": f"{one['lower']:.3f} to {one['upper']:.3f}",
         "reached": f"{one['reached']:.3f}",

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+"""Runs: what they keep, under which names, and what they answer."""
+
 from pathlib import Path
 
 import numpy as np
@@ -7,63 +8,10 @@ import pytest
 from conftest import SHARED
 
 from bayescale import Runs
-from bayescale.base.errors import BayescaleError, RunsError
+from bayescale.base.errors import BayescaleError
+from bayescale.evaluation.backtest import read_suite
 
 GOOD = {"run": ["a", "b"], "params": [7e9, 70e9], "tokens": [2e12, 15e12], "loss": [2.1, 1.8]}
-
-
-def problems(frame: pd.DataFrame) -> list[tuple[int | None, str]]:
-    with pytest.raises(RunsError) as caught:
-        Runs.from_frame(frame)
-    return [(p.row, p.column) for p in caught.value.problems]
-
-
-@pytest.mark.parametrize(
-    ("suffix", "write"),
-    [
-        (".csv", lambda f, p: f.to_csv(p, index=False)),
-        (".parquet", lambda f, p: f.to_parquet(p)),
-        (".jsonl", lambda f, p: f.to_json(p, orient="records", lines=True)),
-    ],
-)
-def test_every_format_reads_the_same(
-    suffix: str, write: Callable[[pd.DataFrame, Path], None], tmp_path: Path
-) -> None:
-    path = tmp_path / f"runs{suffix}"
-    write(pd.DataFrame(GOOD), path)
-    pd.testing.assert_frame_equal(
-        Runs.read(path).table, Runs.from_frame(pd.DataFrame(GOOD)).table, check_dtype=False
-    )
-
-
-def test_all_problems_are_reported_at_once_with_row_and_rule() -> None:
-    frame = pd.DataFrame(
-        {
-            "run": ["a", "b", "b", "d", "e", "f"],
-            "params": [70, 7e9, 7e9, 7e9, 7e9, None],
-            "params_active": [None, 8e9, None, None, None, None],
-            "tokens": ["15e12", "many", "", 2e12, None, 1e12],
-            "tokens_low": [None, None, None, None, 3e12, None],
-            "tokens_high": [None, None, 1e12, None, 2e12, None],
-            "loss": [2.0, 2.0, 2.0, -1.0, float("inf"), 2.0],
-        }
-    )
-    assert set(problems(frame)) == {
-        (1, "params"), (2, "params_active"), (2, "tokens"), (3, "run"), (3, "tokens"),
-        (4, "loss"), (5, "loss"), (5, "tokens_low"), (6, "params"),
-    }  # fmt: skip
-
-
-def test_a_count_in_billions_is_recognised() -> None:
-    with pytest.raises(RunsError, match=r"params=70: .*parameters; .*write 70e9 or 70e12"):
-        Runs.from_frame(pd.DataFrame(GOOD | {"params": [7e9, 70]}))
-
-
-def test_a_token_range_stands_for_a_count() -> None:
-    frame = pd.DataFrame({"params": [7e9], "tokens_low": [1e12], "tokens_high": [2e13]})
-    runs = Runs.from_frame(frame)
-    assert not runs.known_tokens.any()
-    assert runs.table["run"].tolist() == ["row-1"]
 
 
 def test_text_and_numbers_survive_being_written(tmp_path: Path) -> None:
@@ -93,21 +41,62 @@ def test_other_headers_and_a_filter() -> None:
     assert runs.table.index.tolist() == [1]  # rows keep their place in the file
 
 
+def test_headers_may_trade_places() -> None:
+    frame = pd.DataFrame({"params": [2e12], "tokens": [7e9], "val": [2.0], "loss": [9.0]})
+    columns = {"params": "tokens", "tokens": "params", "loss": "val"}
+    table = Runs.from_frame(frame, columns=columns).table
+    assert table[["params", "tokens", "loss"]].values.tolist() == [[7e9, 2e12, 2.0]]
+
+
+def test_suffixes_are_read_where_asked_for() -> None:
+    frame = pd.DataFrame({"params": ["70B", "7e9"], "tokens": ["1.5T", 2e12], "note": ["3B", ""]})
+    runs = Runs.from_frame(frame, units=True, where="params > 1e10")
+    assert runs.table[["params", "tokens", "note"]].values.tolist() == [[70e9, 1.5e12, "3B"]]
+    with pytest.raises(BayescaleError, match=r"params=70B: not a number; .*--units"):
+        Runs.from_frame(frame)
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"columns": {"loss": "val_loss"}}, "no column 'val_loss'"),
-        ({"where": "nope > 1"}, "nope"),
+        ({"columns": {"loss": "note", "bpc": "note"}}, "column 'note' is mapped twice"),
+        ({"where": "N < 4e8"}, "no column is named N; there are run, params, tokens, loss"),
         ({"where": "loss"}, "not a condition"),
         ({"where": "loss >"}, "cannot filter"),
         ({"where": "(loss"}, "cannot filter"),
         ({"where": "lambda: 1"}, "cannot filter"),
+        ({"where": "@pd.io.common.os.system('true') == 0"}, "cannot filter: unexpected @"),
+        ({"where": 3}, "3 is not a condition"),
         ({"where": "loss > 100"}, "no rows"),
     ],
 )
-def test_arguments_that_do_not_fit_the_file(arguments: dict, said: str) -> None:
-    with pytest.raises(BayescaleError, match=said):
-        Runs.from_frame(pd.DataFrame(GOOD), **arguments)
+def test_arguments_that_do_not_fit_the_file(arguments: dict, message: str) -> None:
+    frame = pd.DataFrame(GOOD)
+    with pytest.raises(BayescaleError, match=message):
+        Runs.from_frame(frame.assign(note="x") if "columns" in arguments else frame, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("released >= '2024-03-01'", ["b"]),
+        ("released == '2024-01-02'", ["a"]),
+        ("isnull(note)", ["b"]),
+        ("whole > 1", ["b"]),
+        ("flag == true", ["a"]),
+        ("kind in ('x', 'y')", ["a"]),
+    ],
+)
+def test_a_filter_reads_columns_of_every_kind(where: str, kept: list[str]) -> None:
+    frame = pd.DataFrame(GOOD).assign(
+        released=pd.to_datetime(["2024-01-02", "2024-05-06"]),
+        note=["n", None],
+        whole=pd.array([None, 2], dtype="Int64"),
+        flag=[True, None],
+        kind=pd.Categorical(["x", "z"]),
+    )
+    assert Runs.from_frame(frame).keep(where).table["run"].tolist() == kept
 
 
 def test_which_parameters_a_law_sees(table: Runs) -> None:
@@ -137,3 +126,47 @@ def test_the_bundled_table_says_what_its_card_says(table: Runs) -> None:
 )  # fmt: skip
 def test_real_tables_pass_the_checks(file: str, rows: int) -> None:
     assert len(Runs.read(SHARED / f"{file}.csv")) == rows
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/data here")
+@pytest.mark.parametrize("suite", ["backtests", "backtests_far"])
+def test_splits_of_the_suites_are_those_that_pandas_makes(suite: str) -> None:
+    import tomllib
+
+    path = SHARED / f"{suite}.toml"
+    for entry, split in zip(
+        tomllib.loads(path.read_text())["backtest"], read_suite(path), strict=True
+    ):
+        frame = pd.read_csv(SHARED / entry["file"])
+        kept = frame.query(entry["where"]) if "where" in entry else frame
+        train = kept.query(entry["train"])
+        assert split.train.table["run"].tolist() == train["run"].astype(str).tolist()
+        assert split.test.table["run"].tolist() == (
+            kept.drop(index=train.index)["run"].astype(str).tolist()
+        )
+
+
+HOSTILE = "@pd.io.common.os.system('touch X') == 0"
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        (f'where = "{HOSTILE}"\ntrain = "loss < 2"', "cannot filter"),
+        (f'train = "{HOSTILE}"', "cannot filter"),
+        ("train = 3", r"\[\[backtest\]\] 1: train must be text"),
+        ('train = "loss < 2"\nwhere = true', "where must be text"),
+        ("", "train must be text"),
+        ("train = " + "[" * 50_000, "brackets nest too deeply"),
+    ],
+)
+def test_a_suite_is_data(
+    suite: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(GOOD).to_csv("runs.csv", index=False)
+    Path("suite.toml").write_text(f'[[backtest]]\nname = "s"\nfile = "runs.csv"\n{suite}\n')
+    with pytest.raises(BayescaleError, match=message) as caught:
+        read_suite("suite.toml")
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs.csv", "suite.toml"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.base.expression.formula import arithmetic
-from bayescale.base.expression.syntax import (
+from bayescale.base.expression.nodes import (
     Comparison,
     Logic,
     Member,
@@ -20,11 +20,10 @@ from bayescale.base.expression.syntax import (
     Negation,
     Node,
     Number,
-    Parser,
     Text,
     Truth,
-    fail,
 )
+from bayescale.base.expression.parser import Parser, fail
 from bayescale.base.notes import listed
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {

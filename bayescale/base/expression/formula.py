@@ -10,17 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.base.expression.syntax import (
-    Arithmetic,
-    Call,
-    Name,
-    Negative,
-    Node,
-    Number,
-    Parser,
-    Power,
-    fail,
-)
+from bayescale.base.expression.nodes import Arithmetic, Call, Name, Negative, Node, Number, Power
+from bayescale.base.expression.parser import Parser, fail
 from bayescale.base.notes import listed
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {

@@ -17,7 +17,7 @@ from bayescale.report.checks import checks
 from bayescale.report.content import forecasts, observed, posterior
 from bayescale.report.content.records import Records, records
 from bayescale.report.sentences import sentence
-from bayescale.runs.table import QUANTITIES
+from bayescale.runs.columns import COLUMNS
 from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
 
 
@@ -106,7 +106,7 @@ def _section(
             "name": spec.name,
             "title": spec.title,
             "response": spec.response,
-            "unit": QUANTITIES[spec.response].unit,
+            "unit": COLUMNS[spec.response].unit,
             "corpora": list(spec.corpora),
             "params": spec.params,
             "groups": list(spec.named_groups),

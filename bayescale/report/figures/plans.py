@@ -22,7 +22,7 @@ from bayescale.plan.overhead import overhead
 from bayescale.plan.printed import printed_allocation
 from bayescale.plan.serving import cost_by_size, serve
 from bayescale.report.figures.style import COLOURS, INK, MODEL, QUIET, SURPRISE, style
-from bayescale.runs.table import QUANTITIES
+from bayescale.runs.columns import COLUMNS
 
 _POINTS = 61
 # No data set or model of this size is plotted: the axis would be all that a reader sees.
@@ -50,7 +50,7 @@ def budget_figure(
             axis.plot(size, least, "o", color=SURPRISE, label=f"optimum: {human(size)}")
             flat = [_middle(best.params_low), _middle(best.params_high)]  # type: ignore[arg-type]
             axis.axvspan(*flat, color=QUIET, alpha=0.12, lw=0, label="within 1 % of the least")
-        axis.set(xscale="log", xlabel="parameters", ylabel=with_unit(curve.response))
+        axis.set(xscale="log", xlabel=COLUMNS["params"].axis, ylabel=with_unit(curve.response))
         axis.set_title(f"{flops:.3g} FLOP")
         _counts(axis)
         axis.legend()
@@ -71,7 +71,7 @@ def allocation_figure(name: str, flops: float) -> Figure:
             axis.plot(budgets, line[quantity], color=colour, lw=1.8)
             label = f"{what}: {human(here[quantity])}"
             axis.plot(flops, here[quantity], "o", color=colour, label=label)
-        axis.set(xscale="log", yscale="log", xlabel="training compute (FLOP)", ylabel="count")
+        axis.set(xscale="log", yscale="log", xlabel=COLUMNS["flops"].axis, ylabel="count")
         axis.set_title(f"{name}, at {flops:.3g} FLOP")
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
         axis.legend()
@@ -119,10 +119,10 @@ def serving_figure(curve: Curve, prob: float, **question: Any) -> Figure:
             axis.plot(plan.params, total, "o", color=SURPRISE, label=label)
         least = float(np.nanmin(training + serving))
         shown = [float(part[part > 0].min(initial=least)) for part in (training, serving)]
-        axis.set(xscale="log", yscale="log", xlabel="parameters", xlim=params[[0, -1]])
+        axis.set(xscale="log", yscale="log", xlabel=COLUMNS["params"].axis, xlim=params[[0, -1]])
         axis.set_ylim(max(min(shown), least / 100) / 2, least * 30)
         axis.set_ylabel(f"expected cost ({plan.unit})")
-        axis.set_title(f"Reach {_middle(plan.target):.3g} {QUANTITIES[curve.response].unit}")
+        axis.set_title(f"Reach {_middle(plan.target):.3g} {COLUMNS[curve.response].unit}")
         _counts(axis)
         axis.legend()
     return figure

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib import font_manager
 
 from bayescale.fit.fit import Fit
-from bayescale.runs.table import QUANTITIES
+from bayescale.runs.columns import COLUMNS
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 INK = "#222222"
@@ -72,7 +72,7 @@ def label_of(name: object) -> str:
 
 def response_label(fit: Fit) -> str:
     """The response with its unit, for an axis."""
-    return f"{fit.spec.response} ({QUANTITIES[fit.spec.response].unit})"
+    return COLUMNS[fit.spec.response].axis
 
 
 def panels_of(fit: Fit) -> list[tuple[str, Callable[[xr.DataArray], xr.DataArray]]]:

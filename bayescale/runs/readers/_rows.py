@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from bayescale.base.notes import Note, listed
+from bayescale.runs import columns as registry
 from bayescale.runs.notes import names_perplexity
 from bayescale.runs.readers._cells import agree, number, shown, text
 from bayescale.runs.readers._record import Record
-from bayescale.runs.table import QUANTITIES, TEXT_COLUMNS
 
-RESPONSES = ("loss", "bpc", "bpb")
 _STEPS = ("step", "total_steps")
 # What a file may say of a run. A perplexity is read as the loss that it is the exponential of;
 # planned steps tell which runs stopped before their end.
-COLUMNS = (*TEXT_COLUMNS, *QUANTITIES, "perplexity", *_STEPS)
+COLUMNS = (*registry.groups(), *registry.numeric(), "perplexity", *_STEPS)
 # What a run cannot be without, and the options that give it.
 _NEEDED = (
     ("params", "parameter count", "--params"),
@@ -109,7 +108,7 @@ class Reading:
                 continue
             if column in values:
                 row[column] = cell
-            elif column in TEXT_COLUMNS:
+            elif column in registry.groups():
                 row[column] = text(cell)
             else:
                 row[column] = number(cell, f"{where}: {header}")
@@ -155,8 +154,10 @@ class Reading:
 
     def _without_response(self, row: Mapping[str, Any]) -> str | None:
         headers = self._headers
-        known = [headers[column] for column in (*RESPONSES, "perplexity") if column in headers]
-        stated = [column for column in RESPONSES if column in row]
+        known = [
+            headers[column] for column in (*registry.responses(), "perplexity") if column in headers
+        ]
+        stated = [column for column in registry.responses() if column in row]
         for column in stated:
             if not math.isfinite(row[column]):
                 header = headers.get(column) or headers.get("perplexity") or column
@@ -174,12 +175,13 @@ class Reading:
         return None
 
     def _implausible(self, row: Mapping[str, Any]) -> str | None:
-        for column, quantity in QUANTITIES.items():
-            if column not in row or quantity.low <= row[column] <= quantity.high:
+        for name in registry.numeric():
+            column = registry.COLUMNS[name]
+            if name not in row or column.low <= row[name] <= column.high:
                 continue
-            reason = f"{column} outside {quantity.low:g} to {quantity.high:g} {quantity.unit}"
-            header = self._headers.get(column, "")
-            if column == "loss" and names_perplexity(header):
+            reason = f"{name} outside {column.low:g} to {column.high:g} {column.unit}"
+            header = self._headers.get(name, "")
+            if name == "loss" and names_perplexity(header):
                 reason += f" (a perplexity is taken by --column perplexity={header})"
             return reason
         return None
@@ -220,7 +222,7 @@ def _repeated(row: Mapping[str, Any], by_name: Mapping[str, Mapping[str, Any]]) 
     before = by_name.get(row["run"])
     if before is None:
         return None
-    same = all(agree(before.get(column), row.get(column)) for column in RESPONSES)
+    same = all(agree(before.get(column), row.get(column)) for column in registry.responses())
     return (
         f"a run of this name was read before, with {'the same' if same else 'another'} response "
         "(read each file with a --run of its own to keep both)"

@@ -1,4 +1,4 @@
-"""Syntax: the grammar of expressions, read into a frozen tree.
+"""Parser: the grammar of expressions, read into a frozen tree.
 
 From the loosest to the tightest: `or |`, `and &`, `not`, comparisons (chained too) and `in`,
 `+ -`, `* /`, unary `- + ~`, `**`, brackets and calls. Names stand for columns or parameters;
@@ -12,10 +12,27 @@ import math
 import re
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.expression.nodes import (
+    Arithmetic,
+    Call,
+    Comparison,
+    Constant,
+    Logic,
+    Member,
+    Missing,
+    Name,
+    Negation,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Sort,
+    Text,
+    Truth,
+)
 from bayescale.base.text import escaped
 
 if TYPE_CHECKING:
@@ -38,9 +55,6 @@ FUNCTIONS: dict[str, tuple[int, float]] = {
 }
 _MISSING = ("isnull", "notnull")
 
-Sort = Literal["number", "text", "condition", "any"]
-type Constant = float | int | str | bool
-
 
 class ExpressionError(BayescaleError):
     """An expression that breaks the grammar, or does not fit what it is applied to."""
@@ -51,126 +65,6 @@ def fail(text: str, place: int, problem: str) -> NoReturn:
     start, end = max(0, place - 40), place + 40
     quoted = f"{'...' * (start > 0)}{escaped(text[start:end])}{'...' * (end < len(text))}"
     raise ExpressionError(f"{problem}, at character {place + 1} of '{quoted}'")
-
-
-@dataclass(frozen=True)
-class Node:
-    """A part of an expression; `place` is where it starts in the text, counted from 0."""
-
-    sort: ClassVar[Sort]
-    place: int
-
-
-@dataclass(frozen=True)
-class Number(Node):
-    """A literal number."""
-
-    sort = "number"
-    value: float | int
-
-
-@dataclass(frozen=True)
-class Text(Node):
-    """Text in quotes."""
-
-    sort = "text"
-    value: str
-
-
-@dataclass(frozen=True)
-class Truth(Node):
-    """`true` or `false`."""
-
-    sort = "condition"
-    value: bool
-
-
-@dataclass(frozen=True)
-class Name(Node):
-    """A column or a parameter."""
-
-    sort = "any"
-    name: str
-
-
-@dataclass(frozen=True)
-class Negative(Node):
-    """Unary minus."""
-
-    sort = "number"
-    operand: Node
-
-
-@dataclass(frozen=True)
-class Arithmetic(Node):
-    """A sum or a product, from left to right: `first`, then pairs of operator and operand."""
-
-    sort = "number"
-    first: Node
-    rest: tuple[tuple[str, Node], ...]
-
-
-@dataclass(frozen=True)
-class Power(Node):
-    """`base ** exponent`."""
-
-    sort = "number"
-    base: Node
-    exponent: Node
-
-
-@dataclass(frozen=True)
-class Call(Node):
-    """One of `FUNCTIONS`."""
-
-    sort = "number"
-    function: str
-    arguments: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Comparison(Node):
-    """Comparisons that must all hold: `first`, then pairs of operator and operand."""
-
-    sort = "condition"
-    first: Node
-    rest: tuple[tuple[str, Node], ...]
-
-
-@dataclass(frozen=True)
-class Member(Node):
-    """`operand in (...)`, or `not in`."""
-
-    sort = "condition"
-    operand: Node
-    items: tuple[Constant, ...]
-    negated: bool
-
-
-@dataclass(frozen=True)
-class Missing(Node):
-    """`isnull(operand)`, or `notnull`."""
-
-    sort = "condition"
-    operand: Node
-    negated: bool
-
-
-@dataclass(frozen=True)
-class Negation(Node):
-    """`not` of a condition."""
-
-    sort = "condition"
-    operand: Node
-
-
-@dataclass(frozen=True)
-class Logic(Node):
-    """Conditions joined by `and`, or by `or`."""
-
-    sort = "condition"
-    operator: Literal["and", "or"]
-    operands: tuple[Node, ...]
 
 
 type _Kind = Literal["number", "text", "name", "quoted_name", "symbol", "end"]

@@ -1,0 +1,210 @@
+"""Columns: the registry of what a table of runs can say, each declared once.
+
+Inputs, responses and groups are the entries of `COLUMNS`; specs, checks, folds, points and axes
+read them there. To add one, add an entry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+Kind = Literal["input", "response", "group", "auxiliary"]
+Scale = Literal["log", "logit", "linear"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A canonical column of a table of runs.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"input", "response", "group", "auxiliary"}
+        What a law takes in, what it predicts, what its parameters vary by, or a number that is
+        checked and kept.
+    label : str
+        For axes, without the unit.
+    unit : str
+        Empty for a group.
+    low, high : float
+        Plausible range, in the unit; outside it a value is a slip.
+    scale : {"log", "logit", "linear"}
+        On which differences count.
+    better : {"lower", "higher"} or None
+        The better direction of a response.
+    example : str
+        A value as people write it.
+    headers : tuple of str
+        What others call the column; compared without case and punctuation.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    unit: str = ""
+    low: float = float("-inf")
+    high: float = float("inf")
+    scale: Scale = "linear"
+    better: Literal["lower", "higher"] | None = None
+    example: str = ""
+    headers: tuple[str, ...] = ()
+
+    @property
+    def axis(self) -> str:
+        """Label of an axis, with the unit where the label does not say it."""
+        return self.label if self.unit in self.label else f"{self.label} ({self.unit})"
+
+    def rule(self, value: float) -> str | None:
+        """The rule that a value breaks, with its hint; None if the value is plausible."""
+        if self.low <= value <= self.high:
+            return None
+        value, text = float(value), f"expected {self.low:g} to {self.high:g} {self.unit}"
+        scaled = [f"{value:g}{e}" for e in ("e9", "e12") if self.low <= value * float("1" + e)]
+        if self.low >= 1e4 and 0 < value < 1e4 and scaled:
+            text += f"; if it counts billions or trillions, write {' or '.join(scaled)}"
+        return text
+
+
+class _Count(TypedDict):
+    unit: str
+    low: float
+    high: float
+    scale: Scale
+
+
+_PARAMS = _Count(unit="parameters", low=1e4, high=1e14, scale="log")
+_TOKENS = _Count(unit="tokens", low=1e5, high=1e17, scale="log")
+_DECLARED = (
+    # A run is the group of its own corpora: one effect that all responses of a model share.
+    Column("run", "group", "run", headers=("model", "name", "run_name", "model_name")),
+    Column("family", "group", "family", headers=("model_family", "series", "suite")),
+    Column("tokenizer", "group", "tokenizer", headers=("tokeniser",)),
+    Column("lab", "group", "lab", headers=("organization", "organisation", "developer")),
+    Column("dataset", "group", "data set", headers=("corpus", "training_data")),
+    Column(
+        name="params",
+        kind="input",
+        label="parameters",
+        **_PARAMS,
+        example="7e9",
+        headers=("N", "n_params", "num_params", "num_parameters", "model_size"),
+    ),
+    Column(
+        name="params_active",
+        kind="input",
+        label="active parameters",
+        **_PARAMS,
+        example="7e9",
+        headers=("active_params", "n_active", "active_parameters"),
+    ),
+    Column(
+        name="tokens",
+        kind="input",
+        label="training tokens",
+        **_TOKENS,
+        example="2e12",
+        headers=("D", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "tokens_seen"),
+    ),
+    Column(
+        name="unique_tokens",
+        kind="input",
+        label="unique tokens",
+        **_TOKENS,
+        example="2e11",
+        headers=("U", "n_unique_tokens", "num_unique_tokens", "tokens_unique"),
+    ),
+    Column("tokens_low", "auxiliary", "training tokens, lower end", **_TOKENS, example="1e12"),
+    Column("tokens_high", "auxiliary", "training tokens, upper end", **_TOKENS, example="2e13"),
+    Column(
+        name="epochs",
+        kind="auxiliary",
+        label="epochs",
+        unit="passes over the data",
+        low=1e-6,
+        high=1e4,
+        scale="log",
+        example="4",
+        headers=("n_epochs", "num_epochs", "num_train_epochs"),
+    ),
+    Column(
+        name="flops",
+        kind="auxiliary",
+        label="training compute",
+        unit="FLOP",
+        low=1e10,
+        high=1e32,
+        scale="log",
+        example="6e23",
+        headers=("C", "compute", "train_flops", "training_flops", "total_flops", "total_flos"),
+    ),
+    Column(
+        name="loss",
+        kind="response",
+        label="loss",
+        unit="nats per token",
+        low=1e-3,
+        high=20,
+        scale="log",
+        better="lower",
+        example="2.31",
+        headers=("val_loss", "eval_loss", "test_loss", "validation_loss", "final_loss"),
+    ),
+    Column(
+        name="bpc",
+        kind="response",
+        label="bpc",
+        unit="bits per character",
+        low=1e-3,
+        high=8,
+        scale="log",
+        better="lower",
+        example="0.55",
+        headers=("bits_per_character", "bits_per_char"),
+    ),
+    Column(
+        name="bpb",
+        kind="response",
+        label="bpb",
+        unit="bits per byte",
+        low=1e-3,
+        high=8,
+        scale="log",
+        better="lower",
+        example="0.72",
+        headers=("bits_per_byte",),
+    ),
+)
+COLUMNS: dict[str, Column] = {column.name: column for column in _DECLARED}
+
+
+def of_kind(*kinds: Kind) -> tuple[str, ...]:
+    """Names of the columns of these kinds, in the order in which they were declared."""
+    return tuple(name for name, column in COLUMNS.items() if column.kind in kinds)
+
+
+def groups() -> tuple[str, ...]:
+    """The groups, `run` among them; their cells are text."""
+    return of_kind("group")
+
+
+def responses() -> tuple[str, ...]:
+    """What a law can predict."""
+    return of_kind("response")
+
+
+def numeric() -> tuple[str, ...]:
+    """The columns of numbers."""
+    return of_kind("input", "auxiliary", "response")
+
+
+def named_otherwise(name: str, headers: Iterable[str]) -> str | None:
+    """The one of these headers that seems to mean a column, though it is not called so."""
+    known = {_plain(header) for header in (name, *COLUMNS[name].headers)}
+    return next((header for header in headers if _plain(header) in known), None)
+
+
+def _plain(header: str) -> str:
+    return re.sub(r"[\W_]+", "", header).lower()
