@@ -52,7 +52,7 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {
 # Beyond these a prior says nothing that a sampler can follow in double precision.
 _LEAST, _MOST = 1e-6, 1e6
 _LOG_MOST = 50.0  # of a LogNormal, whose arguments are logarithms
-_PRINTABLE = 1e300
+_PRINTABLE = 1e300  # a larger integer is no float
 
 
 def _is_group(name: str) -> str:
@@ -125,7 +125,8 @@ class Prior(_Strict):
                 rule = f"must lie from {low:g} to {high:g}"
                 if value <= 0 < low:
                     rule = "must be above 0"
-                number = "huge" if abs(value) > _PRINTABLE else f"{value:g}"
+                huge = isinstance(value, int) and abs(value) > _PRINTABLE
+                number = "huge" if huge else f"{value:g}"
                 raise ValueError(f"{self.dist} {name}={number} {rule}")
         return self
 
