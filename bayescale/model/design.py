@@ -17,8 +17,8 @@ import xarray as xr
 from bayescale.base.errors import Problem, RunsError
 from bayescale.model.discrepancy.process import inducing_points
 from bayescale.model.spec import Spec
-from bayescale.runs.check import check_numbers
-from bayescale.runs.columns import COLUMNS
+from bayescale.runs.check import check_numbers, missing_column
+from bayescale.runs.columns import COLUMNS, named_otherwise
 from bayescale.runs.table import Runs
 
 # A token range is a 90 % interval: it spans this many standard deviations of ln D.
@@ -154,6 +154,9 @@ def _require(spec: Spec, runs: Runs) -> None:
     hints |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
     for column, hint in hints.items():
         if column not in table:
+            if column in COLUMNS and named_otherwise(column, table.columns):
+                problems.append(missing_column(column, table.columns))
+                continue
             rule = f"missing; it is {hint}" if column in spec.columns else f"missing; {hint}"
             problems.append(Problem(None, "", column, "", rule))
             continue

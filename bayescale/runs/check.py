@@ -50,7 +50,7 @@ def check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         table["tokens"] = np.nan
         missing = []
     if missing:
-        return table, [_missing(name, table.columns) for name in missing]
+        return table, [missing_column(name, table.columns) for name in missing]
     if "run" not in table:
         table["run"] = [f"row-{row}" for row in table.index]
     problems: list[Problem] = []
@@ -91,10 +91,11 @@ def check_numbers(
     return values, problems
 
 
-def _missing(name: str, header: Iterable[str]) -> Problem:
+def missing_column(name: str, header: Iterable[str]) -> Problem:
+    """That a table lacks a canonical column, with the header that seems to mean it."""
     otherwise = named_otherwise(name, header)
     shown, action = otherwise or "HEADER", "map it" if otherwise else "add it, or map another"
-    rule = f"missing; {action} with --column {name}={shown} (columns in Python)"
+    rule = f"missing; {action} with --column {name}={shown}, or columns={{{name!r}: {shown!r}}}"
     return Problem(None, "", name, "", rule)
 
 
@@ -182,9 +183,8 @@ def _no_number(cell: object, column: Column) -> str:
         return f"not a number; leave out the separators: {text.replace(',', '').strip()}"
     if _DECIMAL_COMMA.fullmatch(text):
         return f"not a number; write a decimal point: {text.replace(',', '.').strip()}"
-    if _SUFFIX.fullmatch(text):
-        return f"not a number; write {column.unit} like {column.example}, or read it with --units"
-    return f"not a number; write {column.unit} like {column.example}"
+    rule = f"not a number; write {column.unit} like {column.example}"
+    return f"{rule}, or read it with --units, units=True" if _SUFFIX.fullmatch(text) else rule
 
 
 def _shown(cell: object) -> str:

@@ -34,7 +34,7 @@ def mask(text: str) -> list[bool]:
 
 
 def outcome(text: str) -> str:
-    """What is said of a condition: nothing where it is one."""
+    """The error message of a condition; nothing where it is one."""
     try:
         assert len(mask(text)) == ROWS
     except BayescaleError as error:

@@ -1,4 +1,4 @@
-"""What a table of runs must not hold, and what is said of it."""
+"""What a table of runs must not hold, and the hints that its problems carry."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale import Runs
+from bayescale import Runs, Spec
 from bayescale.base.errors import BayescaleError, Problem, RunsError
+from bayescale.model.design import design
 
 GOOD = {"run": ["a", "b"], "params": [7e9, 70e9], "tokens": [2e12, 15e12], "loss": [2.1, 1.8]}
 
@@ -125,12 +126,23 @@ def test_two_columns_of_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "hint"), [("N", "map it with --column params=N"), ("Z", "--column params=HEADER")]
+    ("header", "hint"),
+    [
+        ("N", "map it with --column params=N, or columns={'params': 'N'}"),
+        ("Z", "--column params=HEADER"),
+    ],
 )
 def test_a_missing_column_is_looked_for_under_its_other_names(header: str, hint: str) -> None:
     frame = pd.DataFrame(GOOD).rename(columns={"params": header})
     (problem,) = problems(frame)
     assert hint in problem.rule
+
+
+def test_a_response_is_looked_for_under_its_other_names() -> None:
+    runs = Runs.from_frame(pd.DataFrame(GOOD).rename(columns={"loss": "val_loss"}))
+    spec = Spec.load("chinchilla").replace(response="loss", groups=False)
+    with pytest.raises(RunsError, match="loss: missing; map it with --column loss=val_loss"):
+        design(spec, runs)
 
 
 CELLS = st.one_of(
