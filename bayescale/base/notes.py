@@ -22,8 +22,9 @@ class Note:
         `data-decide`, `infeasible-size`, `law-alone`,
         `printed-allocation`, `no-isoflops`, `budgets-left-out`,
         `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
-        `missing-glyphs`, `only-response`. Of a table of runs: `perplexity-as-loss`, `flops-not-6nd`,
-        `repeats-as-new`, `checkpoints-as-runs`; of other tools' files: `left-out`, `overruled`,
+        `missing-glyphs`, `only-response`.
+        Of a table of runs: `perplexity-as-loss`, `flops-not-6nd`, `repeats-as-new`,
+        `checkpoints-as-runs`; of other tools' files: `left-out`, `overruled`,
         `unfinished-runs`, `stopped-early`, `nats-per-byte`.
     level : {"failure", "warning", "info"}
     text, hint : str

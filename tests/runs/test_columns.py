@@ -36,7 +36,7 @@ def test_a_group_takes_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [fold.name for fold in folds(runs, "cluster")] == ["01", "02"]
     arrays = design(spec, runs).data
     assert arrays["cluster_index"].values.tolist() == [0, 1, 0, 1]
-    points = read_points(["params=1e9,tokens=1e10,cluster=01"], None, spec)
+    points = read_points(["params=1e9,tokens=1e10,cluster=01"], None, spec.named_groups)
     assert points.table["cluster"].tolist() == ["01"]
     with pytest.raises(RunsError, match=r"cluster.*control character"):
         Runs.from_frame(TABLE.assign(cluster="a\x1b[31m"))
