@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.evaluation.backtest import Backtest
+from bayescale.report.figures.compute import COMPUTE_LABEL
 from bayescale.report.figures.style import INK, MODEL, QUIET, SURPRISE, label_of, style
 
 
@@ -46,5 +47,5 @@ def observed_in_intervals(results: Mapping[str, Sequence[Backtest]]) -> Figure:
                 axis.yaxis.set_major_formatter("{x:.3g}")
                 axis.tick_params(axis="y", which="minor", labelsize=7)
                 axis.set_ylabel(one.spec.response)
-            axes[len(done) - 1, column].set_xlabel("training compute (FLOP, 6 N D)")
+            axes[len(done) - 1, column].set_xlabel(COMPUTE_LABEL)
     return figure

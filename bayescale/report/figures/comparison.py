@@ -12,7 +12,7 @@ from bayescale.base.intervals import interval
 from bayescale.base.numbers import human, percent
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.report.figures.compute import along_compute, training_compute
+from bayescale.report.figures.compute import COMPUTE_LABEL, along_compute, training_compute
 from bayescale.report.figures.style import (
     COLOURS,
     INK,
@@ -43,7 +43,7 @@ def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
                     span, said["lower"], said["upper"], color=colour, alpha=0.13, lw=0
                 )
                 axis.plot(span, said["median"], line, color=colour, lw=1.8, label=fit.spec.name)
-            axis.set(xscale="log", xlabel="training compute (FLOP, 6 N D)", title=title)
+            axis.set(xscale="log", xlabel=COMPUTE_LABEL, title=title)
             axis.axvspan(flops["tokens"].max(), span[-1], color="#F2F2F2", zorder=0, lw=0)
             axis.set_xlim(span[0], span[-1])
         axes[0].set_ylabel(response_label(fits[0]))

@@ -7,8 +7,9 @@ import pandas as pd
 
 from bayescale.base.intervals import interval
 from bayescale.fit.fit import Fit
+from bayescale.runs.columns import COLUMNS
 
-COMPUTE_LABEL = "training compute (FLOP, 6 N D)"
+COMPUTE_LABEL = f"{COLUMNS['flops'].label} (FLOP, 6 N D)"
 _GRID = 80
 
 

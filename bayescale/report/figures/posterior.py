@@ -25,6 +25,7 @@ from bayescale.report.figures.style import (
     response_label,
     style,
 )
+from bayescale.runs.columns import COLUMNS
 
 # Points at which a density is drawn.
 _GRID = 240
@@ -178,7 +179,7 @@ def latent_tokens(fit: Fit, prob: float = PROB) -> Figure | None:
         axis.plot(wide["median"], y, "o", mfc="white", mec=MODEL, label=label)
         axis.set_yticks(y, [label_of(run) for run in table.index])
         axis.set_ylim(-0.7, len(y) - 0.3)
-        axis.set(xscale="log", xlabel="training tokens")
+        axis.set(xscale="log", xlabel=COLUMNS["tokens"].axis)
         low, high = axis.get_xlim()
         ticks = (5e11, 1e12, 2e12, 5e12, 1e13, 2e13, 5e13)
         axis.set_xticks([tick for tick in ticks if low <= tick <= high])
