@@ -41,7 +41,7 @@ def predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     """Median, both intervals and variance shares of each point, and the prediction's notes."""
     runs = as_points(list(points))
     curve, new_run = fit.predict(runs, "curve"), fit.predict(runs, "run")
-    rows = records(curve.table().drop(columns=["kind", "prob", "mean"]))
+    rows = records(curve.table().drop(columns=["kind", "prob"]))
     shares = by_point(fit.variance_shares(runs))
     for row, run_row, variance in zip(rows, records(new_run.table()), shares, strict=True):
         row["variance_shares"] = variance
