@@ -19,6 +19,12 @@ def test_the_top_holds_few_entries() -> None:
     assert {name.removesuffix(".py") for name in entries} == {*ROOMS, "__init__", "py.typed"}
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Else `find_packages` leaves it out of what is installed."""
+    folders = {file.parent for file in HOME.rglob("*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
+
+
 def test_imports_between_rooms_run_one_way() -> None:
     wrong = []
     for file in HOME.rglob("*.py"):

@@ -91,17 +91,17 @@ def _convergence(fit: Fit) -> Check:
 
 
 def _shift(fit: Fit) -> Check:
-    """How far the data moved each parameter's mean, in standard deviations of its prior."""
-    moved = {
+    """Largest distance of a posterior mean from its prior mean, in prior standard deviations."""
+    shifts = {
         name: float(
             np.abs(fit.posterior[name].mean(SAMPLE_DIMS) - fit.prior[name].mean(SAMPLE_DIMS)).max()
             / fit.prior[name].std(SAMPLE_DIMS).max()
         )
         for name in fit.spec.all_priors()
     }
-    worst = max(moved, key=lambda name: moved[name])
-    status: Status = "passed" if moved[worst] <= _SHIFT_MOST else "attention"
-    found = _found("shift", most=f"{moved[worst]:.1f}", worst=worst)
+    worst = max(shifts, key=lambda name: shifts[name])
+    status: Status = "passed" if shifts[worst] <= _SHIFT_MOST else "attention"
+    found = _found("shift", most=f"{shifts[worst]:.1f}", worst=worst)
     return _check("shift", status, found, most=f"{_SHIFT_MOST:g}")
 
 

@@ -159,12 +159,15 @@ def test_every_word_of_the_page_is_in_the_file_of_sentences() -> None:
     """Two words in a row are prose; templates and the script must have none of their own."""
     folder = Path(report.__file__).parent
     prose = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
-    for template in folder.glob("*.j2"):
+    for template in folder.glob("page/*.j2"):
         plain = re.sub(r"{[{%].*?[}%]}", "", template.read_text("utf-8"), flags=re.S)
-        assert not prose.search(Page(plain.replace("<style>", "").replace("<script>", "")).text)
-    script = re.sub(r"//.*", "", (folder / "explorer.js").read_text("utf-8"))
-    texts = re.findall(r'"([^"\n]*)"|`([^`]*)`', script.replace('"use strict"', ""))
-    assert not [text for pair in texts for text in pair if prose.search(text)]
+        for markup in ("<style>", "<script>", '"use strict";'):
+            plain = plain.replace(markup, "")
+        assert not prose.search(Page(plain).text)
+    for path in folder.glob("page/*.js"):
+        script = re.sub(r"//.*", "", path.read_text("utf-8"))
+        texts = re.findall(r'"([^"\n]*)"|`([^`]*)`', script)
+        assert not [text for pair in texts for text in pair if prose.search(text)]
     for module in (folder / "sections").glob("*.py"):
         for call in ast.walk(ast.parse(module.read_text("utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Paragraph", "Heading"):

@@ -1,4 +1,4 @@
-"""Figures of backtests: what was reached, in the intervals that were predicted."""
+"""Figures of backtests: observed responses in their predicted intervals."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def observed_in_intervals(results: Mapping[str, Sequence[Backtest]]) -> Figure:
                 axis.scatter(flops, train[one.spec.response], s=8, color=QUIET, lw=0)
                 axis.axvline(flops.max(), color=INK, lw=0.8, ls="--")
                 points = one.points
-                reached = 6 * points["params"] * points["tokens"]
+                compute = 6 * points["params"] * points["tokens"]
                 lower, upper = np.exp(points["lower"]), np.exp(points["upper"])
-                axis.vlines(reached, lower, upper, color=MODEL, lw=1.4, alpha=0.6)
+                axis.vlines(compute, lower, upper, color=MODEL, lw=1.4, alpha=0.6)
                 outside = (points["observed"] < points["lower"]) | (
                     points["observed"] > points["upper"]
                 )
                 colours = np.where(outside, SURPRISE, INK)
-                axis.scatter(reached, np.exp(points["observed"]), s=12, c=colours, zorder=3)
+                axis.scatter(compute, np.exp(points["observed"]), s=12, c=colours, zorder=3)
                 inside = percent(1 - float(outside.mean()))
                 title = f"{name}, {label_of(one.split.name)}: {inside} in the {percent(PROB)}"
                 axis.set(xscale="log", yscale="log", title=title)

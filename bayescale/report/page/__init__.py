@@ -59,7 +59,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bayescale.report", "."),
+        loader=jinja2.PackageLoader("bayescale.report.page", "."),
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,123 @@
+// The forecaster of a fit. Its numbers come from embedded posterior draws and are those of
+// `bayescale predict`: the same draws, quantiles and digits.
+const forecaster = (host, fit) => {
+  const all = unpacked(fit.draws), law = CURVES[host.dataset.source];
+  const tail = (1 - fit.prob) / 2;
+  const menus = {};
+  let plot, mark = 0, waiting = false;
+  const later = () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; draw(); });
+  };
+
+  const params = sized(sentence("params"), fit.start.params, 1e7, 1e14, later);
+  const tokens = sized(sentence("tokens"), fit.start.tokens, 1e9, 1e16, later);
+  const target = textbox(String(fit.target));
+  target.addEventListener("input", later);
+  const [leading] = Object.keys(fit.groups);
+  for (const [group, labels] of Object.entries(fit.groups)) {
+    const menu = menus[group] = el("select");
+    labels.forEach((label, i) => menu.append(el("option", { value: String(i), textContent: i === labels.length - 1 ? sentence("any_group", { group }) : label })));
+    const start = labels.indexOf(fit.start[group]);
+    menu.selectedIndex = start < 0 ? labels.length - 1 : start;
+    menu.addEventListener("change", () => {
+      if (group === leading) chooseImplied(fit.implied[group]?.[labels[menu.selectedIndex]] ?? {});
+      later();
+    });
+  }
+  // A family implies its tokenizer, where all its runs have the same.
+  const chooseImplied = (implied) => {
+    for (const [group, labels] of Object.entries(fit.groups))
+      if (group !== leading) menus[group].selectedIndex = implied[group] === undefined ? labels.length - 1 : labels.indexOf(implied[group]);
+  };
+
+  const answers = {}, out = el("dl", { className: "key" });
+  out.setAttribute("aria-live", "polite");
+  for (const name of ["median", "run", "curve", "reach"]) {
+    answers[name] = el("strong");
+    answers[name].dataset.answer = name;
+    out.append(el("div", {}, el("dt", { textContent: sentence(name, { prob: percent(fit.prob) }) }), el("dd", {}, answers[name])));
+  }
+  const note = el("p", { className: "small" }), figure = el("div", { className: "chart" });
+  const draws = sentence(fit.step === 1 ? "all_draws" : "some_draws", { total: fit.total, step: fit.step });
+  host.replaceChildren(
+    el("h3", { textContent: sentence("title") }),
+    el("div", { className: "fields" }, params.node, tokens.node,
+      ...Object.entries(menus).map(([group, menu]) => field(group[0].toUpperCase() + group.slice(1), menu)),
+      field(sentence("target", { unit: fit.unit }), target)),
+    out, note, figure,
+    el("p", { className: "small", textContent: sentence("legend", { prob: percent(fit.prob), draws }) }));
+
+  const chosen = () => {
+    const d = { ...all };
+    for (const [name, group] of Object.entries(fit.effects)) d[name] = all[`${name}:${menus[group].selectedIndex}`];
+    return d;
+  };
+  const logs = (n, t) => ({ params: Math.log(n / fit.centre.params), tokens: Math.log(t / fit.centre.tokens) });
+  // Sorted draws of the curve and of one new run at a size, of every k-th draw.
+  const at = (d, n, t, step = 1) => {
+    const x = logs(n, t), count = Math.ceil(fit.count / step);
+    const curve = new Float64Array(count), run = new Float64Array(count);
+    for (let j = 0, i = 0; i < fit.count; j++, i += step) {
+      curve[j] = law(d, i, x);
+      run[j] = fit.noise_on === "log" ? curve[j] * Math.exp(d.noise[i]) : curve[j] + d.noise[i];
+    }
+    return { curve: curve.sort(), run: run.sort() };
+  };
+  const interval = (sorted) => sentence("to", { lower: digits(quantile(sorted, tail)), upper: digits(quantile(sorted, 1 - tail)) });
+
+  function draw() {
+    const d = chosen(), here = at(d, params.value, tokens.value);
+    answers.median.textContent = digits(quantile(here.run, 0.5));
+    answers.run.textContent = interval(here.run);
+    answers.curve.textContent = interval(here.curve);
+    const goal = number(target.value);
+    invalid(target, Number.isNaN(goal));
+    const share = here.run.reduce((n, y) => n + (y <= goal), 0) / here.run.length;
+    answers.reach.textContent = Number.isNaN(goal) ? "–" : digits(share);
+    const { params: x, tokens: y } = logs(params.value, tokens.value);
+    const far = outside(fit.hull, [x / Math.LN10, y / Math.LN10]);
+    note.textContent = far > 0 ? sentence("outside", { decades: far.toFixed(2) }) : sentence("inside");
+    note.classList.toggle("warning", far > 0);
+    redraw(d);
+  }
+  const redraw = (d) => {
+    const flops = 6 * params.value * tokens.value, ratio = tokens.value / params.value;
+    const low = Math.min(flops, fit.runs[0][0]) / 2, high = Math.max(flops, fit.runs.at(-1)[0]) * 3;
+    const grid = Array.from({ length: 33 }, (_, i) => [low * (high / low) ** (i / 32), null]);
+    const points = [...grid, ...fit.runs].sort((a, b) => a[0] - b[0]);
+    const step = Math.max(1, Math.floor(fit.count / 500));
+    const rows = points.map(([c]) => {
+      const { curve, run } = at(d, Math.sqrt(c / 6 / ratio), Math.sqrt(c / 6 * ratio), step);
+      return [quantile(run, 1 - tail), quantile(run, tail), quantile(curve, 1 - tail), quantile(curve, tail), quantile(curve, 0.5)];
+    });
+    const values = [points.map((p) => p[0]), ...[0, 1, 2, 3, 4].map((i) => rows.map((r) => r[i])), points.map((p) => p[1])];
+    mark = flops;
+    if (plot) return plot.setData(values);
+    const invisible = { stroke: "transparent", points: { show: false } };
+    const dots = { stroke: "#D55E00", paths: () => null, points: { show: true, size: 6, fill: "#D55E00" } };
+    plot = chart(figure, sentence("chart", { response: fit.response }), {
+      scales: { x: { time: false, distr: 3, range: (_, least, most) => [least, most] }, y: {} },
+      axes: [
+        { label: sentence("compute"), values: (_, ticks) => ticks.map((v) => v === null ? "" : v.toExponential(0).replace("+", "")) },
+        { label: sentence("response", { response: fit.response, unit: fit.unit }), size: 60 },
+      ],
+      series: [{}, invisible, invisible, invisible, invisible, { stroke: accent, width: 2, points: { show: false } }, dots],
+      bands: [{ series: [1, 2], fill: () => accent() + "26" }, { series: [3, 4], fill: () => accent() + "59" }],
+      hooks: { draw: [markPoint] },
+    }, values);
+  };
+  const markPoint = (u) => {
+    const x = u.valToPos(mark, "x", true), c = u.ctx;
+    c.save();
+    c.strokeStyle = accent();
+    c.setLineDash([6, 4]);
+    c.beginPath();
+    c.moveTo(x, u.bbox.top);
+    c.lineTo(x, u.bbox.top + u.bbox.height);
+    c.stroke();
+    c.restore();
+  };
+  draw();
+};
