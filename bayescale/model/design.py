@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import Problem, RunsError
-from bayescale.model.discrepancy.process import inducing_points
+from bayescale.model.discrepancy.inducing import inducing_points
 from bayescale.model.spec import Spec
 from bayescale.runs.table import QUANTITIES, Runs, check_numbers
 
