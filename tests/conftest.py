@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from known_laws import TRUTH
 
 from bayescale import Fit, Runs, ScalingModel, Spec
 from bayescale.cli import main as cli
 from bayescale.sampling import jobs as many
+from bayescale.testing import ladder, simulate
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -59,6 +61,16 @@ def data_constrained() -> Fit:
         pytest.skip("the runs of arXiv 2305.16264 are not in ../shared/data")
     rows = "in_published_fit and loss < 4 and epochs <= 20"
     return ScalingModel("data-constrained").fit(Runs.read(path, where=rows))
+
+
+@pytest.fixture(scope="session")
+def forecast() -> Fit:
+    """The forecast spec on simulated runs of Chinchilla's law."""
+    spec = Spec.load("chinchilla").replace(groups=False)
+    runs = simulate(spec, ladder(), TRUTH["chinchilla"] | {"sigma": 0.004, "nu": 30.0}, seed=3)
+    some = Runs(runs.table.sample(40, random_state=1).reset_index(drop=True), "simulated")
+    forecast = Spec.load("forecast").replace(response="bpc")
+    return ScalingModel(forecast).fit(some, show_progress=False)
 
 
 @pytest.fixture

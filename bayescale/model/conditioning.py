@@ -29,8 +29,8 @@ def conditioned(values: xr.Dataset, data: xr.Dataset) -> Conditioned:
         The arrays of a design, of the runs that the draws saw.
     """
     inducing = {name: data[f"inducing_{name}"].to_numpy() for name in ("params", "tokens")}
-    middle = process.places(data["params"].values, data["tokens"].values, 0.0, np)
-    return process.condition(values, inducing=inducing, frontier=float(middle["s"].max()))
+    runs = process.coordinates(data["params"].values, data["tokens"].values, 0.0, np)
+    return process.condition(values, inducing=inducing, frontier=float(runs.compute.max()))
 
 
 def unconditioned(values: xr.Dataset, data: xr.Dataset, rng: np.random.Generator) -> Conditioned:

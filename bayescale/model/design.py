@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import Problem, RunsError
-from bayescale.model.discrepancy.process import inducing_points
+from bayescale.model.discrepancy.inducing import inducing_points
 from bayescale.model.spec import Spec
 from bayescale.runs.check import check_numbers, missing_column
 from bayescale.runs.columns import COLUMNS, named_otherwise

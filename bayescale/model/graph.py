@@ -2,187 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
 
 import numpy as np
 import pymc as pm
 import pymc.dims as pmd
 import pytensor.tensor as pt
+import xarray as xr
 
 from bayescale.laws.base import Values
 from bayescale.model.curve import centred_tokens, curve
 from bayescale.model.design import Design, collapsed
-from bayescale.model.discrepancy import process as discrepancy
-from bayescale.model.discrepancy.law_coordinates import placed
-from bayescale.model.discrepancy.weights import weighed
-from bayescale.model.linearised import bound, log_steepness, tangent
-from bayescale.model.scale import discrepancy_unit as unit
-from bayescale.model.scale import noise_scale as deviation
+from bayescale.model.discrepancy.law_coordinates import GivenLaw, unwhiten_law_compiled
+from bayescale.model.discrepancy.process import (
+    PARAMETERS,
+    PREFIX,
+    WEIGHTS,
+    Coordinates,
+    Parameters,
+    coordinates,
+)
+from bayescale.model.discrepancy.weights import Discrepancy, Given, unwhiten_compiled
+from bayescale.model.linearised import constrained, log_jacobian, tangent
+from bayescale.model.scale import discrepancy_unit, noise_scale
 from bayescale.model.spec import Effect, Prior, Spec
+
+# Tensors by their dims, as PyMC's signatures name them.
+_Scalar = Annotated[Any, "()"]
+_ByRun = Annotated[Any, "(run)"]
+_ByInducing = Annotated[Any, "(inducing)"]
+_ByLaw = Annotated[Any, "(law)"]
 
 
 def build(spec: Spec, design: Design) -> pm.Model:
     """The joint distribution of parameters, latent token counts and responses.
 
     Data are registered as `pm.Data`, so that other rows go through the same compiled sampler.
-    Group effects are partly centred, the more the more runs a group holds.
     """
-    data = tangent(spec, collapsed(spec, design.data))
+    arrays = tangent(spec, collapsed(spec, design.data))
     law = [parameter.name for parameter in spec.law.parameters]
-    coords = {**design.coords, "run": data["run"].to_numpy(), "law": law}
-    dims = {name: data[name].dims for name in data.data_vars if data[name].size}
+    coords = {**design.coords, "run": arrays["run"].to_numpy(), "law": law}
     with pm.Model(coords=coords) as model:
-        x = {name: pmd.Data(name, data[name].values, dims=dims[name]) for name in dims}
-        elsewhere = law if spec.discrepancy else []
-        values: dict[str, Any] = {
-            name: _prior(name, prior)
-            for name, prior in spec.priors.items()
-            if name not in elsewhere
-        }
-        for effect in spec.effect_list():
-            values[effect.name] = _effect(effect, x[f"{effect.group}_runs"])
-        stated = x["tokens"]
+        x = _data(arrays)
+        values = _parameters(spec, x)
+        stated_tokens = x["tokens"]
         if "tokens_sd" in x:
             values["tokens_z"] = pmd.Normal("tokens_z", 0, 1, dims=("latent",))
             x["tokens"] = centred_tokens(values, x)
         if spec.discrepancy:
-            _with_discrepancy(spec, values, x, stated)
-            return model
-        mean, observed = _on_the_noises_scale(spec, curve(spec, values, x, pmd.math), x["response"])
-        noise = {name: values[name] for name in spec.noise.parameters}
-        noise["sigma"] = deviation(spec, values)
-        if spec.collapses:
-            given = [mean, noise["sigma"], x["repeats"], x["within"]]
-            pm.CustomDist(
-                "observed", *(g.values for g in given), logp=_alike, observed=observed.values
-            )
+            inputs = _discrepancy_inputs(spec, values, x, stated_tokens)
+            values |= _law(spec, values, x, inputs)
+            _responses_with_discrepancy(spec, values, x, inputs)
         else:
-            getattr(pmd, spec.noise.dist)("observed", mu=mean, **noise, observed=observed)
+            _responses(spec, values, x)
     return model
 
 
-def _alike(observed: Any, mean: Any, sigma: Any, repeats: Any, within: Any) -> Any:
-    """Log density of Normal responses, from the mean of so many and the squares around it."""
-    squares = repeats * (observed - mean) ** 2 + within
-    return -repeats * pt.log(sigma * np.sqrt(2 * np.pi)) - squares / (2 * sigma**2)
+def _data(arrays: xr.Dataset) -> dict[str, Any]:
+    """Every array that is not empty."""
+    return {
+        str(name): pmd.Data(str(name), array.values, dims=array.dims)
+        for name, array in arrays.data_vars.items()
+        if array.size
+    }
 
 
-def _on_the_noises_scale(spec: Spec, mean: Any, observed: Any) -> tuple[Any, Any]:
-    if spec.noise.on == "log":
-        return pmd.math.log(mean), pmd.math.log(observed)
-    return mean, observed
+# Parameters
 
 
-def _with_discrepancy(spec: Spec, values: dict[str, Any], x: Values, stated: Any) -> None:
-    """The law's parameters, and the responses with what the law misses.
-
-    No named distribution has either. Both are given as tensors, in the order in which they are
-    handed over.
-    """
-    names = [discrepancy.PREFIX + name for name in spec.discrepancy]
-    values |= {n: _prior(n, p) for n, p in spec.all_priors().items() if n in names}
-    # A latent count lies where its latent value puts it, but does not move the frontier.
-    sizes = [x["params"].values, x["tokens"].values]
-    frontier = discrepancy.places(sizes[0], stated.values, 0.0, pt)["s"].max()
-    few = [x["inducing_params"].values, x["inducing_tokens"].values, frontier]
-    theta = [values[name].values for name in names]
-    values |= _law(spec, values, x, [*few, *theta])
-    _missed(spec, values, x, [*sizes, *few, *theta])
-
-
-def _law(spec: Spec, values: Values, x: Values, processes: list[Any]) -> dict[str, Any]:
-    """The law's parameters, in coordinates that follow what the runs say of them."""
-    middle, gap, width, slope, runs = (
-        x[f"law_{name}"].values for name in ("middle", "gap", "width", "slope", "runs")
-    )
-    at = {**values, **{n: pmd.as_xtensor(v) for n, v in bound(spec, middle, pt).items()}}
-    scale = pmd.as_xtensor(unit(spec, at))
-    mean, observed = _on_the_noises_scale(spec, curve(spec, at, x, pmd.math), x["response"])
-    noise = (deviation(spec, values) / scale) ** 2
-    share = ((observed - mean) / scale).values
-    share = pt.zeros_like(runs)[x["law_nearest"].values].inc(share) / runs - slope @ gap
-
-    def free(z: Any, *inputs: Any) -> tuple[Any, Any]:
-        noise, share, middle, gap, width, slope, runs, *few, frontier = inputs[:10]
-        moved, volume = placed(
-            dict(zip(spec.discrepancy, inputs[10:], strict=True)),
-            inducing=discrepancy.places(few[0], few[1], frontier, pt),
-            noise=noise,
-            runs=runs,
-            residual=share,
-            slope=slope,
-            standard=z,
-        )
-        return middle + width * (gap + moved), volume
-
-    def logp(z: Any, *inputs: Any) -> Any:
-        point, volume = free(z, *inputs)
-        said = bound(spec, point, pt)
-        for i, parameter in enumerate(spec.law.parameters):
-            prior, value = spec.priors[parameter.name], said[parameter.name]
-            volume += pm.logp(getattr(pm, prior.dist).dist(**prior.arguments), value)
-            volume += log_steepness(parameter.support, point[i], pt)
-        return volume
-
-    inputs = [noise.values, share, middle, gap, width, slope, runs, *processes]
-    z = pm.CustomDist(
-        "law_z",
-        *inputs,
-        logp=logp,
-        support_point=lambda *_: pt.zeros(len(spec.law.parameters)),
-        signature=f"(),(m),(k),(k),(k),(m,k),(m),(m),(m),(){',()' * len(spec.discrepancy)}->(k)",
-        shape=len(spec.law.parameters),
-    )
-    point, _ = free(z, *inputs)
-    said = bound(spec, point, pt)
-    return {name: pmd.as_xtensor(pm.Deterministic(name, value)) for name, value in said.items()}
-
-
-def _missed(spec: Spec, values: Values, x: Values, where_and_theta: list[Any]) -> None:
-    """The responses with what the law misses."""
-    mean, observed = _on_the_noises_scale(spec, curve(spec, values, x, pmd.math), x["response"])
-    standard = pmd.Normal(discrepancy.PREFIX + "z", 0, 1, dims=("inducing",))
-    scale = pmd.as_xtensor(unit(spec, values))
-    heavy = [values["nu"]] if spec.noise.dist == "StudentT" else []
-
-    def processes(observed: Any, *inputs: Any) -> tuple[Any, Any, Any]:
-        """The processes, what they leave of the residuals, and the squared scale of the noise."""
-        deviation, scale, standard, mean, params, tokens, *few, frontier = inputs[:9]
-        tails = inputs[9 + len(spec.discrepancy) :]
-        residual, noise = (observed - mean) / scale, (deviation / scale) ** 2
-        drawn = weighed(
-            dict(zip(spec.discrepancy, inputs[9:], strict=False)),
-            runs=discrepancy.places(params, tokens, frontier, pt),
-            inducing=discrepancy.places(few[0], few[1], frontier, pt),
-            residual=residual,
-            noise=noise,
-            tails=tails[0] if tails else np.inf,
-            standard=standard,
-        )
-        return drawn, residual - drawn.missed, pt.sqrt(drawn.own + noise)
-
-    def logp(observed: Any, *inputs: Any) -> Any:
-        drawn, left, spread = processes(observed, *inputs)
-        noise = (
-            pm.StudentT.dist(nu=inputs[-1], mu=0, sigma=spread)
-            if heavy
-            else pm.Normal.dist(mu=0, sigma=spread)
-        )
-        density = pm.logp(noise, left).sum() + drawn.correction
-        return density - observed.shape[0] * pt.log(inputs[1])
-
-    first = [value.values for value in (deviation(spec, values), scale, standard, mean)]
-    inputs = [*first, *where_and_theta, *(value.values for value in heavy)]
-    drawn, _, _ = processes(observed.values, *inputs)
-    pm.Deterministic(discrepancy.WEIGHTS, drawn.weights, dims=("inducing",))
-    scalars = ",()" * len([*spec.discrepancy, *heavy])
-    pm.CustomDist(
-        "observed",
-        *inputs,
-        logp=logp,
-        signature=f"(),(),(m),(n),(n),(n),(m),(m),(){scalars}->(n)",
-        observed=observed.values,
-    )
+def _parameters(spec: Spec, x: Values) -> dict[str, Any]:
+    """Parameters of the law (those of a law with a discrepancy: `_law`), noise and groups."""
+    law = [parameter.name for parameter in spec.law.parameters] if spec.discrepancy else []
+    values = {name: _prior(name, prior) for name, prior in spec.priors.items() if name not in law}
+    for effect in spec.effect_list():
+        values[effect.name] = _effect(effect, x[f"{effect.group}_runs"])
+    return values
 
 
 def _prior(name: str, prior: Prior) -> Any:
@@ -200,5 +95,230 @@ def _effect(effect: Effect, runs: Any) -> Any:
     sd = _prior(effect.sd_name, effect.sd)
     dims = (effect.group, effect.sd.by) if effect.sd.by else (effect.group,)
     weight = runs / (runs + 4.0)
-    partly = pmd.Normal(f"{effect.name}_z", 0, sd**weight, dims=dims)
-    return pmd.Deterministic(effect.name, sd ** (1 - weight) * partly)
+    partly_centred = pmd.Normal(f"{effect.name}_z", 0, sd**weight, dims=dims)
+    return pmd.Deterministic(effect.name, sd ** (1 - weight) * partly_centred)
+
+
+# Law with a discrepancy
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a density depends on, as tensors whose dims are in its fields' types.
+
+    Here the discrepancy's parameters, in the order of `PARAMETERS`, and its inducing points.
+    """
+
+    theta: Annotated[Any, "(parameter)"]
+    inducing_params: _ByInducing
+    inducing_tokens: _ByInducing
+    frontier: _Scalar
+
+    @property
+    def parameters(self) -> Parameters:
+        return Parameters(*(self.theta[i] for i in range(len(PARAMETERS))))
+
+    @property
+    def inducing(self) -> Coordinates:
+        return coordinates(self.inducing_params, self.inducing_tokens, self.frontier, pt)
+
+    def tensors(self) -> list[Any]:
+        """In the order of the fields."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    @classmethod
+    def signature(cls, result: str) -> str:
+        """PyMC's signature of a distribution of a result of these dims."""
+        hints = get_type_hints(cls, include_extras=True)
+        return ",".join(hints[field.name].__metadata__[0] for field in fields(cls)) + f"->{result}"
+
+
+def _discrepancy_inputs(
+    spec: Spec, values: dict[str, Any], x: Values, stated_tokens: Any
+) -> _Inputs:
+    """The discrepancy's parameters, which are put into `values`, and its inducing points."""
+    for name, prior in spec.discrepancy.items():
+        values[PREFIX + name] = _prior(PREFIX + name, prior)
+    # A latent count lies where its latent value puts it, but does not move the frontier.
+    at_centre = coordinates(x["params"].values, stated_tokens.values, 0.0, pt)
+    return _Inputs(
+        theta=pt.stack([values[PREFIX + name].values for name in PARAMETERS]),
+        inducing_params=x["inducing_params"].values,
+        inducing_tokens=x["inducing_tokens"].values,
+        frontier=at_centre.compute.max(),
+    )
+
+
+@dataclass(frozen=True)
+class _LawInputs(_Inputs):
+    """Of the density of the law's whitened parameters; see `GivenLaw` and `tangent`."""
+
+    noise: _Scalar
+    residual: _ByInducing
+    point: _ByLaw
+    offset: _ByLaw
+    prior_sd: _ByLaw
+    slope: Annotated[Any, "(inducing,law)"]
+    runs: _ByInducing
+
+
+def _law(spec: Spec, values: Values, x: Values, inputs: _Inputs) -> dict[str, Any]:
+    """The law's parameters, sampled in coordinates that follow what the runs say of them."""
+    arrays = {
+        name: x[f"law_{name}"].values for name in ("point", "offset", "prior_sd", "slope", "runs")
+    }
+    tangent_values = constrained(spec, arrays["point"], pt).items()
+    at = {**values, **{name: pmd.as_xtensor(value) for name, value in tangent_values}}
+    scale = pmd.as_xtensor(discrepancy_unit(spec, at))
+    mean, observed = _on_noise_scale(spec, curve(spec, at, x, pmd.math), x["response"])
+    residual = ((observed - mean) / scale).values
+    sums = pt.zeros_like(arrays["runs"])[x["law_nearest"].values].inc(residual)
+    law_inputs = _LawInputs(
+        **vars(inputs),
+        noise=((noise_scale(spec, values) / scale) ** 2).values,
+        residual=sums / arrays["runs"] - arrays["slope"] @ arrays["offset"],
+        **arrays,
+    )
+    count = len(spec.law.parameters)
+    whitened = pm.CustomDist(
+        "law_z",
+        *law_inputs.tensors(),
+        logp=lambda whitened, *tensors: _law_log_density(spec, whitened, _LawInputs(*tensors)),
+        support_point=lambda *_: pt.zeros(count),
+        signature=_LawInputs.signature("(law)"),
+        shape=count,
+    )
+    free, _ = _unconstrained_law(whitened, law_inputs)
+    return {
+        name: pmd.as_xtensor(pm.Deterministic(name, value))
+        for name, value in constrained(spec, free, pt).items()
+    }
+
+
+def _unconstrained_law(whitened: Any, inputs: _LawInputs) -> tuple[Any, Any]:
+    """The law's parameters without bounds (law), and their log volume over the whitened ones."""
+    standardised, log_volume = unwhiten_law_compiled(
+        GivenLaw(
+            theta=inputs.parameters,
+            inducing=inputs.inducing,
+            noise=inputs.noise,
+            runs=inputs.runs,
+            residual=inputs.residual,
+            slope=inputs.slope,
+            whitened=whitened,
+        )
+    )
+    return inputs.point + inputs.prior_sd * (inputs.offset + standardised), log_volume
+
+
+def _law_log_density(spec: Spec, whitened: Any, inputs: _LawInputs) -> Any:
+    """The priors of the law's parameters, as a density of the whitened ones."""
+    free, density = _unconstrained_law(whitened, inputs)
+    values = constrained(spec, free, pt)
+    for i, parameter in enumerate(spec.law.parameters):
+        prior = spec.priors[parameter.name]
+        distribution = getattr(pm, prior.dist).dist(**prior.arguments)
+        density += pm.logp(distribution, values[parameter.name])
+        density += log_jacobian(parameter.support, free[i], pt)
+    return density
+
+
+# Responses
+
+
+def _responses(spec: Spec, values: Values, x: Values) -> None:
+    """The responses of a law that is taken to be exact."""
+    mean, observed = _on_noise_scale(spec, curve(spec, values, x, pmd.math), x["response"])
+    noise = {name: values[name] for name in spec.noise.parameters}
+    noise["sigma"] = noise_scale(spec, values)
+    if spec.collapses:
+        inputs = [mean, noise["sigma"], x["repeats"], x["within"]]
+        pm.CustomDist(
+            "observed",
+            *(value.values for value in inputs),
+            logp=_log_density_of_means,
+            observed=observed.values,
+        )
+    else:
+        getattr(pmd, spec.noise.dist)("observed", mu=mean, **noise, observed=observed)
+
+
+def _log_density_of_means(observed: Any, mean: Any, sigma: Any, repeats: Any, within: Any) -> Any:
+    """Log density of Normal responses, from the mean of so many and the squares around it."""
+    squares = repeats * (observed - mean) ** 2 + within
+    return -repeats * pt.log(sigma * np.sqrt(2 * np.pi)) - squares / (2 * sigma**2)
+
+
+def _on_noise_scale(spec: Spec, mean: Any, observed: Any) -> tuple[Any, Any]:
+    if spec.noise.on == "log":
+        return pmd.math.log(mean), pmd.math.log(observed)
+    return mean, observed
+
+
+@dataclass(frozen=True)
+class _ResponseInputs(_Inputs):
+    """Of the responses' density; `nu` is infinite for Normal noise."""
+
+    params: _ByRun
+    tokens: _ByRun
+    mean: _ByRun
+    sigma: _Scalar
+    nu: _Scalar
+    scale: _Scalar
+    whitened: _ByInducing
+
+
+def _responses_with_discrepancy(spec: Spec, values: Values, x: Values, inputs: _Inputs) -> None:
+    """The discrepancy's weights, and the responses around law and discrepancy."""
+    mean, observed = _on_noise_scale(spec, curve(spec, values, x, pmd.math), x["response"])
+    is_normal = spec.noise.dist == "Normal"
+    response_inputs = _ResponseInputs(
+        **vars(inputs),
+        params=x["params"].values,
+        tokens=x["tokens"].values,
+        mean=mean.values,
+        sigma=noise_scale(spec, values).values,
+        nu=pt.constant(np.inf) if is_normal else values["nu"].values,
+        scale=pmd.as_xtensor(discrepancy_unit(spec, values)).values,
+        whitened=pmd.Normal(PREFIX + "z", 0, 1, dims=("inducing",)).values,
+    )
+    _, discrepancy, _ = _discrepancy(observed.values, response_inputs)
+    pm.Deterministic(WEIGHTS, discrepancy.weights, dims=("inducing",))
+
+    def log_density(observed: Any, *tensors: Any) -> Any:
+        inputs = _ResponseInputs(*tensors)
+        residual, discrepancy, noise = _discrepancy(observed, inputs)
+        sigma = pt.sqrt(discrepancy.residual_variance + noise)
+        distribution = (
+            pm.Normal.dist(mu=0, sigma=sigma)
+            if is_normal
+            else pm.StudentT.dist(nu=inputs.nu, mu=0, sigma=sigma)
+        )
+        density = pm.logp(distribution, residual - discrepancy.mean).sum()
+        return density + discrepancy.correction - observed.shape[0] * pt.log(inputs.scale)
+
+    pm.CustomDist(
+        "observed",
+        *response_inputs.tensors(),
+        logp=log_density,
+        signature=_ResponseInputs.signature("(run)"),
+        observed=observed.values,
+    )
+
+
+def _discrepancy(observed: Any, inputs: _ResponseInputs) -> tuple[Any, Discrepancy, Any]:
+    """Response minus law (run), the discrepancy, and the noise's squared scale (), as shares."""
+    residual = (observed - inputs.mean) / inputs.scale
+    noise = (inputs.sigma / inputs.scale) ** 2
+    discrepancy = unwhiten_compiled(
+        Given(
+            theta=inputs.parameters,
+            inducing=inputs.inducing,
+            runs=coordinates(inputs.params, inputs.tokens, inputs.frontier, pt),
+            residual=residual,
+            noise=noise,
+            nu=inputs.nu,
+            whitened=inputs.whitened,
+        )
+    )
+    return residual, discrepancy, noise

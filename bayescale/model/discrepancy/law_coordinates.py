@@ -1,193 +1,234 @@
-"""A law's parameters as one operation of the model's graph, with its gradient.
+"""The law's parameters from the sampler's whitened ones: a formula, and it compiled.
 
-`place` is the formula, step by step; a test holds the operation's values and slopes against it.
+A test holds the operation's values and gradients against those of the formula, `unwhiten_law`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type
 
-from bayescale.model.discrepancy import process as discrepancy
-from bayescale.model.discrepancy.kernels import (
+from bayescale.model.discrepancy.compiled_op import CompiledOp, connected
+from bayescale.model.discrepancy.loops import (
+    add_kernel_gradient,
+    cholesky,
+    cholesky_gradient,
+    compiled,
+    coordinate_gradient,
     covariance,
-    deviating,
+    covariance_gradient,
     inverse_of,
-    loop,
-    pull_covariance,
-    pull_deviation,
-    pull_moved,
-    pull_root,
-    pull_sizes,
-    root_of,
-    sizes_of,
+    kernel_of,
+    parameters_of,
+    points_at,
+    unwhiten_gradient,
+    zeros_like,
 )
-from bayescale.model.discrepancy.operation import Looped, pulls
-from bayescale.model.discrepancy.process import PARAMETERS
+from bayescale.model.discrepancy.process import Coordinates, Parameters
+from bayescale.model.discrepancy.process import covariance as prior_covariance
 
 
-def place(
-    theta: Mapping[str, Any],
-    *,
-    inducing: Mapping[str, Any],
-    noise: Any,
-    runs: Any,
-    residual: Any,
-    slope: Any,
-    standard: Any,
-    xp: Any,
-) -> tuple[Any, Any]:
-    """The law's parameters where the sampler's standard coordinates put them.
+class GivenLaw(NamedTuple):
+    """What the law's parameters depend on.
 
-    Parameters
+    Attributes
     ----------
-    theta : mapping
-        The processes' parameters, scalars.
-    inducing : mapping
-        Places of the inducing points.
+    theta : Parameters
+        Of the processes, scalars.
+    inducing : Coordinates
+        Each (inducing).
     noise : array ()
-        Squared scale of single runs, as a share.
+        Squared scale of the observation noise, as a share of the response.
     runs : array (inducing)
-        How many runs each stands for.
+        Number of runs nearest to each inducing point.
     residual : array (inducing)
         Their mean response minus the tangent at the middle of the prior, as a share.
     slope : array (inducing, law)
-    standard : array (law)
+        The tangent's slope a standard deviation of the prior of each parameter.
+    whitened : array (law)
+        What the sampler moves: the parameters, whitened by their approximate posterior.
+    """
+
+    theta: Parameters
+    inducing: Coordinates
+    noise: Any
+    runs: Any
+    residual: Any
+    slope: Any
+    whitened: Any
+
+
+def unwhiten_law(given: GivenLaw, xp: Any) -> tuple[Any, Any]:
+    """The law's parameters for whitened ones, step by step.
+
+    Whitened parameters are centred and scaled by the posterior as it would be if the law were its
+    tangent, the prior standard Normal and the noise Normal.
+
+    Parameters
+    ----------
+    given : GivenLaw
     xp : module
-        With `linalg`: numpy, or one that follows it.
+        numpy, or one that follows it, with `linalg`.
 
     Returns
     -------
-    moved : array (law)
+    standardised : array (law)
         How many standard deviations of the prior the parameters are from its middle.
-    volume : array ()
-        Log volume of `moved` over that of `standard`.
+    log_volume : array ()
+        Of `standardised` over that of `whitened`.
     """
-    theta = {name: value[None] for name, value in theta.items()}
-    whole = discrepancy.covariance(theta, inducing, inducing, xp) + xp.diag(noise / runs)
-    root = xp.linalg.cholesky(whole)
-    lines, left = xp.linalg.solve(root, slope), xp.linalg.solve(root, residual)
-    inner = xp.linalg.cholesky(xp.eye(slope.shape[1]) + lines.T @ lines)
-    pulled = xp.linalg.solve(inner, left @ lines)
-    moved = xp.linalg.solve(inner.T, pulled + standard)
-    return moved, -xp.log(xp.diagonal(inner)).sum()
+    theta = Parameters(*(value[None] for value in given.theta))
+    prior = prior_covariance(theta, given.inducing, given.inducing, xp)
+    root = xp.linalg.cholesky(prior + xp.diag(given.noise / given.runs))
+    slope, residual = xp.linalg.solve(root, given.slope), xp.linalg.solve(root, given.residual)
+    factor = xp.linalg.cholesky(xp.eye(given.slope.shape[1]) + slope.T @ slope)
+    projected = xp.linalg.solve(factor, residual @ slope)
+    standardised = xp.linalg.solve(factor.T, projected + given.whitened)
+    return standardised, -xp.log(xp.diagonal(factor)).sum()
 
 
-@loop  # type: ignore[untyped-decorator]
+def unwhiten_law_compiled(given: GivenLaw) -> tuple[Any, Any]:
+    """`unwhiten_law` of tensors, as one operation."""
+    standardised, log_volume, *_ = _UnwhitenLaw()(
+        pt.stack([*given.theta, given.noise]),
+        given.residual,
+        given.whitened,
+        pt.stack(given.inducing),
+        given.slope,
+        given.runs,
+    )
+    return standardised, log_volume[0]
+
+
+@compiled  # type: ignore[untyped-decorator]
 def _forward(
-    theta: np.ndarray,
+    scalars: np.ndarray,
     residual: np.ndarray,
-    standard: np.ndarray,
-    few_at: np.ndarray,
+    whitened: np.ndarray,
+    inducing_at: np.ndarray,
     slope: np.ndarray,
     runs: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """`place`, and after its two results what the gradient needs of the way there."""
-    few = deviating(theta, few_at)
-    count = few.shape[1]
-    whole = covariance(sizes_of(theta), few, few)
-    for i in range(count):
-        whole[i, i] += theta[7] / runs[i]
-    root = root_of(whole)
-    inverse = inverse_of(root)
-    lines, left = inverse @ slope, inverse @ residual
-    inner = root_of(np.eye(len(standard)) + lines.T @ lines)
-    back = inverse_of(inner)
-    moved = back.T @ (back @ (left @ lines) + standard)
-    volume = np.zeros(1)
-    for i in range(len(standard)):
-        volume[0] -= math.log(inner[i, i])
-    return moved, volume, root, inverse, lines, left, inner
+    """`unwhiten_law`, and after its two results what the gradient takes of the steps between.
+
+    Parameters
+    ----------
+    scalars : array (8)
+        The processes' parameters and `noise`.
+    residual, whitened, slope, runs : array
+        As in `GivenLaw`.
+    inducing_at : array (3, inducing)
+        Coordinates.
+
+    Returns
+    -------
+    standardised, log_volume : array (law), (1)
+    root, root_inverse : array (inducing, inducing)
+        Cholesky factor of the covariance of the inducing points' residuals, and its inverse.
+    white_slope, white_residual : array (inducing, law), (inducing)
+        Whitened by that factor.
+    factor : array (law, law)
+        Cholesky factor of the standardised parameters' precision.
+    """
+    theta = parameters_of(scalars)
+    inducing = points_at(theta, inducing_at)
+    matrix = covariance(kernel_of(theta), inducing, inducing)
+    for i in range(len(runs)):
+        matrix[i, i] += scalars[7] / runs[i]
+    root = cholesky(matrix)
+    root_inverse = inverse_of(root)
+    white_slope, white_residual = root_inverse @ slope, root_inverse @ residual
+    factor = cholesky(np.eye(len(whitened)) + white_slope.T @ white_slope)
+    inverse = inverse_of(factor)
+    standardised = inverse.T @ (inverse @ (white_residual @ white_slope) + whitened)
+    log_volume = np.zeros(1)
+    for i in range(len(whitened)):
+        log_volume[0] -= math.log(factor[i, i])
+    return standardised, log_volume, root, root_inverse, white_slope, white_residual, factor
 
 
-@loop  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _backward(
-    theta: np.ndarray,
+    scalars: np.ndarray,
     residual: np.ndarray,
-    standard: np.ndarray,
-    few_at: np.ndarray,
+    whitened: np.ndarray,
+    inducing_at: np.ndarray,
     slope: np.ndarray,
     runs: np.ndarray,
-    moved: np.ndarray,
+    standardised: np.ndarray,
     root: np.ndarray,
-    inverse: np.ndarray,
-    lines: np.ndarray,
-    left: np.ndarray,
-    inner: np.ndarray,
-    by_moved: np.ndarray,
-    by_volume: np.ndarray,
+    root_inverse: np.ndarray,
+    white_slope: np.ndarray,
+    white_residual: np.ndarray,
+    factor: np.ndarray,
+    grad_standardised: np.ndarray,
+    grad_log_volume: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """Gradient by the first three arguments of `_forward`, from that by its results."""
-    few = deviating(theta, few_at)
-    count = few.shape[1]
-    back = inverse_of(inner)
-    to_standard, to_sum, to_gram = pull_moved(inner, back, moved, standard, by_moved, by_volume[0])
-    to_lines = 2 * lines @ to_gram
+    """Gradient by the first three arguments of `_forward`, from that by its first two results.
+
+    Arguments and results as for `_forward`; `grad_x` has the dims of x.
+    """
+    theta = parameters_of(scalars)
+    inducing = points_at(theta, inducing_at)
+    count = len(runs)
+    inverse = inverse_of(factor)
+    grad_whitened, grad_projected, grad_gram = unwhiten_gradient(
+        factor, inverse, standardised, whitened, grad_standardised, grad_log_volume[0]
+    )
+    grad_white_slope = 2 * white_slope @ grad_gram
     for i in range(count):
-        for j in range(len(to_sum)):
-            to_lines[i, j] += left[i] * to_sum[j]
-    to_residual = (lines @ to_sum) @ inverse
-    to_slope = inverse.T @ to_lines
-    to_root = np.zeros((count, count))
+        for j in range(len(grad_projected)):
+            grad_white_slope[i, j] += white_residual[i] * grad_projected[j]
+    grad_residual = (white_slope @ grad_projected) @ root_inverse
+    grad_slope = root_inverse.T @ grad_white_slope
+    grad_root = np.zeros((count, count))
     for i in range(count):
         for j in range(i + 1):
-            pull = to_residual[i] * left[j]
-            for k in range(len(to_sum)):
-                pull += to_slope[i, k] * lines[j, k]
-            to_root[i, j] = -pull
-    to_whole = pull_root(root, inverse, to_root)
-    to_theta, to_sizes, to_few = np.zeros(8), np.zeros(5), np.zeros_like(few)
-    pull_covariance(sizes_of(theta), few, few, to_whole, to_sizes, to_few, to_few)
-    pull_sizes(theta, to_sizes, to_theta)
-    pull_deviation(theta, few_at, few[2], to_theta, to_few)
+            total = grad_residual[i] * white_residual[j]
+            for k in range(len(grad_projected)):
+                total += grad_slope[i, k] * white_slope[j, k]
+            grad_root[i, j] = -total
+    grad_matrix = cholesky_gradient(root, root_inverse, grad_root)
+    grad_scalars, grad_inducing = np.zeros(8), zeros_like(inducing)
+    kernel = kernel_of(theta)
+    grad_kernel = covariance_gradient(
+        kernel, inducing, inducing, grad_matrix, grad_inducing, grad_inducing
+    )
+    add_kernel_gradient(theta, grad_kernel, grad_scalars)
+    coordinate_gradient(theta, inducing_at[2], inducing, grad_inducing, grad_scalars)
     for i in range(count):
-        to_theta[7] += to_whole[i, i] / runs[i]
-    return to_theta, to_residual, to_standard
+        grad_scalars[7] += grad_matrix[i, i] / runs[i]
+    return grad_scalars, grad_residual, grad_whitened
 
 
-class _Pulled(Looped):
-    """The gradient of `_Placed`; see `_backward`."""
+class _UnwhitenLawGradient(CompiledOp):
+    """The gradient of `_UnwhitenLaw`; see `_backward`."""
 
     loop = staticmethod(_backward)
     results = "vvv"
 
 
-class _Placed(Looped):
-    """`place` of one point; see `_forward`."""
+class _UnwhitenLaw(CompiledOp):
+    """`unwhiten_law`; see `_forward`."""
 
     loop = staticmethod(_forward)
     results = "vvmmmvm"
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
-        """Slopes are asked by what is sampled, not by the design's arrays."""
+        """Gradients are asked by what is sampled, not by the design's arrays."""
         return [[i < 3] * len(self.results) for i in range(len(node.inputs))]
 
     def pullback(
         self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]
     ) -> list[Any]:
-        moved, _, *way = outputs
-        by = pulls(outputs[:2], cotangents[:2])
-        found = _Pulled()(*inputs, moved, *way, *by, return_list=True)
-        return [*found, *(disconnected_type() for _ in inputs[3:])]
-
-
-def placed(
-    theta: Mapping[str, Any],
-    *,
-    inducing: Mapping[str, Any],
-    noise: Any,
-    runs: Any,
-    residual: Any,
-    slope: Any,
-    standard: Any,
-) -> tuple[Any, Any]:
-    """`place` as one operation; its arguments, as tensors."""
-    scalars = pt.stack([*(theta[name] for name in PARAMETERS), noise])
-    few = pt.stack([inducing[axis] for axis in ("s", "r", "depth")])
-    moved, volume, *_ = _Placed()(scalars, residual, standard, few, slope, runs)
-    return moved, volume[0]
+        standardised, _, *steps = outputs
+        gradients = connected(outputs[:2], cotangents[:2])
+        by_sampled = _UnwhitenLawGradient()(
+            *inputs, standardised, *steps, *gradients, return_list=True
+        )
+        return [*by_sampled, *(disconnected_type() for _ in inputs[3:])]

@@ -1,216 +1,369 @@
-"""The discrepancy's weights as one operation of the model's graph, with its gradient.
+"""The discrepancy's weights from the sampler's whitened ones: a formula, and it compiled.
 
 Written as single steps, PyTensor would keep an array of inducing points by runs for each and
 compile for minutes. Here runs pass in blocks that fit the processor's cache, so a gradient's cost
-grows as their number, and machine code is made in seconds. `discrepancy.weigh` is the same
-formula, step by step; a test holds values and slopes against it.
+grows as their number, and machine code is made in seconds. A test holds the operation's values and
+gradients against those of the formula, `unwhiten`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
 
-from bayescale.model.discrepancy.kernels import (
+from bayescale.model.discrepancy.compiled_op import CompiledOp, connected
+from bayescale.model.discrepancy.loops import (
+    Kernel,
+    add_kernel_gradient,
+    block_of,
+    cholesky,
+    cholesky_gradient,
+    compiled,
+    coordinate_gradient,
     covariance,
-    deviating,
+    covariance_gradient,
     inverse_of,
-    loop,
-    pull_covariance,
-    pull_deviation,
-    pull_moved,
-    pull_root,
-    pull_sizes,
-    root_of,
-    sizes_of,
+    kernel_of,
+    parameters_of,
+    points_at,
+    sum_of,
+    unwhiten_gradient,
+    zeros_like,
 )
-from bayescale.model.discrepancy.operation import Looped, pulls
-from bayescale.model.discrepancy.process import JITTER, PARAMETERS
+from bayescale.model.discrepancy.process import JITTER, Coordinates, Parameters, variance
+from bayescale.model.discrepancy.process import covariance as prior_covariance
 
 # Runs at a time.
 _BLOCK = 512
 
 
-@loop  # type: ignore[untyped-decorator]
-def _gram(low: np.ndarray, each: np.ndarray) -> np.ndarray:
-    """1 plus the runs' inner products, over their variances: (inducing point, inducing point)."""
-    total, count = low.shape
-    found = np.eye(count)
+class Given(NamedTuple):
+    """What the weights depend on.
+
+    Attributes
+    ----------
+    theta : Parameters
+        Scalars.
+    inducing, runs : Coordinates
+        Each (inducing) and (run).
+    residual : array (run)
+        Response minus law, in units in which the amplitude is a share.
+    noise : array ()
+        Squared scale of the observation noise, in the same units.
+    nu : array ()
+        Degrees of freedom of the noise; infinite if it is Normal.
+    whitened : array (inducing)
+        What the sampler moves: the weights, whitened by their approximate posterior.
+    """
+
+    theta: Parameters
+    inducing: Coordinates
+    runs: Coordinates
+    residual: Any
+    noise: Any
+    nu: Any
+    whitened: Any
+
+
+class Discrepancy(NamedTuple):
+    """The processes at the runs.
+
+    Attributes
+    ----------
+    weights : array (inducing)
+        Values at the inducing points, whitened by their prior: standard Normal before the runs
+        are seen.
+    mean : array (run)
+        Value at each run, given the weights.
+    residual_variance : array (run)
+        Variance of it that the weights leave: the FITC residual variance.
+    correction : array ()
+        Log density of the weights less that of `whitened`, and the log volume between them: what
+        to add to the log density, as the sampler moves in `whitened`.
+    """
+
+    weights: Any
+    mean: Any
+    residual_variance: Any
+    correction: Any
+
+
+def unwhiten(given: Given, xp: Any) -> Discrepancy:
+    """The weights for whitened ones, step by step; `xp` is numpy, or a module that follows it.
+
+    Whitened weights are centred and scaled by the weights' posterior as it would be if the noise
+    were Normal, each run's variance widened by its error (one step of reweighting). Normal noise
+    leaves them standard Normal, heavier tails nearly so; the density is exact either way.
+    """
+    theta = Parameters(*(value[None] for value in given.theta))
+    count = given.inducing.compute.shape[0]
+    identity = xp.eye(count)
+    prior = prior_covariance(theta, given.inducing, given.inducing, xp) * (1 + identity * JITTER)
+    across = prior_covariance(theta, given.inducing, given.runs, xp)
+    basis = xp.linalg.solve(xp.linalg.cholesky(prior), across)
+    left = variance(theta, given.runs, xp) - (basis**2).sum(0)
+    residual_variance = xp.maximum(left, 0)
+
+    def posterior(run_variance: Any) -> tuple[Any, Any]:
+        """Cholesky factor of the weights' precision, and their mean."""
+        precision = identity + (basis / run_variance) @ basis.T
+        mean = xp.linalg.solve(precision, basis @ (given.residual / run_variance))
+        return xp.linalg.cholesky(precision), mean
+
+    run_variance = residual_variance + given.noise
+    _, mean = posterior(run_variance)
+    error = given.residual - mean @ basis
+    widened = (run_variance + error**2 / given.nu) / (1 + 1 / given.nu)
+    factor, mean = posterior(xp.where(xp.isinf(given.nu), run_variance, widened))
+    weights = mean + xp.linalg.solve(factor.T, given.whitened)
+    log_volume = xp.log(xp.diagonal(factor)).sum()
+    correction = ((given.whitened**2).sum() - (weights**2).sum()) / 2 - log_volume
+    return Discrepancy(weights, weights @ basis, residual_variance, correction)
+
+
+def unwhiten_compiled(given: Given) -> Discrepancy:
+    """`unwhiten` of tensors, as one operation."""
+    weights, mean, residual_variance, correction, *_ = _Unwhiten()(
+        pt.stack([*given.theta, given.noise, given.nu]),
+        pt.stack(given.inducing),
+        pt.stack(given.runs),
+        given.residual,
+        given.whitened,
+    )
+    return Discrepancy(weights, mean, residual_variance, correction[0])
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _gram(basis: np.ndarray, run_variance: np.ndarray) -> np.ndarray:
+    """1 plus the basis' inner products over runs, by their variance: (inducing, inducing)."""
+    total, count = basis.shape
+    gram = np.eye(count)
     scaled = np.empty((_BLOCK, count))
     for start in range(0, total, _BLOCK):
-        rows = low[start : start + _BLOCK]
+        rows = basis[start : start + _BLOCK]
         for j in range(len(rows)):
-            share = 1 / each[start + j]
+            share = 1 / run_variance[start + j]
             for i in range(count):
                 scaled[j, i] = share * rows[j, i]
-        found += rows.T @ scaled[: len(rows)]
-    return found
+        gram += rows.T @ scaled[: len(rows)]
+    return gram
 
 
-@loop  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _forward(
-    theta: np.ndarray,
-    few_at: np.ndarray,
+    scalars: np.ndarray,
+    inducing_at: np.ndarray,
     runs_at: np.ndarray,
     residual: np.ndarray,
-    standard: np.ndarray,
+    whitened: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """`weigh`, and after its four results what the gradient needs of the way there."""
-    sizes, noise, tails = sizes_of(theta), theta[7], theta[8]
-    few, runs = deviating(theta, few_at), deviating(theta, runs_at)
-    count, total = few.shape[1], runs.shape[1]
-    among = covariance(sizes, few, few)
+    """`unwhiten`, and after its four results what the gradient takes of the steps between.
+
+    Parameters
+    ----------
+    scalars : array (9)
+        The processes' parameters, `noise` and `nu`.
+    inducing_at, runs_at : array (3, inducing), (3, run)
+        Coordinates.
+    residual, whitened : array (run), (inducing)
+
+    Returns
+    -------
+    weights, mean, residual_variance, correction : array (inducing), (run), (run), (1)
+    basis : array (run, inducing)
+        Value at each run for each weight of 1.
+    prior_factor, prior_inverse : array (inducing, inducing)
+        Cholesky factor of the covariance among the inducing points, and its inverse.
+    first_inverse : array (inducing, inducing)
+        Inverse of the factor of the weights' precision before reweighting.
+    first_mean, error : array (inducing), (run)
+        Mean of the weights before reweighting, and the residual less its value at each run.
+    factor : array (inducing, inducing)
+        Cholesky factor of the weights' precision.
+    """
+    theta, noise, nu = parameters_of(scalars), scalars[7], scalars[8]
+    kernel = kernel_of(theta)
+    inducing, runs = points_at(theta, inducing_at), points_at(theta, runs_at)
+    count, total = len(inducing.compute), len(runs.compute)
+    prior = covariance(kernel, inducing, inducing)
     for i in range(count):
-        among[i, i] *= 1 + JITTER
-    root = root_of(among)
-    inverse = inverse_of(root)
-    low, own = np.empty((total, count)), np.empty(total)
+        prior[i, i] *= 1 + JITTER
+    prior_factor = cholesky(prior)
+    prior_inverse = inverse_of(prior_factor)
+    basis, residual_variance = np.empty((total, count)), np.empty(total)
     for start in range(0, total, _BLOCK):
-        some = runs[:, start : start + _BLOCK]
-        rows = covariance(sizes, some, few) @ inverse.T
-        low[start : start + len(rows)] = rows
+        block = block_of(runs, start, start + _BLOCK)
+        rows = covariance(kernel, block, inducing) @ prior_inverse.T
+        basis[start : start + len(rows)] = rows
         for j in range(len(rows)):
-            left = sizes[0] + some[2, j] ** 2
+            left = kernel.variance + block.deviation[j] ** 2
             for i in range(count):
                 left -= rows[j, i] ** 2
-            own[start + j] = max(left, 0.0)
-    each = own + noise
-    first, middle, off = np.zeros((count, count)), np.zeros(count), residual
-    if tails < np.inf:
-        first = inverse_of(root_of(_gram(low, each)))
-        middle = first.T @ (first @ ((residual / each) @ low))
-        off = residual - low @ middle
-        each = (tails * each + off**2) / (tails + 1)
-    inner = root_of(_gram(low, each))
-    back = inverse_of(inner)
-    weights = back.T @ (back @ ((residual / each) @ low) + standard)
+            residual_variance[start + j] = max(left, 0.0)
+    run_variance = residual_variance + noise
+    first_inverse, first_mean = np.zeros((count, count)), np.zeros(count)
+    error = residual
+    if nu < np.inf:
+        first_inverse = inverse_of(cholesky(_gram(basis, run_variance)))
+        projected = (residual / run_variance) @ basis
+        first_mean = first_inverse.T @ (first_inverse @ projected)
+        error = residual - basis @ first_mean
+        run_variance = (nu * run_variance + error**2) / (nu + 1)
+    factor = cholesky(_gram(basis, run_variance))
+    inverse = inverse_of(factor)
+    weights = inverse.T @ (inverse @ ((residual / run_variance) @ basis) + whitened)
     correction = np.zeros(1)
     for i in range(count):
-        correction[0] += (standard[i] ** 2 - weights[i] ** 2) / 2 - math.log(inner[i, i])
-    return weights, low @ weights, own, correction, low, root, inverse, first, middle, off, inner
+        correction[0] += (whitened[i] ** 2 - weights[i] ** 2) / 2 - math.log(factor[i, i])
+    return (
+        weights,
+        basis @ weights,
+        residual_variance,
+        correction,
+        basis,
+        prior_factor,
+        prior_inverse,
+        first_inverse,
+        first_mean,
+        error,
+        factor,
+    )
 
 
-@loop  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _backward(
-    theta: np.ndarray,
-    few_at: np.ndarray,
+    scalars: np.ndarray,
+    inducing_at: np.ndarray,
     runs_at: np.ndarray,
     residual: np.ndarray,
-    standard: np.ndarray,
+    whitened: np.ndarray,
     weights: np.ndarray,
-    own: np.ndarray,
-    low: np.ndarray,
-    root: np.ndarray,
-    inverse: np.ndarray,
-    first: np.ndarray,
-    middle: np.ndarray,
-    off: np.ndarray,
-    inner: np.ndarray,
-    by_weights: np.ndarray,
-    by_missed: np.ndarray,
-    by_own: np.ndarray,
-    by_correction: np.ndarray,
+    residual_variance: np.ndarray,
+    basis: np.ndarray,
+    prior_factor: np.ndarray,
+    prior_inverse: np.ndarray,
+    first_inverse: np.ndarray,
+    first_mean: np.ndarray,
+    error: np.ndarray,
+    factor: np.ndarray,
+    grad_weights: np.ndarray,
+    grad_mean: np.ndarray,
+    grad_residual_variance: np.ndarray,
+    grad_correction: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """Gradient by each argument of `_forward`, from that by its results (`by_`), step by step back.
+    """Gradient by each argument of `_forward`, from that by its first four results.
 
-    What begins with `to_` is the gradient by the quantity of that name.
+    Arguments and results as for `_forward`; `grad_x` has the dims of x.
     """
-    sizes, noise, tails = sizes_of(theta), theta[7], theta[8]
-    few, runs = deviating(theta, few_at), deviating(theta, runs_at)
-    heavy = tails < np.inf
-    total, count = low.shape
-    each = own + noise
-    last = (tails * each + off**2) / (tails + 1) if heavy else each
+    theta, noise, nu = parameters_of(scalars), scalars[7], scalars[8]
+    kernel = kernel_of(theta)
+    inducing, runs = points_at(theta, inducing_at), points_at(theta, runs_at)
+    heavy_tails = nu < np.inf
+    total, count = basis.shape
+    first_variance = residual_variance + noise
+    run_variance = (nu * first_variance + error**2) / (nu + 1) if heavy_tails else first_variance
 
-    # weights = inner^-T (pulled + standard), pulled = inner^-1 low^T (residual / last)
-    back = inverse_of(inner)
-    to_weights = by_weights + by_missed @ low - by_correction[0] * weights
-    to_standard, to_sum, to_gram = pull_moved(
-        inner, back, weights, standard, to_weights, by_correction[0]
+    # weights = factor^-T (factor^-1 projected + whitened),
+    # projected = basis^T (residual / variance)
+    inverse = inverse_of(factor)
+    grad_all_weights = grad_weights + grad_mean @ basis - grad_correction[0] * weights
+    grad_whitened, grad_projected, grad_gram = unwhiten_gradient(
+        factor, inverse, weights, whitened, grad_all_weights, grad_correction[0]
     )
-    to_standard += by_correction[0] * standard
+    grad_whitened += grad_correction[0] * whitened
 
-    # Each run's last variance, and through it how far off it lay from the middle.
-    along = low @ to_sum
-    to_each, to_off = np.empty(total), np.zeros(total)
-    to_tails = 0.0
+    # Each run's variance, and through it its error before reweighting.
+    grad_scaled = basis @ grad_projected  # by residual / variance
+    grad_first_variance, grad_error = np.empty(total), np.zeros(total)
+    grad_nu = 0.0
     for start in range(0, total, _BLOCK):
-        rows = low[start : start + _BLOCK]
-        turned = rows @ to_gram
+        rows = basis[start : start + _BLOCK]
+        rows_gram = rows @ grad_gram
         for k in range(len(rows)):
             j = start + k
-            product = along[j] * residual[j]
+            product = grad_scaled[j] * residual[j]
             for i in range(count):
-                product += rows[k, i] * turned[k, i]
-            to_last = -product / last[j] ** 2
-            if heavy:
-                to_each[j] = to_last * tails / (tails + 1)
-                to_off[j] = to_last * 2 * off[j] / (tails + 1)
-                to_tails += to_last * (each[j] - off[j] ** 2) / (tails + 1) ** 2
+                product += rows[k, i] * rows_gram[k, i]
+            grad_variance = -product / run_variance[j] ** 2
+            if heavy_tails:
+                grad_first_variance[j] = grad_variance * nu / (nu + 1)
+                grad_error[j] = grad_variance * 2 * error[j] / (nu + 1)
+                grad_nu += grad_variance * (first_variance[j] - error[j] ** 2) / (nu + 1) ** 2
             else:
-                to_each[j] = to_last
+                grad_first_variance[j] = grad_variance
 
-    # off = residual - low middle, middle = (1 + low^T low / each)^-1 low^T (residual / each)
-    to_residual = along / last
-    to_first, along_first = np.zeros(count), np.zeros(total)
-    if heavy:
-        to_first = first.T @ (first @ -(to_off @ low))
-        along_first = low @ to_first
-        to_residual += to_off + along_first / each
-        to_each -= along_first * off / each**2
+    # error = residual - basis first_mean,
+    # first_mean = (1 + basis^T basis / first_variance)^-1 basis^T (residual / first_variance)
+    grad_residual = grad_scaled / run_variance
+    grad_first_projected, grad_first_scaled = np.zeros(count), np.zeros(total)
+    if heavy_tails:
+        grad_first_projected = first_inverse.T @ (first_inverse @ -(grad_error @ basis))
+        grad_first_scaled = basis @ grad_first_projected
+        grad_residual += grad_error + grad_first_scaled / first_variance
+        grad_first_variance -= grad_first_scaled * error / first_variance**2
 
-    to_own = np.where(own > 0, by_own + to_each, 0.0)
-    to_sizes, to_few, to_runs = np.zeros(5), np.zeros_like(few), np.zeros_like(runs)
-    to_root = np.zeros((count, count))
+    grad_left = np.where(residual_variance > 0, grad_residual_variance + grad_first_variance, 0.0)
+    grad_kernel = Kernel(0.0, 0.0, 0.0, 0.0, 0.0)
+    grad_inducing, grad_runs = zeros_like(inducing), zeros_like(runs)
+    grad_prior_factor = np.zeros((count, count))
     for start in range(0, total, _BLOCK):
-        rows = low[start : start + _BLOCK]
-        some, to_some = runs[:, start : start + _BLOCK], to_runs[:, start : start + _BLOCK]
-        to_rows = rows @ to_gram  # again, as keeping it for all runs costs more
+        rows = basis[start : start + _BLOCK]
+        block = block_of(runs, start, start + _BLOCK)
+        grad_block = block_of(grad_runs, start, start + _BLOCK)
+        grad_rows = rows @ grad_gram  # again, as keeping it for all runs costs more
         for k in range(len(rows)):
             j = start + k
-            by_gram, by_row = 2 / last[j], 2 * to_own[j]
-            by_first, by_middle = off[j] / each[j], to_off[j] + along_first[j] / each[j]
-            by_sum = residual[j] / last[j]
+            by_gram, by_row = 2 / run_variance[j], 2 * grad_left[j]
+            by_first_projected = error[j] / first_variance[j]
+            by_first_mean = grad_error[j] + grad_first_scaled[j] / first_variance[j]
+            by_projected = residual[j] / run_variance[j]
             for i in range(count):
-                to_rows[k, i] = (
-                    by_gram * to_rows[k, i]
+                grad_rows[k, i] = (
+                    by_gram * grad_rows[k, i]
                     - by_row * rows[k, i]
-                    + by_missed[j] * weights[i]
-                    + by_sum * to_sum[i]
-                    + by_first * to_first[i]
-                    - by_middle * middle[i]
+                    + grad_mean[j] * weights[i]
+                    + by_projected * grad_projected[i]
+                    + by_first_projected * grad_first_projected[i]
+                    - by_first_mean * first_mean[i]
                 )
-            to_some[2, k] += by_row * some[2, k]
-        to_across = to_rows @ inverse
-        to_root -= to_across.T @ rows
-        pull_covariance(sizes, some, few, to_across, to_sizes, to_some, to_few)
-    to_among = pull_root(root, inverse, np.tril(to_root))
+            grad_block.deviation[k] += by_row * block.deviation[k]
+        grad_across = grad_rows @ prior_inverse
+        grad_prior_factor -= grad_across.T @ rows
+        grad_kernel = sum_of(
+            grad_kernel,
+            covariance_gradient(kernel, block, inducing, grad_across, grad_block, grad_inducing),
+        )
+    grad_prior = cholesky_gradient(prior_factor, prior_inverse, np.tril(grad_prior_factor))
     for i in range(count):
-        to_among[i, i] *= 1 + JITTER
-    pull_covariance(sizes, few, few, to_among, to_sizes, to_few, to_few)
-    to_sizes[0] += to_own.sum()
-    to_theta = np.zeros(9)
-    pull_sizes(theta, to_sizes, to_theta)
-    pull_deviation(theta, few_at, few[2], to_theta, to_few)
-    pull_deviation(theta, runs_at, runs[2], to_theta, to_runs)
-    to_theta[7], to_theta[8] = to_each.sum(), to_tails
-    return to_theta, to_few, to_runs, to_residual, to_standard
+        grad_prior[i, i] *= 1 + JITTER
+    grad_kernel = sum_of(
+        grad_kernel,
+        covariance_gradient(kernel, inducing, inducing, grad_prior, grad_inducing, grad_inducing),
+    )
+    grad_kernel = sum_of(grad_kernel, Kernel(grad_left.sum(), 0.0, 0.0, 0.0, 0.0))
+    grad_scalars = np.zeros(9)
+    add_kernel_gradient(theta, grad_kernel, grad_scalars)
+    grad_inducing_at = coordinate_gradient(
+        theta, inducing_at[2], inducing, grad_inducing, grad_scalars
+    )
+    grad_runs_at = coordinate_gradient(theta, runs_at[2], runs, grad_runs, grad_scalars)
+    grad_scalars[7], grad_scalars[8] = grad_first_variance.sum(), grad_nu
+    return grad_scalars, grad_inducing_at, grad_runs_at, grad_residual, grad_whitened
 
 
-class _Pulled(Looped):
-    """The gradient of `_Weighed`; see `_backward`."""
+class _UnwhitenGradient(CompiledOp):
+    """The gradient of `_Unwhiten`; see `_backward`."""
 
     loop = staticmethod(_backward)
     results = "vmmvv"
 
 
-class _Weighed(Looped):
-    """`weigh` of one point; see `_forward`."""
+class _Unwhiten(CompiledOp):
+    """`unwhiten`; see `_forward`."""
 
     loop = staticmethod(_forward)
     results = "vvvvmmmmvvm"
@@ -218,49 +371,8 @@ class _Weighed(Looped):
     def pullback(
         self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]
     ) -> list[Any]:
-        weights, _, own, _, *way = outputs
-        by = pulls(outputs[:4], cotangents[:4])
-        return _Pulled()(*inputs, weights, own, *way, *by, return_list=True)
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """The processes at the runs for one point of the sampler, as PyTensor graphs.
-
-    Attributes
-    ----------
-    weights : tensor (inducing)
-        Values at the inducing points, whitened: standard Normal before the runs are seen.
-    missed : tensor (run)
-        Value at each run, given the weights.
-    own : tensor (run)
-        Variance of it that the inducing points leave.
-    correction : tensor ()
-        What to add to the log density, as the sampler moves in `standard` and not in the weights.
-    """
-
-    weights: Any
-    missed: Any
-    own: Any
-    correction: Any
-
-
-def weighed(
-    theta: Mapping[str, Any],
-    *,
-    runs: Mapping[str, Any],
-    inducing: Mapping[str, Any],
-    residual: Any,
-    noise: Any,
-    tails: Any,
-    standard: Any,
-) -> Weighed:
-    """`discrepancy.weigh` as one operation; its arguments, as tensors."""
-    scalars = [*(theta[name] for name in PARAMETERS), noise, tails]
-    few, all_ = (
-        pt.stack([where[axis] for axis in ("s", "r", "depth")]) for where in (inducing, runs)
-    )
-    weights, missed, own, correction, *_ = _Weighed()(
-        pt.stack(scalars), few, all_, residual, standard
-    )
-    return Weighed(weights, missed, own, correction[0])
+        weights, _, residual_variance, _, *steps = outputs
+        gradients = connected(outputs[:4], cotangents[:4])
+        return _UnwhitenGradient()(
+            *inputs, weights, residual_variance, *steps, *gradients, return_list=True
+        )

@@ -1,9 +1,8 @@
-"""Looped: operations of PyTensor's graphs that are one compiled loop each."""
+"""CompiledOp: an operation of PyTensor's graphs that is one compiled loop."""
 
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,18 +13,16 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayescale.model.discrepancy import kernels as loops
 
-
-class Looped(Op):  # type: ignore[misc]
+class CompiledOp(Op):  # type: ignore[misc]
     """Vectors and matrices in, vectors and matrices out, by one loop.
 
     Attributes
     ----------
     loop : callable
-        Compiled by `loops.loop`.
+        Compiled by `loops.compiled`.
     results : str
-        What it gives back: `v` for a vector, `m` for a matrix, in order.
+        Kinds of its results in order: `v` for a vector, `m` for a matrix.
     """
 
     __props__ = ()
@@ -33,25 +30,25 @@ class Looped(Op):  # type: ignore[misc]
     results: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
-        # PyTensor keeps compiled functions on disk; these change with the files of their loops.
-        files = [sys.modules[cls.__module__].__file__, loops.__file__]
-        whole = b"".join(Path(str(file)).read_bytes() for file in files)
-        version = int.from_bytes(hashlib.sha256(whole).digest()[:6])
+        # PyTensor keeps compiled functions on disk; these change with the files of this folder.
+        files = sorted(Path(__file__).parent.glob("*.py"))
+        source = b"".join(file.read_bytes() for file in files)
+        version = int.from_bytes(hashlib.sha256(source).digest()[:6])
         register_funcify_default_op_cache_key(cls)(lambda op, **_: (type(op).loop, version))
 
     def make_node(self, *inputs: Any) -> Apply:  # noqa: D102 - PyTensor's
         kinds = {"v": pt.vector(dtype="float64").type, "m": pt.matrix(dtype="float64").type}
-        tensors = [pt.as_tensor(x, dtype="float64") for x in inputs]
+        tensors = [pt.as_tensor(value, dtype="float64") for value in inputs]
         return Apply(self, tensors, [kinds[kind]() for kind in self.results])
 
     def perform(self, node: Apply, inputs: Sequence[Any], storage: list[list[Any]]) -> None:  # noqa: D102
-        for place, value in zip(storage, type(self).loop(*inputs), strict=True):
-            place[0] = value
+        for cell, value in zip(storage, type(self).loop(*inputs), strict=True):
+            cell[0] = value
 
 
-def pulls(results: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
-    """Gradients by results, zeros where nothing depends on one."""
+def connected(results: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+    """Gradients by results, zeros for a result on which nothing depends."""
     return [
-        result.zeros_like() if isinstance(pull.type, DisconnectedType) else pull
-        for result, pull in zip(results, cotangents, strict=True)
+        result.zeros_like() if isinstance(gradient.type, DisconnectedType) else gradient
+        for result, gradient in zip(results, gradients, strict=True)
     ]

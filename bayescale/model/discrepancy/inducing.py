@@ -1,0 +1,69 @@
+"""Inducing points: the runs at which the discrepancy's values are sampled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayescale.model.discrepancy.process import Parameters, coordinates, covariance, variance
+
+MOST = 40
+# Used to choose the inducing points, and for nothing else.
+_TYPICAL = Parameters(
+    amplitude=np.float64(0.05),
+    length_compute=np.float64(6.0),
+    length_split=np.float64(3.0),
+    local_amplitude=np.float64(0.006),
+    local_length_compute=np.float64(1.5),
+    local_length_split=np.float64(1.5),
+    local_growth=np.float64(0.45),
+)
+# Padding points sit 1,000 e-folds apart, so their covariance with any run is zero.
+_PADDING_APART = 1000.0
+
+
+def inducing_points(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    """Where the inducing points lie, `MOST` in number.
+
+    Fewer runs are padded, which makes every table one shape, and so one compiled sampler.
+
+    Parameters
+    ----------
+    params, tokens : ndarray (run)
+        Centred ln N and ln D.
+
+    Returns
+    -------
+    dict
+        `params` and `tokens`: ndarray (inducing).
+    """
+    chosen = inducing_runs(params, tokens)
+    padding = _PADDING_APART * np.arange(1, MOST - len(chosen) + 1)
+    return {
+        "params": np.concatenate([params[chosen], padding]),
+        "tokens": np.concatenate([tokens[chosen], padding]),
+    }
+
+
+def inducing_runs(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Positions of the runs that are inducing points, at most `MOST`.
+
+    Pivoted Cholesky of the prior covariance under typical parameters: each next run is the one
+    about which those before say least.
+    """
+    if len(params) <= MOST:
+        return np.arange(len(params))
+    runs = coordinates(params, tokens, coordinates(params, tokens, 0.0, np).compute.max(), np)
+    left = variance(_TYPICAL, runs, np).copy()
+    factor = np.zeros((MOST, len(params)))
+    chosen: list[int] = []
+    for i in range(MOST):
+        pivot = int(left.argmax())
+        if left[pivot] < 1e-10:
+            break
+        pivot_run = type(runs)(*(values[[pivot]] for values in runs))
+        row = covariance(_TYPICAL, pivot_run, runs, np)[0]
+        factor[i] = (row - factor[:i, pivot] @ factor[:i]) / np.sqrt(left[pivot])
+        left = np.maximum(left - factor[i] ** 2, 0)
+        chosen.append(pivot)
+        left[chosen] = 0
+    return np.sort(chosen)
