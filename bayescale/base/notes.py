@@ -19,7 +19,7 @@ class Note:
         Stable, for programs: `unconverged`, `divergences`, `weak-prior-data-separation`,
         `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
         `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
-        `data-decide`, `infeasible-size`, `law-alone`,
+        `data-decide`, `infeasible-size`,
         `printed-allocation`, `no-isoflops`, `budgets-left-out`,
         `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
         `missing-glyphs`, `only-response`.

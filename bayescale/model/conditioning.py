@@ -30,7 +30,9 @@ def conditioned(values: xr.Dataset, data: xr.Dataset) -> Conditioned:
     """
     inducing = {name: data[f"inducing_{name}"].to_numpy() for name in ("params", "tokens")}
     runs = process.coordinates(data["params"].values, data["tokens"].values, 0.0, np)
-    return process.condition(values, inducing=inducing, frontier=float(runs.compute.max()))
+    frontier = float(runs.compute.max())
+    deepest = frontier - float(runs.compute.min())
+    return process.condition(values, inducing=inducing, frontier=frontier, deepest=deepest)
 
 
 def unconditioned(values: xr.Dataset, data: xr.Dataset, rng: np.random.Generator) -> Conditioned:

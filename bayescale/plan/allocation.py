@@ -92,8 +92,8 @@ def optimum(
     pairs = log(budget / FLOP_PER_PARAM_TOKEN)
     curve = whole.with_optimum()
     if curve is None:
-        half = np.exp(pairs / 2)
-        loss = whole.at(half, half) if whole.compute_only else None
+        usual = {name: np.exp(size) for name, size in whole.usual_split(pairs).items()}
+        loss = whole.at(**usual) if whole.compute_only else None
         return Optimum(budget, loss, notes=no_optimum(whole))
     unique = np.inf if unique_tokens is None else np.log(unique_tokens)
     budgeted = {**curve.theta, "pairs": pairs, "unique": unique}

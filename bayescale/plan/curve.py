@@ -14,9 +14,14 @@ from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note
+from bayescale.base.seeds import random
 from bayescale.laws import LAWS, Law
+from bayescale.laws.base import Values
 from bayescale.model.curve import parameters
 from bayescale.model.design import Centre
+from bayescale.model.discrepancy.process import Conditioned
+from bayescale.model.scale import discrepancy_unit
+from bayescale.model.spec import Spec
 from bayescale.plan.solve import exp, log
 from bayescale.predictive.groups import Fitted, effects_at, resolve
 from bayescale.predictive.points import check_groups
@@ -25,9 +30,71 @@ from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 # Draws that a plan works on; more would not move an interval's ends visibly.
-_DRAWS = 2000
+# With a discrepancy each evaluation costs a covariance with the inducing points.
+_DRAWS, _DRAWS_DISCREPANCY = 2000, 500
 # Where published constants are centred; any place gives the same curve.
 _CENTRE = {"params": 1e10, "tokens": 2e11, "unique_tokens": 2e11}
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnDiscrepancy:
+    """The model discrepancy of a fit as one function of N and D for each draw.
+
+    As in a prediction, what the runs leave open takes one random number for each draw, so the
+    function is smooth, and at each place its distribution over draws is that of the prediction.
+
+    Attributes
+    ----------
+    conditioned : Conditioned
+        The processes given the runs, for all draws.
+    spec : Spec
+    unit, whitened : ndarray (sample)
+        What a discrepancy of 1 adds, and the random number.
+    """
+
+    conditioned: Conditioned
+    spec: Spec
+    unit: np.ndarray
+    whitened: np.ndarray
+
+    @classmethod
+    def of_fit(cls, fit: Fitted, values: Values) -> DrawnDiscrepancy:
+        """Of a fit with a discrepancy; `values` are its draws (chain, draw)."""
+        level = values["level"].transpose(*SAMPLE_DIMS)
+        unit = np.broadcast_to(discrepancy_unit(fit.spec, {"level": level}), level.shape)
+        whitened = random(fit.seed, "discrepancy").standard_normal(level.shape)
+        return cls(fit.conditioned, fit.spec, unit.ravel(), whitened.ravel())
+
+    def added(self, response: Any, params: Any, tokens: Any, draw: Any) -> Any:
+        """A response and its discrepancy: arrays of one shape, or with dims.
+
+        Parameters
+        ----------
+        response : array
+            Of the law.
+        params, tokens : array
+            Centred ln N and ln D.
+        draw : array of int
+            Positions of the draws.
+        """
+        arrays = (response, params, tokens, draw)
+        if any(isinstance(array, xr.DataArray) for array in arrays):
+            labelled = xr.broadcast(*(xr.DataArray(array) for array in arrays))
+            flat = [array.to_numpy().ravel() for array in labelled]
+            return labelled[0].copy(data=self._added(*flat).reshape(labelled[0].shape))
+        same = np.broadcast_arrays(*arrays)
+        return self._added(*(array.ravel() for array in same)).reshape(same[0].shape)
+
+    def _added(
+        self, response: np.ndarray, params: np.ndarray, tokens: np.ndarray, draw: np.ndarray
+    ) -> np.ndarray:
+        draw = draw.astype(int)
+        inside = np.isfinite(params) & np.isfinite(tokens)
+        share = np.zeros(len(draw))
+        mean, sd = self.conditioned.at_draws(draw[inside], params[inside], tokens[inside])
+        share[inside] = mean + sd * self.whitened[draw[inside]]
+        amount = share * self.unit[draw]
+        return response * np.exp(amount) if self.spec.noise.on == "log" else response + amount
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +121,8 @@ class Curve:
         nobody knows it.
     noise_on : {"response", "log"}
         What the noise is added to: the response, or its logarithm.
+    discrepancy : DrawnDiscrepancy or None
+        What the fit's model discrepancy adds, by the position of each draw, `theta["draw"]`.
     notes : list of Note
         What a reader must know of the groups that were assumed.
     """
@@ -65,6 +134,7 @@ class Curve:
     response: str
     noise: xr.DataArray | None = None
     noise_on: str = "log"
+    discrepancy: DrawnDiscrepancy | None = None
     notes: list[Note] = field(default_factory=list)
 
     @classmethod
@@ -97,11 +167,12 @@ class Curve:
             pd.DataFrame([{"run": "plan", "params": 1e9, "tokens": 1e9, **(groups or {})}])
         )
         labels, notes = resolve(fit, point)
-        notes += _law_alone(fit)
         values, index = effects_at(fit, labels)
 
+        most = _DRAWS_DISCREPANCY if spec.discrepancy else _DRAWS
+
         def thinned(draws: xr.DataArray) -> xr.DataArray:
-            step = -(-draws.sizes["chain"] * draws.sizes["draw"] // _DRAWS)
+            step = -(-draws.sizes["chain"] * draws.sizes["draw"] // most)
             draws = draws.isel(run=0, drop=True, missing_dims="ignore")
             if "corpus" in draws.dims:
                 draws = draws.sel(corpus=corpus, drop=True)
@@ -113,10 +184,16 @@ class Curve:
         centre = Predictive(spec, values, {**origin, **index}, fit.centre, None, fit.seed)
         curve, run = (centre.draws(kind) for kind in ("curve", "run"))
         noise = log(run / curve) if spec.noise.on == "log" else run - curve
+        discrepancy = None
+        if spec.discrepancy:
+            discrepancy = DrawnDiscrepancy.of_fit(fit, values)
+            positions = np.arange(len(discrepancy.whitened)).reshape(values["level"].shape)
+            theta["draw"] = values["level"].copy(data=positions)
         return cls(
             name=spec.name,
             law=spec.law,
             theta={name: thinned(draws) for name, draws in theta.items()},
+            discrepancy=discrepancy,
             centre=fit.centre,
             response=spec.response,
             noise=thinned(noise),
@@ -218,7 +295,10 @@ class Curve:
             return self
         constants = self.law.published(self.theta, self.centre) | dict(decay)
         centre = {**self.centre, "unique_tokens": self.centre["tokens"]}
-        return replace(self, law=law, theta=law.sampled(constants, centre), centre=centre)
+        theta = law.sampled(constants, centre)
+        if self.discrepancy is not None:
+            theta["draw"] = self.theta["draw"]
+        return replace(self, law=law, theta=theta, centre=centre)
 
     def loss(self, x: Mapping[str, Any], theta: Mapping[str, Any]) -> Any:
         """The response at natural logarithms of sizes; all arrays of one shape, or with dims.
@@ -232,7 +312,19 @@ class Curve:
         """
         full = {"unique_tokens": np.inf, **x}
         centred = {name: full[name] - np.log(self.centre[name]) for name in self.law.inputs}
-        return self.law.mean(centred, theta, np)
+        response = self.law.mean(centred, theta, np)
+        if self.discrepancy is None:
+            return response
+        params, tokens = (full[n] - np.log(self.centre[n]) for n in ("params", "tokens"))
+        return self.discrepancy.added(response, params, tokens, theta["draw"])
+
+    def usual_split(self, pairs: Any) -> dict[str, Any]:
+        """ln of N and D of a budget ln(N D), with the data's tokens per parameter.
+
+        Where a law counts compute alone any split would do, but a discrepancy knows this one best.
+        """
+        ratio = np.log(self.centre["tokens"] / self.centre["params"])
+        return {"params": (pairs - ratio) / 2, "tokens": (pairs + ratio) / 2}
 
     def at(self, params: Any, tokens: Any, unique_tokens: Any = np.inf) -> xr.DataArray:
         """The response at counts of parameters, tokens and unique tokens."""
@@ -247,20 +339,6 @@ class Curve:
         if self.noise_on == "log":
             return target * exp(-self.noise)
         return target - self.noise
-
-
-def _law_alone(fit: Fitted) -> list[Note]:
-    if not fit.spec.discrepancy:
-        return []
-    return [
-        Note(
-            "law-alone",
-            "warning",
-            f"plans follow the law of {fit.spec.name} without its discrepancy, so intervals and "
-            "probabilities are surer than they should be",
-            "ask `bayescale predict` what it expects of the plan",
-        )
-    ]
 
 
 # Numbers of a question that are counts of a run, and have its plausible range.

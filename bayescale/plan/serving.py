@@ -402,7 +402,7 @@ def _any_split(
     """
 
     def above(pairs: np.ndarray, g: Arguments) -> np.ndarray:
-        return curve.loss({"params": pairs / 2, "tokens": pairs / 2}, g) - g["target"]
+        return curve.loss(curve.usual_split(pairs), g) - g["target"]
 
     ends = (2 * _TOKENS[0], _TOKENS[1] + _PARAMS[1])
     pairs = _falls_to_zero(above, *ends, wanted)

@@ -117,6 +117,9 @@ class Conditioned:
         Of the inducing points: each (inducing).
     frontier : float
         Largest ln(N D)/sqrt(2) of the design's runs, centred.
+    deepest : float
+        Largest depth of the runs that were seen: further down the local process, which grows with
+        depth, is taken to be as large as there, as no run tells of it.
     inverse : ndarray (sample, inducing, inducing)
         Inverse of the Cholesky factor of the covariance among the inducing points.
     weights : ndarray (sample, inducing)
@@ -126,6 +129,7 @@ class Conditioned:
     theta: Parameters
     inducing: Coordinates
     frontier: float
+    deepest: float
     inverse: np.ndarray
     weights: np.ndarray
 
@@ -159,6 +163,36 @@ class Conditioned:
                 "sd": like.copy(data=sd.reshape(shape)),
             }
         )
+
+    def at_draws(
+        self, draw: np.ndarray, params: np.ndarray, tokens: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the discrepancy, each cell for one draw.
+
+        Parameters
+        ----------
+        draw : ndarray of int (cell)
+            Position of the draw, over all chains.
+        params, tokens : ndarray (cell)
+            Centred ln N and ln D.
+
+        Returns
+        -------
+        mean, sd : ndarray (cell)
+            Shares of the response.
+        """
+        points = self._capped(coordinates(params[:, None], tokens[:, None], self.frontier, np))
+        mean, sd = np.empty(len(draw)), np.empty(len(draw))
+        for start in range(0, len(draw), _POINTS_AT_ONCE):
+            cells = slice(start, start + _POINTS_AT_ONCE)
+            theta = Parameters(*(values[draw[cells]] for values in self.theta))
+            here = Coordinates(*(values[cells] for values in points))
+            across = covariance(theta, self.inducing, here, np)[..., 0]
+            basis = np.einsum("cij,cj->ci", self.inverse[draw[cells]], across)
+            mean[cells] = (basis * self.weights[draw[cells]]).sum(1)
+            left = variance(theta, here, np)[:, 0] - (basis**2).sum(1)
+            sd[cells] = np.sqrt(np.maximum(left, 0))
+        return mean, sd
 
     def joint_log_density(
         self,
@@ -201,7 +235,11 @@ class Conditioned:
         self, params: xr.DataArray, tokens: xr.DataArray, like: xr.DataArray
     ) -> Coordinates:
         """Of points, each (sample, run)."""
-        return coordinates(flat_points(params, like), flat_points(tokens, like), self.frontier, np)
+        flat = flat_points(params, like), flat_points(tokens, like)
+        return self._capped(coordinates(*flat, self.frontier, np))
+
+    def _capped(self, points: Coordinates) -> Coordinates:
+        return points._replace(depth=np.minimum(points.depth, self.deepest))
 
     def _basis(self, chunk: slice, points: Coordinates) -> np.ndarray:
         """Values at points for each weight of 1: (sample, inducing, run)."""
@@ -228,7 +266,11 @@ def flat_points(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
 
 
 def condition(
-    draws: xr.Dataset, *, inducing: Mapping[str, np.ndarray], frontier: float
+    draws: xr.Dataset,
+    *,
+    inducing: Mapping[str, np.ndarray],
+    frontier: float,
+    deepest: float = np.inf,
 ) -> Conditioned:
     """The processes given every draw of their parameters and weights.
 
@@ -240,6 +282,8 @@ def condition(
         `params` and `tokens` of the inducing points: centred ln N and ln D (inducing).
     frontier : float
         Largest ln(N D)/sqrt(2) of the design's runs, centred.
+    deepest : float
+        Largest depth below the frontier of the runs that the draws saw.
     """
     theta = Parameters(
         **{
@@ -256,4 +300,4 @@ def condition(
         chunk = slice(start, start + _DRAWS_AT_ONCE)
         prior = covariance(_at(theta, chunk), points, points, np) * (1 + np.eye(count) * JITTER)
         inverse[chunk] = np.linalg.inv(np.linalg.cholesky(prior))
-    return Conditioned(theta, points, frontier, inverse, weights)
+    return Conditioned(theta, points, frontier, deepest, inverse, weights)
