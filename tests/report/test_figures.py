@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 import bayescale as bs
 from bayescale import Fit
+from bayescale.report.figures.style import label_of
 
 
 def test_figures_load_nothing_until_one_is_asked_for() -> None:
@@ -22,6 +23,14 @@ def test_every_name_is_there() -> None:
         assert getattr(bs.figures, name)
     with pytest.raises(AttributeError, match=r"bayescale\.figures.*'curv'"):
         _ = bs.figures.curv
+
+
+def test_a_label_is_cut_by_its_width_and_draws_no_formula() -> None:
+    assert label_of("家" * 300) == "家" * 20 + "…"
+    assert label_of("x" * 40) == "x" * 40
+    assert label_of("x" * 41) == "x" * 40 + "…"
+    assert label_of("a$b$") == r"a\$b\$"
+    assert not label_of("_hidden from legends").startswith("_")
 
 
 @pytest.mark.slow

@@ -138,6 +138,7 @@ def test_other_specs_have_reports_too(spec: str, table: Runs, tmp_path: Path) ->
     assert "did not converge" in (tmp_path / "index.html").read_text("utf-8")
 
 
+@pytest.mark.filterwarnings("error::UserWarning:bayescale")
 def test_hostile_names_are_shown_as_text(table: Runs, tmp_path: Path) -> None:
     frame = table.table.reset_index(drop=True)
     names = dict(zip(("Falcon", "Yi", "Llama-3"), HOSTILE, strict=True))

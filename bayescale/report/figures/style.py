@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from unicodedata import east_asian_width
 
 import matplotlib as mpl
 import xarray as xr
@@ -22,6 +23,8 @@ COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#2
 LINES = ("-", "--", "-.", ":")
 # Background of what lies outside the data, or inside it: the caption says which.
 SHADE = "#F2F2F2"
+
+_LABEL_MOST = 40
 
 # Scripts that DejaVu Sans lacks are drawn in the first of these fonts that the machine has.
 _OTHER_SCRIPTS = (
@@ -63,9 +66,16 @@ def style() -> Iterator[None]:
 
 
 def label_of(name: object) -> str:
-    """A name as matplotlib draws it: no formula, always in the legend, at most 40 characters."""
-    text = str(name).replace("$", r"\$")
-    text = text if len(text) <= 40 else text[:39] + "…"
+    """A name as matplotlib draws it: no formula, always in the legend, at most 40 columns wide."""
+    text = ""
+    columns = 0
+    for character in str(name):
+        columns += 2 if east_asian_width(character) in "WF" else 1
+        if columns > _LABEL_MOST:
+            text += "…"
+            break
+        text += character
+    text = text.replace("$", r"\$")
     # A legend leaves out what starts with an underscore.
     return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
 
