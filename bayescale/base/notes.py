@@ -20,7 +20,7 @@ class Note:
         `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
         `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
         `data-decide`, `infeasible-size`, `law-alone`,
-        `printed-allocation`, `no-isoflops`, `budgets-left-out`,
+        `printed-allocation`, `no-isoflops`, `budgets-left-out`, `envelope-grid`,
         `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
         `missing-glyphs`. Of a table of runs: `perplexity-as-loss`, `flops-not-6nd`,
         `repeats-as-new`, `checkpoints-as-runs`; of other tools' files: `left-out`, `overruled`,

@@ -266,7 +266,7 @@ class Spec(_Strict):
         SpecError
             If the spec does not allow it.
         """
-        says: dict[str, Any] = self.model_dump()
+        says: dict[str, Any] = self.model_dump() | {"law": self.law}
         if response is not None:
             says["response"] = response
         if not groups:
