@@ -20,7 +20,9 @@ class Note:
         `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
         `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
         `data-decide`, `infeasible-size`,
-        `printed-allocation`, `no-isoflops`, `budgets-left-out`,
+        `printed-allocation`, `no-isoflops`, `budgets-left-out`, `envelope-grid`, `few-runs`,
+        `unidentified`, `constant-response`, `rising-response`, `prior-conflict`, `misfit`,
+        `outlying-runs`, `tokens-all-new`,
         `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
         `missing-glyphs`, `only-response`.
         Of a table of runs: `perplexity-as-loss`, `flops-not-6nd`, `repeats-as-new`,

@@ -40,7 +40,7 @@ class Parameter:
     meaning: str
 
     def shifted(self, value: Any, shift: Any, xp: Any) -> Any:
-        """Move `value` by `shift` on the scale where the parameter is unbounded."""
+        """`value` with `shift` added on the scale where the parameter is unbounded."""
         match self.support:
             case "real":
                 return value + shift

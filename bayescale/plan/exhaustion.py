@@ -172,17 +172,17 @@ class _Line:
         logs = self.level + self.growth * (year - self.year)
         return 10 ** logs.clip(-_DECADES, _DECADES)
 
-    def where(self, condition: xr.DataArray, other: _Line) -> _Line:
+    def where(self, condition: xr.DataArray, otherwise: _Line) -> _Line:
         return _Line(
-            self.year.where(condition, other.year),
-            self.level.where(condition, other.level),
-            self.growth.where(condition, other.growth),
+            self.year.where(condition, otherwise.year),
+            self.level.where(condition, otherwise.level),
+            self.growth.where(condition, otherwise.growth),
         )
 
-    def meets(self, other: _Line) -> xr.DataArray:
-        """The year in which this line, from below, reaches the other; infinite for never."""
-        gap = other.level + other.growth * (self.year - other.year) - self.level
-        faster = self.growth - other.growth
+    def meets(self, ceiling: _Line) -> xr.DataArray:
+        """The year in which this line reaches a ceiling from below; infinite for never."""
+        gap = ceiling.level + ceiling.growth * (self.year - ceiling.year) - self.level
+        faster = self.growth - ceiling.growth
         wait = gap / faster.where(faster > 0)
         already = (gap <= 0) & ~(faster > 0)
         return (self.year + wait).where(faster > 0, np.inf).where(~already, self.year)

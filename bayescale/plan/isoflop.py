@@ -52,8 +52,8 @@ class Approach:
         (budget): N* of each, in parameters.
     a_grid, log_params_grid : float
         The most by which the grid of sizes alone can shift `a` and `log_params`. The envelope
-        takes the best of the sizes that were run, and its intervals do not hold this bias; 0 for
-        parabolas, which interpolate.
+        takes the best of the sizes that were run, and its intervals do not fully hold this bias;
+        0 for parabolas, which interpolate.
     notes : list of Note
         Budgets that were left out, and why; the bias by the grid.
     """
@@ -240,6 +240,6 @@ def _grid_note(half_steps: np.ndarray, a_grid: float, log_params_grid: float) ->
         "info",
         "the envelope takes the best of the sizes that were run, which is known within a factor "
         f"of {step:.2f}: this alone can shift its a by {a_grid:.2f} and its N* by a factor of "
-        f"{np.exp(log_params_grid):.2f}, and its intervals do not hold it",
+        f"{np.exp(log_params_grid):.2f}, which its intervals do not fully hold",
         "use the isoflop row, whose parabolas interpolate, or run sizes closer together",
     )

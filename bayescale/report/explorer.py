@@ -20,7 +20,7 @@ from bayescale.model.scale import noise_scale
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.predictive.groups import NEW, effects_at
-from bayescale.report.browser import packed
+from bayescale.report.browser import curve_as_javascript, packed
 from bayescale.report.content.forecasts import default_target
 from bayescale.report.figures.compute import training_compute
 from bayescale.report.sentences import sentence
@@ -38,6 +38,10 @@ def refusal(fit: Fit) -> str | None:
         return sentence("forecast.refused_discrepancy")
     if "run" in fit.spec.groups:
         return sentence("forecast.refused_runs")
+    try:
+        curve_as_javascript(fit.spec)
+    except (AttributeError, TypeError):  # a law from another package may use any function
+        return sentence("forecast.refused_law", law=fit.spec.law.name)
     return None
 
 

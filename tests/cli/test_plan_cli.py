@@ -12,11 +12,11 @@ def test_overhead_and_optimum_of_published_laws(run) -> None:
     code, out, _ = run("plan", "overhead", "--published", "devries-2023", "--size", 0.5, "--json")
     assert code == 0
     assert json.loads(out)["overhead"] == pytest.approx(0.208, abs=5e-4)
-    asked = ("--published", "besiroglu-2024", "--flops", "5.76e23", "--json")
-    code, out, _ = run("plan", "optimum", *asked)
-    said = json.loads(out)
-    assert said["params"] == pytest.approx(7.22e10, rel=1e-3)
-    assert said["tokens"] == pytest.approx(1.33e12, rel=1e-3)
+    options = ("--published", "besiroglu-2024", "--flops", "5.76e23", "--json")
+    code, out, _ = run("plan", "optimum", *options)
+    answer = json.loads(out)
+    assert answer["params"] == pytest.approx(7.22e10, rel=1e-3)
+    assert answer["tokens"] == pytest.approx(1.33e12, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -33,23 +33,23 @@ def test_every_published_law_has_an_optimum(run, name: str, params: float) -> No
 
 
 def test_serve(run) -> None:
-    asked = ("--published", "devries-2023", "--as-good-as", "30B", "--generated", "5T")
-    code, out, _ = run("plan", "serve", *asked, "--json", "--figure", "cost.svg")
-    said = json.loads(out)
+    options = ("--published", "devries-2023", "--as-good-as", "30B", "--generated", "5T")
+    code, out, _ = run("plan", "serve", *options, "--json", "--figure", "cost.svg")
+    answer = json.loads(out)
     assert code == 0
-    assert said["params"] == pytest.approx(16.41e9, rel=1e-3)
-    assert said["unit"] == "FLOP"
+    assert answer["params"] == pytest.approx(16.41e9, rel=1e-3)
+    assert answer["unit"] == "FLOP"
     assert "<svg" in Path("cost.svg").read_text("utf-8")
-    code, out, _ = run("plan", "serve", *asked, "--prices", "sardana-2023")
+    code, out, _ = run("plan", "serve", *options, "--prices", "sardana-2023")
     assert "dollars" in out
 
 
 def test_exhaust(run) -> None:
     code, out, err = run("exhaust", "--json", "--figure", "when.png")
-    said = json.loads(out)
+    answer = json.loads(out)
     assert code == 0
-    assert 2027 < said["year"]["median"] < 2029
-    assert [law["compute_only"] for law in said["laws"]] == [False, True]
+    assert 2027 < answer["year"]["median"] < 2029
+    assert [law["compute_only"] for law in answer["laws"]] == [False, True]
     assert "crosses-zero" in err
     assert Path("when.png").stat().st_size > 10_000
     code, again, _ = run("exhaust", "villalobos-2024", "--json")
@@ -60,10 +60,10 @@ def test_exhaust(run) -> None:
 
 def test_a_posterior_gives_means_and_intervals(run, fitted_dir: Path) -> None:
     code, out, err = run("plan", "optimum", fitted_dir, "--flops", 1e25, "--json")
-    said = json.loads(out)
+    answer = json.loads(out)
     assert code == 0
-    assert said["params"] is None
-    assert said["loss"]["lower"] < said["loss"]["mean"] < said["loss"]["upper"]
+    assert answer["params"] is None
+    assert answer["bpc"]["lower"] < answer["bpc"]["mean"] < answer["bpc"]["upper"]
     assert "no-optimum" in err
     code, out, _ = run("exhaust", "--fit", fitted_dir, "--json")
     assert [law["law"] for law in json.loads(out)["laws"]] == ["compute-only"]

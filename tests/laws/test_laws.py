@@ -1,5 +1,7 @@
 """Each law against published values, and its two parametrisations against each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,10 +35,10 @@ def value(law: Law, constants: dict, params: float, tokens: float, centre: dict 
 def test_published_constants_give_published_losses(
     name: str, params: float, tokens: float, loss: float
 ) -> None:
-    said = published_laws()[name]
+    entry = published_laws()[name]
     digits = len(str(loss).partition(".")[2])
-    found = value(LAWS[said["law"]], said["constants"], params, tokens)
-    assert found == pytest.approx(loss, abs=0.6 * 10**-digits)
+    computed = value(LAWS[entry["law"]], entry["constants"], params, tokens)
+    assert computed == pytest.approx(loss, abs=0.6 * 10**-digits)
 
 
 def test_the_line_in_published_units() -> None:
@@ -81,9 +83,49 @@ def test_where_one_centres_does_not_matter(law: Law) -> None:
 def test_compute_only_means_that_the_split_does_not_matter(law: Law) -> None:
     theta = {p.name: 0.3 + 0.05 * i for i, p in enumerate(law.parameters)}
     here = dict.fromkeys(law.inputs, 0.0)
-    one = law.mean({**here, "params": 1.0}, theta, np)
-    other = law.mean({**here, "tokens": 1.0}, theta, np)
-    assert (abs(one - other) < 1e-12) == law.compute_only
+    by_params = law.mean({**here, "params": 1.0}, theta, np)
+    by_tokens = law.mean({**here, "tokens": 1.0}, theta, np)
+    assert (abs(by_params - by_tokens) < 1e-12) == law.compute_only
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_slopes_are_the_changes_per_decade(law: Law) -> None:
+    """Of the response, for tenfold N and tenfold D; their difference tests the compute law."""
+    if law.slopes is None:
+        assert law.name != "separate-linear"
+        return
+    theta = {p.name: -0.3 - 0.05 * i for i, p in enumerate(law.parameters)}
+    origin = dict.fromkeys(law.inputs, 0.0)
+    params, tokens = (
+        law.mean({**origin, name: np.log(10)}, theta, np) - law.mean(origin, theta, np)
+        for name in ("params", "tokens")
+    )
+    constants = law.published(theta, CENTRE)
+    slopes = [constants[name] for name in law.slopes]
+    assert slopes == pytest.approx([params, tokens, params - tokens])
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_the_extension_to_repeats_is_the_law_where_all_tokens_are_new(law: Law) -> None:
+    if law.with_repeats is None:
+        assert law.name != "chinchilla"
+        return
+    constants = law.published({p.name: 0.3 for p in law.parameters}, CENTRE)
+    # Spare parameters lose their worth in the extension; with R_N without end they do not.
+    extended = {**constants, "R_D": 15.0, "R_N": 1e9}
+    assert law.with_repeats.units.keys() - law.units.keys() == {"R_D", "R_N"}
+    for params, tokens in ((1e9, 1e12), (7e10, 1e12)):
+        same = value(law.with_repeats, extended, params, tokens)
+        assert same == pytest.approx(value(law, constants, params, tokens), rel=1e-6)
+
+
+def test_a_fingerprint_tells_equations_apart_and_nothing_else() -> None:
+    prints = {law.fingerprint for law in LAWS.values()}
+    assert len(prints) == len(LAWS)
+    law = LAWS["chinchilla"]
+    assert replace(law, name="another", title="another").fingerprint == law.fingerprint
+    steeper = replace(law, mean=lambda x, theta, xp: 1.0001 * law.mean(x, theta, xp))
+    assert steeper.fingerprint != law.fingerprint
 
 
 @pytest.mark.parametrize(("support", "start"), [("real", 0.3), ("positive", 0.3), ("unit", 0.3)])
@@ -91,10 +133,10 @@ def test_an_effect_keeps_a_parameter_in_its_support(support: str, start: float) 
     from bayescale.laws import Parameter
 
     parameter = Parameter("p", support, "")  # type: ignore[arg-type]
-    moved = parameter.shifted(start, np.array([-5.0, 0.0, 5.0]), np)
-    assert moved[1] == pytest.approx(start)
-    assert (np.diff(moved) > 0).all()
+    shifted = parameter.shifted(start, np.array([-5.0, 0.0, 5.0]), np)
+    assert shifted[1] == pytest.approx(start)
+    assert (np.diff(shifted) > 0).all()
     if support != "real":
-        assert moved[0] > 0
+        assert shifted[0] > 0
     if support == "unit":
-        assert moved[2] < 1
+        assert shifted[2] < 1

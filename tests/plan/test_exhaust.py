@@ -2,15 +2,15 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
-from bayescale.plan.content import exhaustion_content, exhaustion_notes
 from bayescale.plan.curve import Curve
-from bayescale.plan.exhaustion import exhaust
+from bayescale.plan.exhaustion import answer, exhaust
 from bayescale.plan.scenario import Scenario
 from bayescale.report.figures.plans import exhaustion_figure
 
@@ -19,10 +19,10 @@ DEFAULT = "villalobos-2024"
 
 def scenario(**changes: dict | float) -> Scenario:
     """The default scenario with some of its quantities replaced."""
-    said = Scenario.load(DEFAULT).model_dump()
+    file = Scenario.load(DEFAULT).model_dump()
     for name, value in changes.items():
-        said[name] = {**said[name], **value} if isinstance(value, dict) else value
-    return Scenario.model_validate(said)
+        file[name] = {**file[name], **value} if isinstance(value, dict) else value
+    return Scenario.model_validate(file)
 
 
 KNOWN = {
@@ -34,11 +34,11 @@ KNOWN = {
 
 def test_the_default_reproduces_its_source() -> None:
     """Villalobos et al. 2024 (arXiv 2211.04325v2): median 2028, 80 % interval 2026 to 2032."""
-    said = exhaustion_content(exhaust(Scenario.load(DEFAULT)))
-    assert said["prob"] == 0.8
+    content = answer(exhaust(Scenario.load(DEFAULT))).content
+    assert content["prob"] == 0.8
     for name, published in {"median": 2028, "lower": 2026, "upper": 2032}.items():
-        assert abs(said["year"][name] - published) < 1, name
-    by = {row["year"]: row["probability"] for row in said["years"]}
+        assert abs(content["year"][name] - published) < 1, name
+    by = {row["year"]: row["probability"] for row in content["years"]}
     assert by[2024] < 0.01
     assert by[2032] > 0.85  # "by 2032 very likely"
     assert list(by.values()) == sorted(by.values())
@@ -61,9 +61,9 @@ def test_the_stock_is_the_one_of_the_source() -> None:
 
 def test_the_arithmetic_of_the_trend() -> None:  # R10
     known = scenario(**KNOWN, trend_share=1.0)
-    found = exhaust(known)
-    assert (found.year - 2027.8).max() < 0.06
-    np.testing.assert_allclose(found.year, 2024.3 + np.log10(320 / 15) / 0.38)
+    outlook = exhaust(known)
+    assert (outlook.year - 2027.8).max() < 0.06
+    np.testing.assert_allclose(outlook.year, 2024.3 + np.log10(320 / 15) / 0.38)
 
 
 @pytest.mark.parametrize(
@@ -83,46 +83,56 @@ def test_overtraining_five_times_costs_a_year() -> None:
 
 def test_the_same_seed_gives_the_same_answer() -> None:
     laws = [Curve.published("besiroglu-2024")]
-    first, again = (exhaustion_content(exhaust(Scenario.load(DEFAULT), laws)) for _ in range(2))
+    first, again = (answer(exhaust(Scenario.load(DEFAULT), laws)).content for _ in range(2))
     assert json.dumps(first) == json.dumps(again)
-    other = exhaustion_content(exhaust(scenario(seed=1)))
-    assert other["year"]["median"] != first["year"]["median"]
-    assert other["year"]["median"] == pytest.approx(first["year"]["median"], abs=0.1)
+    reseeded = answer(exhaust(scenario(seed=1))).content
+    assert reseeded["year"]["median"] != first["year"]["median"]
+    assert reseeded["year"]["median"] == pytest.approx(first["year"]["median"], abs=0.1)
 
 
 def test_what_hangs_on_the_law() -> None:
     names = ("besiroglu-2024", "muennighoff-2023", "open-llm-least-squares")
-    found = exhaust(Scenario.load(DEFAULT), [Curve.published(name) for name in names])
-    *limited, line = found.outlooks
-    for one in limited:
-        assert bool((one.unlimited <= one.repeated + 1e-9).all())
-        assert bool((one.repeated <= one.unrepeated + 1e-9).all())
-        gap = (one.unrepeated - one.unlimited).median(("chain", "draw"))
+    outlook = exhaust(Scenario.load(DEFAULT), [Curve.published(name) for name in names])
+    *limited, line = outlook.outlooks
+    for law in limited:
+        assert bool((law.unlimited <= law.repeated + 1e-9).all())
+        assert bool((law.repeated <= law.unrepeated + 1e-9).all())
+        gap = (law.unrepeated - law.unlimited).median(("chain", "draw"))
         assert float(gap.sel(year=2024)) == pytest.approx(0, abs=1e-9)
         assert float(gap.sel(year=2032)) > 0.005
-        assert float(np.isinf(one.extra_params).sel(year=2036).mean()) > 0.5
+        assert float(np.isinf(law.extra_params).sel(year=2036).mean()) > 0.5
     np.testing.assert_allclose(line.unlimited, line.unrepeated, atol=1e-12)
     assert np.isfinite(line.extra_params).all()
     assert float(line.extra_params.sel(year=2032).median()) > 10
-    assert [n.code for n in exhaustion_notes(exhaustion_content(found))] == ["crosses-zero"]
+    assert [note.code for note in answer(outlook).notes] == ["crosses-zero"]
+
+
+def test_repeats_follow_a_property_of_the_law_not_its_name() -> None:
+    """Any law with an extension to repeated tokens borrows the scenario's decay of their worth."""
+    curve = Curve.published("besiroglu-2024")
+    renamed = replace(curve, name="mine", law=replace(curve.law, name="mine"))
+    alone = replace(curve, name="alone", law=replace(curve.law, with_repeats=None))
+    known, mine, without = exhaust(Scenario.load(DEFAULT), [curve, renamed, alone]).outlooks
+    np.testing.assert_allclose(mine.repeated, known.repeated)
+    assert without.repeated is None
 
 
 @pytest.mark.parametrize("growth", [0.0, -0.1])
 def test_demand_that_never_meets_the_stock(growth: float) -> None:
     still = scenario(**KNOWN | {"datasets": {**KNOWN["datasets"], "growth": growth}}, trend_share=1)
-    found = exhaust(still, [Curve.published("besiroglu-2024")])
-    said = exhaustion_content(found)
-    assert said["never"] == 1
-    assert said["year"]["median"] is None
-    assert said["years"][-1]["probability"] == 0
-    json.dumps(said, allow_nan=False)
+    outlook = exhaust(still, [Curve.published("besiroglu-2024")])
+    content = answer(outlook).content
+    assert content["never"] == 1
+    assert content["year"]["median"] is None
+    assert content["years"][-1]["probability"] == 0
+    json.dumps(content, allow_nan=False)
 
 
 def test_a_stock_that_is_used_up_already() -> None:
     small = scenario(**KNOWN | {"stock": {**KNOWN["stock"], "tokens": 1e9}})
-    found = exhaust(small)
-    assert float(found.year.max()) < 2024
-    assert exhaustion_content(found)["years"][0]["probability"] == 1
+    outlook = exhaust(small)
+    assert float(outlook.year.max()) < 2024
+    assert answer(outlook).content["years"][0]["probability"] == 1
 
 
 IMPOSSIBLE = [
@@ -171,9 +181,9 @@ def test_the_years_shown_change_no_answer() -> None:
 def test_extreme_growth_is_an_answer_without_a_word_from_numpy(growth: float) -> None:
     parts = {name: {**KNOWN[name], "growth": growth} for name in ("datasets", "compute")}
     laws = [Curve.published(name) for name in ("besiroglu-2024", "open-llm-least-squares")]
-    found = exhaust(scenario(**KNOWN | parts, end=2124), laws)
-    json.dumps(exhaustion_content(found), allow_nan=False)
-    exhaustion_figure(found).savefig(io.BytesIO(), format="svg")
+    outlook = exhaust(scenario(**KNOWN | parts, end=2124), laws)
+    json.dumps(answer(outlook).content, allow_nan=False)
+    exhaustion_figure(outlook).savefig(io.BytesIO(), format="svg")
 
 
 def test_trends_are_fitted_to_the_bundled_table() -> None:

@@ -7,10 +7,11 @@ import xarray as xr
 from bayescale.base.bundled import published_laws
 from bayescale.base.errors import BayescaleError
 from bayescale.base.seeds import random
-from bayescale.plan.allocation import optimal_tokens, optimum, power, printed_allocation
+from bayescale.plan.allocation import optimal_tokens, optimum
 from bayescale.plan.curve import Curve
 from bayescale.plan.isoflop import power_law
 from bayescale.plan.overhead import overhead
+from bayescale.plan.printed import power, printed_allocation
 from bayescale.plan.serving import Prices, Serving, cost_by_size, serve
 
 GOPHER = 5.76e23
@@ -159,9 +160,9 @@ def test_overhead_table_to_the_digits_given() -> None:
     sizes, factors, percents = (list(column) for column in zip(*OVERHEADS, strict=True))
     answer = overhead(Curve.published("devries-2023"), along(sizes))
     np.testing.assert_allclose(answer.tokens_factor, factors, atol=5.1e-4)
-    for found, printed in zip(100 * answer.overhead.values, percents, strict=True):
+    for computed, printed in zip(100 * answer.overhead.values, percents, strict=True):
         digits = 10 ** -len(str(printed).partition(".")[2])
-        assert found == pytest.approx(printed, abs=0.51 * digits)
+        assert computed == pytest.approx(printed, abs=0.51 * digits)
     assert float(answer.smallest_size) == pytest.approx(0.0974, abs=5e-5)
     critical = float(answer.critical_size)
     assert float(overhead(Curve.published("devries-2023"), critical).overhead) == pytest.approx(1)
@@ -257,7 +258,7 @@ def in_money_of(size: float, requests: float, prices: Prices) -> Serving:
 def test_in_money(
     size: float, requests: float, params: float, tokens: float, saving: float
 ) -> None:
-    """As rates are printed, serving dearer than theirs by a tenth: smaller models, more tokens."""
+    """As rates are printed, serving costs a tenth more than theirs: smaller models, more tokens."""
     plan = in_money_of(size, requests, Prices.load("sardana-2023"))
     assert plan.unit == "dollars"
     assert params * 0.97 < plan.params < params
@@ -271,10 +272,10 @@ def test_in_money_to_the_digits_printed() -> None:
     With serving at 0.895 of the printed rates over the A100's peak, all come out as printed, so
     what the test above allows for is that ratio alone.
     """
-    said = Prices.load("sardana-2023").model_dump()
+    rates = Prices.load("sardana-2023").model_dump()
     for use in ("prompt", "generation"):
-        said[use]["dollars_per_hour"] *= 0.895
-    prices = Prices.model_validate(said)
+        rates[use]["dollars_per_hour"] *= 0.895
+    prices = Prices.model_validate(rates)
     small, large = in_money_of(30e9, 1.5e9, prices), in_money_of(70e9, 35.1e9, prices)
     assert small.params == pytest.approx(16e9, abs=0.5e9)
     assert small.tokens == pytest.approx(3.35e12, abs=0.005e12)
@@ -282,7 +283,7 @@ def test_in_money_to_the_digits_printed() -> None:
     assert large.params == pytest.approx(21.5e9, abs=0.05e9)
     assert large.tokens == pytest.approx(27e12, abs=0.5e12)
     assert large.saving == pytest.approx(0.54, abs=0.005)
-    # 2e12 tokens by Chinchilla's 70B: 36 % dearer than the cheapest plan, with 1.3 % more FLOP.
+    # 2e12 tokens by Chinchilla's 70B cost 36 % more than the cheapest plan, with 1.3 % more FLOP.
     plan = in_money_of(70e9, 2e12 / 285, prices)
     assert plan.optimal_total / float(plan.total) == pytest.approx(1.36, abs=0.005)
     plan = serve(Curve.published("devries-2023"), as_good_as=70e9, generated_tokens=2e12)
@@ -366,9 +367,12 @@ def test_under_compute_alone_serving_wants_the_smallest_model_that_the_data_allo
 def test_the_published_line_is_the_reference_least_squares(table) -> None:
     from bayescale.evaluation.reference import least_squares, reference_runs
 
-    said, line = published_laws()[LINE]["constants"], least_squares(reference_runs(table), "bpc")
-    assert said["slope_per_decade"] == pytest.approx(line.slope_per_decade, abs=5e-6)
-    assert said["intercept"] == pytest.approx(line.intercept, abs=5e-5)
+    constants, line = (
+        published_laws()[LINE]["constants"],
+        least_squares(reference_runs(table), "bpc"),
+    )
+    assert constants["slope_per_decade"] == pytest.approx(line.slope_per_decade, abs=5e-6)
+    assert constants["intercept"] == pytest.approx(line.intercept, abs=5e-5)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])

@@ -16,9 +16,6 @@ from bayescale.report.content.records import Records, records
 from bayescale.report.sentences import sentence
 from bayescale.runs.table import Runs
 
-# The line of least squares, where the law has the same.
-_LINE = ("slope", "slope_per_decade", "intercept")
-
 
 def predictive_check(fit: Fit) -> dict[str, Any]:
     """Prior predictive interval, and the share of runs inside it and inside the posterior's."""
@@ -85,13 +82,14 @@ def holdout(part: Fit, whole: Fit) -> dict[str, Any]:
     rows["inside"] = holds(rows, observed)
     rows["observed"] = observed
     sizes = prediction.points[["params", "tokens"]]
-    parameters = part.summary()
-    line = None
-    if not part.spec.corpora and set(_LINE) <= set(parameters.index):
-        line = records(parameters.loc[list(_LINE)].reset_index(names="name"))
+    law = part.spec.law
+    names = dict.fromkeys([*(parameter.name for parameter in law.parameters), *law.units])
+    parameters = None
+    if not part.spec.corpora:
+        parameters = records(part.summary().loc[list(names)].reset_index(names="name"))
     return {
         "runs": len(part.runs),
         "convergence": part.convergence.to_dict(),
         "rows": records(rows.to_dataframe().reset_index().join(sizes, on="run")),
-        "parameters": line,
+        "parameters": parameters,
     }
