@@ -19,18 +19,17 @@ def inputs_at(data: xr.Dataset, values: Values) -> dict[str, xr.DataArray]:
 
 
 def conditioned(values: xr.Dataset, data: xr.Dataset) -> Conditioned:
-    """The processes given a design's runs, for draws of everything.
+    """The processes given the runs that draws of everything saw.
 
     Parameters
     ----------
     values : Dataset
         Draws of everything (chain, draw, ...).
     data : Dataset
-        The arrays of a design, of the runs that the draws saw.
+        The arrays of the design that the draws are of, with any of its runs.
     """
     inducing = {name: data[f"inducing_{name}"].to_numpy() for name in ("params", "tokens")}
-    runs = process.coordinates(data["params"].values, data["tokens"].values, 0.0, np)
-    return process.condition(values, inducing=inducing, frontier=float(runs.compute.max()))
+    return process.condition(values, inducing=inducing, frontier=float(data["frontier"]))
 
 
 def unconditioned(values: xr.Dataset, data: xr.Dataset, rng: np.random.Generator) -> Conditioned:

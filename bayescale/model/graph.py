@@ -41,12 +41,11 @@ def build(spec: Spec, design: Design) -> pm.Model:
     with pm.Model(coords=coords) as model:
         x = _data(arrays)
         values = _parameters(spec, x)
-        stated_tokens = x["tokens"]
         if "tokens_sd" in x:
             values["tokens_z"] = pmd.Normal("tokens_z", 0, 1, dims=("latent",))
             x["tokens"] = centred_tokens(values, x)
         if spec.discrepancy:
-            processes = _processes(spec, values, x, stated_tokens)
+            processes = _processes(spec, values, x)
             values |= _law(spec, values, x, processes)
             _responses_with_discrepancy(spec, values, x, processes)
         else:
@@ -116,16 +115,13 @@ class _Processes(NamedTuple):
     prior: Any
 
 
-def _processes(spec: Spec, values: dict[str, Any], x: Values, stated_tokens: Any) -> _Processes:
+def _processes(spec: Spec, values: dict[str, Any], x: Values) -> _Processes:
     """The discrepancy's parameters, which are put into `values`, and its coordinates."""
     for name, prior in spec.discrepancy.items():
         values[PREFIX + name] = _prior(PREFIX + name, prior)
     theta = pt.stack([values[PREFIX + name].values for name in Parameters._fields])
-    # A latent count lies where its latent value puts it, but does not move the frontier.
-    at_centre = coordinates(x["params"].values, stated_tokens.values, 0.0, pt)
-    frontier = at_centre.compute.max()
     inducing, runs = (
-        pt.stack(coordinates(x[params].values, x[tokens].values, frontier, pt))
+        pt.stack(coordinates(x[params].values, x[tokens].values, x["frontier"].values, pt))
         for params, tokens in (("inducing_params", "inducing_tokens"), ("params", "tokens"))
     )
     return _Processes(theta, inducing, runs, prior_covariance(theta, inducing))
