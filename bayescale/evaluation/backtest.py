@@ -287,7 +287,7 @@ class _Refitted:
         start = time.perf_counter()
         refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
         holdout = Predictive.of_design(
-            self.spec, refit.posterior, self.arrays, self.seed, rows=self.above, seen=self.below
+            self.spec, refit.posterior, self.arrays, self.seed, rows=self.above
         )
         logs = _logs(self.spec, self.split, holdout.replicates())
         points = scored(self.split, self.spec.response, logs)
@@ -418,7 +418,7 @@ def calibrate(
     settings = replace(spec.refit_settings, seed=seed)
     jobs = [
         _Refitted(
-            *(spec, one, arrays),
+            *(spec, one, arrays.with_frontier_of(masks["below"].to_numpy())),
             below=masks["below"].to_numpy(),
             above=masks["above"].to_numpy(),
             settings=replace(settings, seed=seed + i),

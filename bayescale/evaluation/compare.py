@@ -246,7 +246,7 @@ class _LeftOut:
     def do(self, cores: int) -> dict[str, Any]:
         refit = Sampler(self.spec, self.arrays).refit(~self.out, self.settings)
         holdout = Predictive.of_design(
-            self.spec, refit.posterior, self.arrays, self.seed, rows=self.out, seen=~self.out
+            self.spec, refit.posterior, self.arrays, self.seed, rows=self.out
         )
         density_of = holdout.joint_log_density if self.together else holdout.log_density
         density = density_of(holdout.observed)
@@ -268,7 +268,9 @@ class _ByFold:
         self._runs = arrays.data["run"].to_numpy()
         self.jobs = [
             _LeftOut(
-                *(spec, arrays, fold.out),
+                spec,
+                arrays.with_frontier_of(~fold.out) if by == "frontier" else arrays,
+                fold.out,
                 replace(settings, seed=settings.seed + i),
                 settings.seed,
                 together=by != "frontier",

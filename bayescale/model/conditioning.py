@@ -19,19 +19,19 @@ def inputs_at(data: xr.Dataset, values: Values) -> dict[str, xr.DataArray]:
 
 
 def conditioned(values: xr.Dataset, data: xr.Dataset) -> Conditioned:
-    """The processes given a design's runs, for draws of everything.
+    """The processes given the runs that draws of everything saw.
 
     Parameters
     ----------
     values : Dataset
         Draws of everything (chain, draw, ...).
     data : Dataset
-        The arrays of a design, of the runs that the draws saw.
+        The arrays of the design that the draws are of, with any of its runs.
     """
     inducing = {name: data[f"inducing_{name}"].to_numpy() for name in ("params", "tokens")}
-    runs = process.coordinates(data["params"].values, data["tokens"].values, 0.0, np)
-    frontier = float(runs.compute.max())
-    deepest = frontier - float(runs.compute.min())
+    frontier = float(data["frontier"])
+    runs = process.coordinates(data["params"].values, data["tokens"].values, frontier, np)
+    deepest = float(runs.depth.max())
     return process.condition(values, inducing=inducing, frontier=frontier, deepest=deepest)
 
 

@@ -8,7 +8,7 @@ a law takes them, share the centre of tokens: the law needs their ratio.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import xarray as xr
 
 from bayescale.base.errors import Problem, RunsError
 from bayescale.model.discrepancy.inducing import inducing_points
+from bayescale.model.discrepancy.process import coordinates
 from bayescale.model.spec import Spec
 from bayescale.runs.check import check_numbers, missing_column
 from bayescale.runs.columns import COLUMNS, named_otherwise
@@ -39,7 +40,8 @@ class Design:
         of ln D, one column for each run that hides its count. `{group}_index` (run): position in
         the group's coordinate, and `{group}_runs` (group) the number of its runs.
         `response` (run) or (run, corpus). With a discrepancy, `inducing_params` and
-        `inducing_tokens` (inducing): the inducing points.
+        `inducing_tokens` (inducing): the inducing points; `frontier` (): the largest
+        ln(N D)/sqrt(2), centred, of the runs that state their tokens.
     centre : mapping
         Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
     """
@@ -51,6 +53,21 @@ class Design:
     def coords(self) -> dict[str, np.ndarray]:
         """Labels along each dim."""
         return {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
+
+    def with_frontier_of(self, kept: np.ndarray) -> Design:
+        """The design as it was before the other runs: the frontier is that of the runs kept.
+
+        For a fit that forecasts what lies above. Where runs are left out to be compared, whatever
+        their size, the prior must stay: the frontier remains that of all of them.
+
+        Parameters
+        ----------
+        kept : ndarray of bool (run)
+        """
+        if "frontier" not in self.data:
+            return self
+        frontier = _frontier(self.data.isel(run=np.flatnonzero(kept)))
+        return replace(self, data=self.data.assign(frontier=frontier))
 
 
 def design(spec: Spec, runs: Runs) -> Design:
@@ -67,9 +84,10 @@ def design(spec: Spec, runs: Runs) -> Design:
     centre = {name: means.get(name, means["tokens"]) for name in spec.law.inputs}
     data = centred(inputs, centre)
     if spec.discrepancy:
-        for name, places in inducing_points(data["params"].values, data["tokens"].values).items():
-            data[f"inducing_{name}"] = ("inducing", places)
+        for name, values in inducing_points(data["params"].values, data["tokens"].values).items():
+            data[f"inducing_{name}"] = ("inducing", values)
         data = data.assign_coords(inducing=np.arange(data.sizes["inducing"]))
+        data["frontier"] = _frontier(data)
     table = runs.table
     for group in spec.groups:
         codes, labels = pd.factorize(table[group], sort=group != "run")
@@ -83,6 +101,13 @@ def design(spec: Spec, runs: Runs) -> Design:
     else:
         data["response"] = ("run", response[:, 0])
     return Design(data, centre)
+
+
+def _frontier(data: xr.Dataset) -> float:
+    """Largest ln(N D)/sqrt(2) of runs that state their tokens; of all, where none does."""
+    compute = coordinates(data["params"], data["tokens"], 0.0, np).compute
+    stated = (data["tokens_sd"] == 0).all("latent")
+    return float(compute.where(stated | ~stated.any()).max())
 
 
 def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 import pymc as pm
@@ -15,14 +15,8 @@ from bayescale.laws.base import Values
 from bayescale.model.curve import centred_tokens, curve
 from bayescale.model.design import Design, collapsed
 from bayescale.model.discrepancy.law_coordinates import GivenLaw, unwhiten_law_compiled
-from bayescale.model.discrepancy.process import (
-    PARAMETERS,
-    PREFIX,
-    WEIGHTS,
-    Coordinates,
-    Parameters,
-    coordinates,
-)
+from bayescale.model.discrepancy.prior_covariance import prior_covariance
+from bayescale.model.discrepancy.process import PREFIX, WEIGHTS, Parameters, coordinates
 from bayescale.model.discrepancy.weights import Discrepancy, Given, unwhiten_compiled
 from bayescale.model.linearised import constrained, log_jacobian, tangent
 from bayescale.model.scale import discrepancy_unit, noise_scale
@@ -33,6 +27,7 @@ _Scalar = Annotated[Any, "()"]
 _ByRun = Annotated[Any, "(run)"]
 _ByInducing = Annotated[Any, "(inducing)"]
 _ByLaw = Annotated[Any, "(law)"]
+_Prior = Annotated[Any, "(inducing,inducing)"]
 
 
 def build(spec: Spec, design: Design) -> pm.Model:
@@ -46,14 +41,13 @@ def build(spec: Spec, design: Design) -> pm.Model:
     with pm.Model(coords=coords) as model:
         x = _data(arrays)
         values = _parameters(spec, x)
-        stated_tokens = x["tokens"]
         if "tokens_sd" in x:
             values["tokens_z"] = pmd.Normal("tokens_z", 0, 1, dims=("latent",))
             x["tokens"] = centred_tokens(values, x)
         if spec.discrepancy:
-            inputs = _discrepancy_inputs(spec, values, x, stated_tokens)
-            values |= _law(spec, values, x, inputs)
-            _responses_with_discrepancy(spec, values, x, inputs)
+            processes = _processes(spec, values, x)
+            values |= _law(spec, values, x, processes)
+            _responses_with_discrepancy(spec, values, x, processes)
         else:
             _responses(spec, values, x)
     return model
@@ -102,25 +96,40 @@ def _effect(effect: Effect, runs: Any) -> Any:
 # Law with a discrepancy
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """What a density depends on, as tensors whose dims are in its fields' types.
+class _Processes(NamedTuple):
+    """The discrepancy's parameters, and what they say before the runs are seen.
 
-    Here the discrepancy's parameters, in the order of `PARAMETERS`, and its inducing points.
+    Attributes
+    ----------
+    theta : tensor (parameter)
+        In the order of `Parameters`.
+    inducing, runs : tensor (coordinate, inducing), (coordinate, run)
+        In the order of `Coordinates`.
+    prior : tensor (inducing, inducing)
+        Covariance among the inducing points.
     """
 
-    theta: Annotated[Any, "(parameter)"]
-    inducing_params: _ByInducing
-    inducing_tokens: _ByInducing
-    frontier: _Scalar
+    theta: Any
+    inducing: Any
+    runs: Any
+    prior: Any
 
-    @property
-    def parameters(self) -> Parameters:
-        return Parameters(*(self.theta[i] for i in range(len(PARAMETERS))))
 
-    @property
-    def inducing(self) -> Coordinates:
-        return coordinates(self.inducing_params, self.inducing_tokens, self.frontier, pt)
+def _processes(spec: Spec, values: dict[str, Any], x: Values) -> _Processes:
+    """The discrepancy's parameters, which are put into `values`, and its coordinates."""
+    for name, prior in spec.discrepancy.items():
+        values[PREFIX + name] = _prior(PREFIX + name, prior)
+    theta = pt.stack([values[PREFIX + name].values for name in Parameters._fields])
+    inducing, runs = (
+        pt.stack(coordinates(x[params].values, x[tokens].values, x["frontier"].values, pt))
+        for params, tokens in (("inducing_params", "inducing_tokens"), ("params", "tokens"))
+    )
+    return _Processes(theta, inducing, runs, prior_covariance(theta, inducing))
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a density depends on, as tensors whose dims are in its fields' types."""
 
     def tensors(self) -> list[Any]:
         """In the order of the fields."""
@@ -128,31 +137,16 @@ class _Inputs:
 
     @classmethod
     def signature(cls, result: str) -> str:
-        """PyMC's signature of a distribution of a result of these dims."""
+        """PyMC's signature of a distribution whose result has these dims."""
         hints = get_type_hints(cls, include_extras=True)
         return ",".join(hints[field.name].__metadata__[0] for field in fields(cls)) + f"->{result}"
-
-
-def _discrepancy_inputs(
-    spec: Spec, values: dict[str, Any], x: Values, stated_tokens: Any
-) -> _Inputs:
-    """The discrepancy's parameters, which are put into `values`, and its inducing points."""
-    for name, prior in spec.discrepancy.items():
-        values[PREFIX + name] = _prior(PREFIX + name, prior)
-    # A latent count lies where its latent value puts it, but does not move the frontier.
-    at_centre = coordinates(x["params"].values, stated_tokens.values, 0.0, pt)
-    return _Inputs(
-        theta=pt.stack([values[PREFIX + name].values for name in PARAMETERS]),
-        inducing_params=x["inducing_params"].values,
-        inducing_tokens=x["inducing_tokens"].values,
-        frontier=at_centre.compute.max(),
-    )
 
 
 @dataclass(frozen=True)
 class _LawInputs(_Inputs):
     """Of the density of the law's whitened parameters; see `GivenLaw` and `tangent`."""
 
+    prior: _Prior
     noise: _Scalar
     residual: _ByInducing
     point: _ByLaw
@@ -162,7 +156,7 @@ class _LawInputs(_Inputs):
     runs: _ByInducing
 
 
-def _law(spec: Spec, values: Values, x: Values, inputs: _Inputs) -> dict[str, Any]:
+def _law(spec: Spec, values: Values, x: Values, processes: _Processes) -> dict[str, Any]:
     """The law's parameters, sampled in coordinates that follow what the runs say of them."""
     arrays = {
         name: x[f"law_{name}"].values for name in ("point", "offset", "prior_sd", "slope", "runs")
@@ -173,8 +167,8 @@ def _law(spec: Spec, values: Values, x: Values, inputs: _Inputs) -> dict[str, An
     mean, observed = _on_noise_scale(spec, curve(spec, at, x, pmd.math), x["response"])
     residual = ((observed - mean) / scale).values
     sums = pt.zeros_like(arrays["runs"])[x["law_nearest"].values].inc(residual)
-    law_inputs = _LawInputs(
-        **vars(inputs),
+    inputs = _LawInputs(
+        prior=processes.prior,
         noise=((noise_scale(spec, values) / scale) ** 2).values,
         residual=sums / arrays["runs"] - arrays["slope"] @ arrays["offset"],
         **arrays,
@@ -182,13 +176,13 @@ def _law(spec: Spec, values: Values, x: Values, inputs: _Inputs) -> dict[str, An
     count = len(spec.law.parameters)
     whitened = pm.CustomDist(
         "law_z",
-        *law_inputs.tensors(),
+        *inputs.tensors(),
         logp=lambda whitened, *tensors: _law_log_density(spec, whitened, _LawInputs(*tensors)),
         support_point=lambda *_: pt.zeros(count),
         signature=_LawInputs.signature("(law)"),
         shape=count,
     )
-    free, _ = _unconstrained_law(whitened, law_inputs)
+    free, _ = _unconstrained_law(whitened, inputs)
     return {
         name: pmd.as_xtensor(pm.Deterministic(name, value))
         for name, value in constrained(spec, free, pt).items()
@@ -199,8 +193,7 @@ def _unconstrained_law(whitened: Any, inputs: _LawInputs) -> tuple[Any, Any]:
     """The law's parameters without bounds (law), and their log volume over the whitened ones."""
     standardised, log_volume = unwhiten_law_compiled(
         GivenLaw(
-            theta=inputs.parameters,
-            inducing=inputs.inducing,
+            prior=inputs.prior,
             noise=inputs.noise,
             runs=inputs.runs,
             residual=inputs.residual,
@@ -259,8 +252,10 @@ def _on_noise_scale(spec: Spec, mean: Any, observed: Any) -> tuple[Any, Any]:
 class _ResponseInputs(_Inputs):
     """Of the responses' density; `nu` is infinite for Normal noise."""
 
-    params: _ByRun
-    tokens: _ByRun
+    theta: Annotated[Any, "(parameter)"]
+    inducing: Annotated[Any, "(coordinate,inducing)"]
+    runs: Annotated[Any, "(coordinate,run)"]
+    prior: _Prior
     mean: _ByRun
     sigma: _Scalar
     nu: _Scalar
@@ -268,21 +263,21 @@ class _ResponseInputs(_Inputs):
     whitened: _ByInducing
 
 
-def _responses_with_discrepancy(spec: Spec, values: Values, x: Values, inputs: _Inputs) -> None:
+def _responses_with_discrepancy(
+    spec: Spec, values: Values, x: Values, processes: _Processes
+) -> None:
     """The discrepancy's weights, and the responses around law and discrepancy."""
     mean, observed = _on_noise_scale(spec, curve(spec, values, x, pmd.math), x["response"])
     is_normal = spec.noise.dist == "Normal"
-    response_inputs = _ResponseInputs(
-        **vars(inputs),
-        params=x["params"].values,
-        tokens=x["tokens"].values,
+    inputs = _ResponseInputs(
+        **processes._asdict(),
         mean=mean.values,
         sigma=noise_scale(spec, values).values,
         nu=pt.constant(np.inf) if is_normal else values["nu"].values,
         scale=pmd.as_xtensor(discrepancy_unit(spec, values)).values,
         whitened=pmd.Normal(PREFIX + "z", 0, 1, dims=("inducing",)).values,
     )
-    _, discrepancy, _ = _discrepancy(observed.values, response_inputs)
+    _, discrepancy, _ = _discrepancy(observed.values, inputs)
     pm.Deterministic(WEIGHTS, discrepancy.weights, dims=("inducing",))
 
     def log_density(observed: Any, *tensors: Any) -> Any:
@@ -299,7 +294,7 @@ def _responses_with_discrepancy(spec: Spec, values: Values, x: Values, inputs: _
 
     pm.CustomDist(
         "observed",
-        *response_inputs.tensors(),
+        *inputs.tensors(),
         logp=log_density,
         signature=_ResponseInputs.signature("(run)"),
         observed=observed.values,
@@ -312,9 +307,10 @@ def _discrepancy(observed: Any, inputs: _ResponseInputs) -> tuple[Any, Discrepan
     noise = (inputs.sigma / inputs.scale) ** 2
     discrepancy = unwhiten_compiled(
         Given(
-            theta=inputs.parameters,
+            theta=inputs.theta,
             inducing=inputs.inducing,
-            runs=coordinates(inputs.params, inputs.tokens, inputs.frontier, pt),
+            runs=inputs.runs,
+            prior=inputs.prior,
             residual=residual,
             noise=noise,
             nu=inputs.nu,

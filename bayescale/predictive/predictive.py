@@ -87,9 +87,8 @@ class Predictive:
         seed: int,
         *,
         rows: np.ndarray | None = None,
-        seen: np.ndarray | None = None,
     ) -> Self:
-        """At rows of a design, for draws that saw some of its runs.
+        """At rows of a design, for draws that saw all or some of its runs.
 
         Parameters
         ----------
@@ -98,18 +97,15 @@ class Predictive:
             Draws of everything in the model, whitened values included.
         design : Design
         seed : int
-        rows, seen : ndarray of bool (run), optional
-            The rows that are asked for, and those that the draws saw; by default all.
+        rows : ndarray of bool (run), optional
+            The rows that are asked for; by default all.
         """
         data = design.data
         inputs = inputs_at(data, draws)
         if rows is not None:
             picked = np.flatnonzero(rows)
             inputs = {n: v.isel(run=picked) if "run" in v.dims else v for n, v in inputs.items()}
-        given = None
-        if spec.discrepancy:
-            runs = data if seen is None else data.isel(run=np.flatnonzero(seen))
-            given = conditioned(draws, runs)
+        given = conditioned(draws, data) if spec.discrepancy else None
         return cls(spec, draws, inputs, design.centre, given, seed)
 
     @classmethod

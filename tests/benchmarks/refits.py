@@ -38,9 +38,7 @@ POINTS = Path(__file__).parents[3] / "shared" / "data" / "chinchilla_245.csv"
 
 
 def elpd(sampler: Sampler, posterior: xr.Dataset, out: np.ndarray) -> float:
-    holdout = Predictive.of_design(
-        sampler.spec, posterior, sampler.design, seed=0, rows=out, seen=~out
-    )
+    holdout = Predictive.of_design(sampler.spec, posterior, sampler.design, seed=0, rows=out)
     return float(holdout.log_predictive_density(holdout.observed).sum())
 
 

@@ -70,6 +70,7 @@ def simulated(spec: Spec, count: int) -> Runs:
             **{name: [f"{name}-{i}" for i in index] for name, index in names.items()},
         }
     )
+    spec = spec.model_copy(update={"discrepancy": {}})
     arrays = design(spec, Runs.from_frame(frame))
     values = xr.Dataset(TRUTH[spec.name])
     for effect in spec.effect_list():

@@ -1,5 +1,6 @@
 """The discrepancy: its sampler's density is exact, and it widens what is extrapolated."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,14 @@ from bayescale.model.design import design
 from bayescale.model.discrepancy import inducing
 from bayescale.model.discrepancy import law_coordinates as law
 from bayescale.model.discrepancy import process as discrepancy
-from bayescale.model.discrepancy.process import Parameters, condition, coordinates, covariance
+from bayescale.model.discrepancy.prior_covariance import prior_covariance
+from bayescale.model.discrepancy.process import (
+    Coordinates,
+    Parameters,
+    condition,
+    coordinates,
+    covariance,
+)
 from bayescale.model.discrepancy.weights import Discrepancy, Given, unwhiten, unwhiten_compiled
 from bayescale.model.linearised import constrained, tangent
 from bayescale.model.priors import log_density
@@ -64,20 +72,25 @@ def case() -> tuple[dict, list[np.ndarray], xr.DataArray]:
         dense.append(covariance(theta, at, at, np) + np.eye(count + points) * NOISE)
     residual = RNG.multivariate_normal(np.zeros(count + points), dense[0])
     table = {"params": params, "tokens": tokens, "frontier": frontier, "draws": draws}
+    table["count"] = len(inducing.inducing_points(params[:count], tokens[:count])["params"])
     return table, dense, xr.DataArray(residual, dims="run")
 
 
 def at_first_runs(
     table: dict, residual: np.ndarray, draw: int, whitened: Any, nu: float = np.inf
 ) -> Discrepancy:
-    """The sampler's graph of the processes given the first 12 runs."""
-    at = coordinates(table["params"][:12], table["tokens"][:12], table["frontier"], np)
-    at = type(at)(*map(pt.as_tensor, at))
+    """The sampler's graph of the processes given the first 12 runs, inducing points padded."""
+    params, tokens, frontier = table["params"][:12], table["tokens"][:12], table["frontier"]
+    points = inducing.inducing_points(params, tokens)
+    at_inducing = coordinates(points["params"], points["tokens"], frontier, np)
+    theta = pt.as_tensor(np.array(parameters_of(table["draws"], draw)))
+    at = pt.as_tensor(np.stack(at_inducing))
     return unwhiten_compiled(
         Given(
-            theta=Parameters(*map(pt.as_tensor, parameters_of(table["draws"], draw))),
+            theta=theta,
             inducing=at,
-            runs=at,
+            runs=pt.as_tensor(np.stack(coordinates(params, tokens, frontier, np))),
+            prior=prior_covariance(theta, at),
             residual=pt.as_tensor(residual[:12]),
             noise=pt.as_tensor(NOISE),
             nu=pt.as_tensor(nu),
@@ -86,68 +99,76 @@ def at_first_runs(
     )
 
 
-def random_parameters() -> Parameters:
-    values = [pt.as_tensor(RNG.lognormal(0, 0.5)) for _ in discrepancy.PARAMETERS]
-    return Parameters(*values)._replace(local_growth=pt.as_tensor(0.3))
+def random_parameters() -> Any:
+    return pt.as_tensor(np.append(RNG.lognormal(0, 0.5, 6), 0.3))
 
 
-def random_coordinates(count: int) -> discrepancy.Coordinates:
-    return coordinates(*(pt.as_tensor(3 * RNG.normal(size=count)) for _ in "ND"), 1, pt)
+def random_coordinates(count: int) -> Any:
+    return pt.as_tensor(np.stack(coordinates(*(3 * RNG.normal(size=(2, count))), 1, np)))
 
 
-def values_and_gradients(
-    results: list[Any], weights: list[Any], inputs: list[Any], mode: str
-) -> list[np.ndarray]:
-    """Of the weighted sum of all results."""
-    total = sum((value * weight).sum() for value, weight in zip(results, weights, strict=True))
-    gradients = pytensor.grad(total, inputs)
-    return pytensor.function([], [*results, *gradients], mode=mode)()
+def formula_covariance(theta: Any, at: Any) -> Any:
+    names = Parameters(*(theta[i][None] for i in range(7)))
+    points = Coordinates(*(at[i] for i in range(3)))
+    return covariance(names, points, points, pt)
 
 
-@pytest.mark.parametrize("nu", [5.0, np.inf])
-def test_weights_and_their_gradients_are_those_of_the_formula(nu: float) -> None:
-    count, total = 5, 700  # more than go through at a time
+def same_values_and_gradients(
+    compiled: Sequence[Any], formula: Sequence[Any], inputs: list[Any], precision: float
+) -> None:
+    """Of the results, and of a weighted sum of them all, in Python and as nutpie compiles it."""
+    weights = [RNG.normal(size=value.eval().shape) for value in formula]
+
+    def evaluated(results: Sequence[Any], mode: str) -> list[np.ndarray]:
+        total = sum((value * weight).sum() for value, weight in zip(results, weights, strict=True))
+        gradients = pytensor.grad(total, inputs)
+        return pytensor.function([], [*results, *gradients], mode=mode)()
+
+    expected = evaluated(formula, "FAST_COMPILE")
+    for mode in ("FAST_COMPILE", "NUMBA"):
+        for value, wanted in zip(evaluated(compiled, mode), expected, strict=True):
+            most = max(1, np.abs(wanted).max())
+            assert value == pytest.approx(wanted, rel=precision, abs=precision * most)
+
+
+def test_the_prior_covariance_is_that_of_the_formula() -> None:
+    theta, at = random_parameters(), random_coordinates(7)
+    compiled, formula = prior_covariance(theta, at), formula_covariance(theta, at)
+    same_values_and_gradients([compiled], [formula], [theta, at], 1e-9)
+
+
+@pytest.mark.parametrize(("nu", "total"), [(5.0, 700), (np.inf, 50)])  # in two blocks, in one
+def test_the_weights_are_those_of_the_formula(nu: float, total: int) -> None:
+    theta, at = random_parameters(), random_coordinates(5)
     given = Given(
-        theta=random_parameters(),
-        inducing=random_coordinates(count),
+        theta=theta,
+        inducing=at,
         runs=random_coordinates(total),
+        prior=formula_covariance(theta, at),
         residual=pt.as_tensor(RNG.normal(size=total)),
         noise=pt.as_tensor(0.1),
         nu=pt.as_tensor(nu),
-        whitened=pt.as_tensor(RNG.normal(size=count)),
+        whitened=pt.as_tensor(RNG.normal(size=5)),
     )
-    weights = [RNG.normal(size=count), RNG.normal(size=total), RNG.normal(size=total), 1.3]
-    inputs = [*given.theta, *given.inducing, *given.runs, given.residual, given.noise]
-    inputs += [given.whitened, *([given.nu] if nu < np.inf else [])]
-    expected = values_and_gradients(list(unwhiten(given, pt)), weights, inputs, "FAST_COMPILE")
-    for mode in ("FAST_COMPILE", "NUMBA"):
-        compiled = values_and_gradients(list(unwhiten_compiled(given)), weights, inputs, mode)
-        for value, formula in zip(compiled, expected, strict=True):
-            assert value == pytest.approx(formula, rel=1e-6, abs=1e-6 * np.abs(formula).max())
+    inputs = [given.theta, given.inducing, given.runs, given.residual, given.noise, given.whitened]
+    inputs += [given.nu] if nu < np.inf else []
+    same_values_and_gradients(unwhiten_compiled(given), unwhiten(given, pt), inputs, 1e-6)
 
 
-def test_law_parameters_and_their_gradients_are_those_of_the_formula() -> None:
+def test_the_laws_parameters_are_those_of_the_formula() -> None:
     count, parameters = 7, 4
+    theta, at = random_parameters(), random_coordinates(count)
     given = law.GivenLaw(
-        theta=random_parameters(),
-        inducing=random_coordinates(count),
+        prior=formula_covariance(theta, at),
         noise=pt.as_tensor(0.1),
         runs=pt.as_tensor(RNG.integers(1, 9, count).astype(float)),
         residual=pt.as_tensor(RNG.normal(size=count)),
         slope=pt.as_tensor(RNG.normal(size=(count, parameters))),
         whitened=pt.as_tensor(RNG.normal(size=parameters)),
     )
-    inputs = [*given.theta, given.noise, given.residual, given.whitened]
-    weights = [RNG.normal(size=parameters), 1.3]
-    expected = values_and_gradients(
-        list(law.unwhiten_law(given, pt)), weights, inputs, "FAST_COMPILE"
-    )
-    for mode in ("FAST_COMPILE", "NUMBA"):
-        compiled = values_and_gradients(
-            list(law.unwhiten_law_compiled(given)), weights, inputs, mode
-        )
-        for value, formula in zip(compiled, expected, strict=True):
-            assert value == pytest.approx(formula, rel=1e-9, abs=1e-9 * np.abs(formula).max())
+    inputs = [theta, at, given.noise, given.residual, given.whitened]
+    compiled, formula = law.unwhiten_law_compiled(given), law.unwhiten_law(given, pt)
+    same_values_and_gradients(compiled, formula, inputs, 1e-9)
 
 
 @pytest.mark.parametrize("name", ["forecast", "compute-only"])
@@ -204,7 +225,8 @@ def test_the_samplers_density_is_that_of_a_dense_gaussian(case) -> None:
         total = pytensor.function([whitened], density + graph.correction)
         expected = stats.multivariate_normal(np.zeros(12), matrix[:12, :12]).logpdf(values)
         for _ in range(3):
-            assert float(total(RNG.standard_normal(12))) == pytest.approx(expected, abs=0.01)
+            z = RNG.standard_normal(table["count"])
+            assert float(total(z)) == pytest.approx(expected, abs=0.01)
 
 
 def test_heavy_tails_leave_the_density_of_the_weights_exact(case) -> None:
@@ -214,7 +236,7 @@ def test_heavy_tails_leave_the_density_of_the_weights_exact(case) -> None:
     jacobian = pytensor.function([whitened], pt.jacobian(graph.weights, whitened))
     weights = pytensor.function([whitened], graph.weights)
     correction = pytensor.function([whitened], graph.correction)
-    z = RNG.standard_normal(12)
+    z = RNG.standard_normal(table["count"])
     w = weights(z)
     expected = (
         stats.norm.logpdf(w).sum() - stats.norm.logpdf(z).sum() + np.linalg.slogdet(jacobian(z))[1]
@@ -228,10 +250,10 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
     many = 4000
     whitened = pt.vector()
     weights = pytensor.function([whitened], at_first_runs(table, values, 0, whitened).weights)
-    weight_draws = np.stack([weights(z) for z in RNG.standard_normal((many, 12))])
+    weight_draws = np.stack([weights(z) for z in RNG.standard_normal((many, table["count"]))])
     draws = table["draws"].isel(draw=[0] * many).assign_coords(draw=np.arange(many))
     draws[discrepancy.WEIGHTS] = (("chain", "draw", "inducing"), weight_draws[None])
-    points = {name: table[name][:12] for name in ("params", "tokens")}
+    points = inducing.inducing_points(*(table[name][:12] for name in ("params", "tokens")))
     conditioned = condition(draws, inducing=points, frontier=table["frontier"])
     like = xr.DataArray(np.zeros((1, many, 4)), dims=("chain", "draw", "run"))
     new = [xr.DataArray(table[name][12:], dims="run") for name in ("params", "tokens")]

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayescale.model.discrepancy.process import Parameters, coordinates, covariance, variance
+from bayescale.model.discrepancy.process import (
+    Coordinates,
+    Parameters,
+    coordinates,
+    covariance,
+    variance,
+)
 
-MOST = 40
+# Numbers of inducing points: a sampler is compiled for each that is met, so they are few, and a
+# gradient's cost grows as the square of them, so a table of 8 runs does not pay for 40.
+SIZES = (10, 20, 40)
+MOST = SIZES[-1]
 # Used to choose the inducing points, and for nothing else.
 _TYPICAL = Parameters(
     amplitude=np.float64(0.05),
@@ -22,9 +31,7 @@ _PADDING_APART = 1000.0
 
 
 def inducing_points(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
-    """Where the inducing points lie, `MOST` in number.
-
-    Fewer runs are padded, which makes every table one shape, and so one compiled sampler.
+    """Where the inducing points lie, padded to the next of `SIZES`.
 
     Parameters
     ----------
@@ -37,7 +44,8 @@ def inducing_points(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndar
         `params` and `tokens`: ndarray (inducing).
     """
     chosen = inducing_runs(params, tokens)
-    padding = _PADDING_APART * np.arange(1, MOST - len(chosen) + 1)
+    size = next(size for size in SIZES if size >= len(chosen))
+    padding = _PADDING_APART * np.arange(1, size - len(chosen) + 1)
     return {
         "params": np.concatenate([params[chosen], padding]),
         "tokens": np.concatenate([tokens[chosen], padding]),
@@ -60,7 +68,7 @@ def inducing_runs(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         pivot = int(left.argmax())
         if left[pivot] < 1e-10:
             break
-        pivot_run = type(runs)(*(values[[pivot]] for values in runs))
+        pivot_run = Coordinates(*(values[[pivot]] for values in runs))
         row = covariance(_TYPICAL, pivot_run, runs, np)[0]
         factor[i] = (row - factor[:i, pivot] @ factor[:i]) / np.sqrt(left[pivot])
         left = np.maximum(left - factor[i] ** 2, 0)

@@ -14,23 +14,7 @@ import pytensor.tensor as pt
 from pytensor.gradient import disconnected_type
 
 from bayescale.model.discrepancy.compiled_op import CompiledOp, connected
-from bayescale.model.discrepancy.loops import (
-    add_kernel_gradient,
-    cholesky,
-    cholesky_gradient,
-    compiled,
-    coordinate_gradient,
-    covariance,
-    covariance_gradient,
-    inverse_of,
-    kernel_of,
-    parameters_of,
-    points_at,
-    unwhiten_gradient,
-    zeros_like,
-)
-from bayescale.model.discrepancy.process import Coordinates, Parameters
-from bayescale.model.discrepancy.process import covariance as prior_covariance
+from bayescale.model.discrepancy.loops import cholesky, compiled, inverse_of, unwhiten_gradient
 
 
 class GivenLaw(NamedTuple):
@@ -38,10 +22,8 @@ class GivenLaw(NamedTuple):
 
     Attributes
     ----------
-    theta : Parameters
-        Of the processes, scalars.
-    inducing : Coordinates
-        Each (inducing).
+    prior : array (inducing, inducing)
+        Covariance of the discrepancy among the inducing points.
     noise : array ()
         Squared scale of the observation noise, as a share of the response.
     runs : array (inducing)
@@ -54,8 +36,7 @@ class GivenLaw(NamedTuple):
         What the sampler moves: the parameters, whitened by their approximate posterior.
     """
 
-    theta: Parameters
-    inducing: Coordinates
+    prior: Any
     noise: Any
     runs: Any
     residual: Any
@@ -82,12 +63,11 @@ def unwhiten_law(given: GivenLaw, xp: Any) -> tuple[Any, Any]:
     log_volume : array ()
         Of `standardised` over that of `whitened`.
     """
-    theta = Parameters(*(value[None] for value in given.theta))
-    prior = prior_covariance(theta, given.inducing, given.inducing, xp)
-    root = xp.linalg.cholesky(prior + xp.diag(given.noise / given.runs))
-    slope, residual = xp.linalg.solve(root, given.slope), xp.linalg.solve(root, given.residual)
-    factor = xp.linalg.cholesky(xp.eye(given.slope.shape[1]) + slope.T @ slope)
-    projected = xp.linalg.solve(factor, residual @ slope)
+    matrix = given.prior + xp.diag(given.noise / given.runs)
+    weighted_slope = xp.linalg.solve(matrix, given.slope)
+    precision = xp.eye(given.slope.shape[1]) + given.slope.T @ weighted_slope
+    factor = xp.linalg.cholesky(precision)
+    projected = xp.linalg.solve(factor, given.residual @ weighted_slope)
     standardised = xp.linalg.solve(factor.T, projected + given.whitened)
     return standardised, -xp.log(xp.diagonal(factor)).sum()
 
@@ -95,10 +75,10 @@ def unwhiten_law(given: GivenLaw, xp: Any) -> tuple[Any, Any]:
 def unwhiten_law_compiled(given: GivenLaw) -> tuple[Any, Any]:
     """`unwhiten_law` of tensors, as one operation."""
     standardised, log_volume, *_ = _UnwhitenLaw()(
-        pt.stack([*given.theta, given.noise]),
+        given.prior,
+        pt.stack([given.noise]),
         given.residual,
         given.whitened,
-        pt.stack(given.inducing),
         given.slope,
         given.runs,
     )
@@ -107,10 +87,10 @@ def unwhiten_law_compiled(given: GivenLaw) -> tuple[Any, Any]:
 
 @compiled  # type: ignore[untyped-decorator]
 def _forward(
-    scalars: np.ndarray,
+    prior: np.ndarray,
+    noise: np.ndarray,
     residual: np.ndarray,
     whitened: np.ndarray,
-    inducing_at: np.ndarray,
     slope: np.ndarray,
     runs: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
@@ -118,110 +98,87 @@ def _forward(
 
     Parameters
     ----------
-    scalars : array (8)
-        The processes' parameters and `noise`.
-    residual, whitened, slope, runs : array
-        As in `GivenLaw`.
-    inducing_at : array (3, inducing)
-        Coordinates.
+    prior, noise, residual, whitened, slope, runs : array
+        As in `GivenLaw`; `noise` is (1).
 
     Returns
     -------
     standardised, log_volume : array (law), (1)
-    root, root_inverse : array (inducing, inducing)
-        Cholesky factor of the covariance of the inducing points' residuals, and its inverse.
-    white_slope, white_residual : array (inducing, law), (inducing)
-        Whitened by that factor.
-    factor : array (law, law)
-        Cholesky factor of the standardised parameters' precision.
+    weighted_slope, weighted_residual : array (inducing, law), (inducing)
+        Times the inverse covariance of the residuals.
+    factor, inverse : array (law, law)
+        Cholesky factor of the standardised parameters' precision, and its inverse.
     """
-    theta = parameters_of(scalars)
-    inducing = points_at(theta, inducing_at)
-    matrix = covariance(kernel_of(theta), inducing, inducing)
+    matrix = prior.copy()
     for i in range(len(runs)):
-        matrix[i, i] += scalars[7] / runs[i]
-    root = cholesky(matrix)
-    root_inverse = inverse_of(root)
-    white_slope, white_residual = root_inverse @ slope, root_inverse @ residual
-    factor = cholesky(np.eye(len(whitened)) + white_slope.T @ white_slope)
+        matrix[i, i] += noise[0] / runs[i]
+    root_inverse = inverse_of(cholesky(matrix))
+    weighted_slope = root_inverse.T @ (root_inverse @ slope)
+    weighted_residual = root_inverse.T @ (root_inverse @ residual)
+    factor = cholesky(np.eye(len(whitened)) + slope.T @ weighted_slope)
     inverse = inverse_of(factor)
-    standardised = inverse.T @ (inverse @ (white_residual @ white_slope) + whitened)
+    standardised = inverse.T @ (inverse @ (residual @ weighted_slope) + whitened)
     log_volume = np.zeros(1)
     for i in range(len(whitened)):
         log_volume[0] -= math.log(factor[i, i])
-    return standardised, log_volume, root, root_inverse, white_slope, white_residual, factor
+    return standardised, log_volume, weighted_slope, weighted_residual, factor, inverse
 
 
 @compiled  # type: ignore[untyped-decorator]
 def _backward(
-    scalars: np.ndarray,
+    prior: np.ndarray,
+    noise: np.ndarray,
     residual: np.ndarray,
     whitened: np.ndarray,
-    inducing_at: np.ndarray,
     slope: np.ndarray,
     runs: np.ndarray,
     standardised: np.ndarray,
-    root: np.ndarray,
-    root_inverse: np.ndarray,
-    white_slope: np.ndarray,
-    white_residual: np.ndarray,
+    weighted_slope: np.ndarray,
+    weighted_residual: np.ndarray,
     factor: np.ndarray,
+    inverse: np.ndarray,
     grad_standardised: np.ndarray,
     grad_log_volume: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """Gradient by the first three arguments of `_forward`, from that by its first two results.
+    """Gradient by the first four arguments of `_forward`, from that by its first two results.
 
     Arguments and results as for `_forward`; `grad_x` has the dims of x.
     """
-    theta = parameters_of(scalars)
-    inducing = points_at(theta, inducing_at)
-    count = len(runs)
-    inverse = inverse_of(factor)
-    grad_whitened, grad_projected, grad_gram = unwhiten_gradient(
+    grad_whitened, grad_projected, grad_precision = unwhiten_gradient(
         factor, inverse, standardised, whitened, grad_standardised, grad_log_volume[0]
     )
-    grad_white_slope = 2 * white_slope @ grad_gram
-    for i in range(count):
-        for j in range(len(grad_projected)):
-            grad_white_slope[i, j] += white_residual[i] * grad_projected[j]
-    grad_residual = (white_slope @ grad_projected) @ root_inverse
-    grad_slope = root_inverse.T @ grad_white_slope
-    grad_root = np.zeros((count, count))
-    for i in range(count):
-        for j in range(i + 1):
-            total = grad_residual[i] * white_residual[j]
-            for k in range(len(grad_projected)):
-                total += grad_slope[i, k] * white_slope[j, k]
-            grad_root[i, j] = -total
-    grad_matrix = cholesky_gradient(root, root_inverse, grad_root)
-    grad_scalars, grad_inducing = np.zeros(8), zeros_like(inducing)
-    kernel = kernel_of(theta)
-    grad_kernel = covariance_gradient(
-        kernel, inducing, inducing, grad_matrix, grad_inducing, grad_inducing
-    )
-    add_kernel_gradient(theta, grad_kernel, grad_scalars)
-    coordinate_gradient(theta, inducing_at[2], inducing, grad_inducing, grad_scalars)
-    for i in range(count):
-        grad_scalars[7] += grad_matrix[i, i] / runs[i]
-    return grad_scalars, grad_residual, grad_whitened
+    # precision = 1 + slope^T matrix^-1 slope, projected = slope^T matrix^-1 residual
+    by_slope = weighted_slope @ grad_precision
+    grad_residual = weighted_slope @ grad_projected
+    grad_prior = np.empty_like(prior)
+    grad_noise = np.zeros(1)
+    for i in range(len(runs)):
+        for j in range(len(runs)):
+            total = grad_residual[i] * weighted_residual[j] / 2
+            total += weighted_residual[i] * grad_residual[j] / 2
+            for k in range(len(whitened)):
+                total += by_slope[i, k] * weighted_slope[j, k]
+            grad_prior[i, j] = -total
+        grad_noise[0] += grad_prior[i, i] / runs[i]
+    return grad_prior, grad_noise, grad_residual, grad_whitened
 
 
 class _UnwhitenLawGradient(CompiledOp):
     """The gradient of `_UnwhitenLaw`; see `_backward`."""
 
     loop = staticmethod(_backward)
-    results = "vvv"
+    results = "mvvv"
 
 
 class _UnwhitenLaw(CompiledOp):
     """`unwhiten_law`; see `_forward`."""
 
     loop = staticmethod(_forward)
-    results = "vvmmmvm"
+    results = "vvmvmm"
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
         """Gradients are asked by what is sampled, not by the design's arrays."""
-        return [[i < 3] * len(self.results) for i in range(len(node.inputs))]
+        return [[i < 4] * len(self.results) for i in range(len(node.inputs))]
 
     def pullback(
         self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]
@@ -231,4 +188,4 @@ class _UnwhitenLaw(CompiledOp):
         by_sampled = _UnwhitenLawGradient()(
             *inputs, standardised, *steps, *gradients, return_list=True
         )
-        return [*by_sampled, *(disconnected_type() for _ in inputs[3:])]
+        return [*by_sampled, *(disconnected_type() for _ in inputs[4:])]

@@ -79,9 +79,10 @@ def kernel_of(theta: Parameters) -> Kernel:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def points_at(theta: Parameters, where: np.ndarray) -> Points:
-    """Points from their coordinates: compute, split and depth (3, point)."""
-    return Points(where[0], where[1], theta.local_amplitude * np.exp(theta.local_growth * where[2]))
+def points_at(theta: Parameters, coordinates: np.ndarray) -> Points:
+    """Points from their coordinates, in the order of `Coordinates`: (3, point)."""
+    deviation = theta.local_amplitude * np.exp(theta.local_growth * coordinates[2])
+    return Points(coordinates[0], coordinates[1], deviation)
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -182,29 +183,35 @@ def sum_of(one: Kernel, other: Kernel) -> Kernel:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def add_kernel_gradient(theta: Parameters, grad: Kernel, grad_theta: np.ndarray) -> None:
-    """Add the gradient by the parameters to `grad_theta`, from that by the kernel."""
-    grad_theta[0] += 2 * theta.amplitude * grad.variance
-    grad_theta[1] -= 10 / theta.length_compute**3 * grad.compute
-    grad_theta[2] -= 10 / theta.length_split**3 * grad.split
-    grad_theta[4] -= 10 / theta.local_length_compute**3 * grad.local_compute
-    grad_theta[5] -= 10 / theta.local_length_split**3 * grad.local_split
+def kernel_gradient(theta: Parameters, grad: Kernel) -> np.ndarray:
+    """Gradient by the parameters (7), from that by the kernel."""
+    return np.array(
+        [
+            2 * theta.amplitude * grad.variance,
+            -10 / theta.length_compute**3 * grad.compute,
+            -10 / theta.length_split**3 * grad.split,
+            0.0,
+            -10 / theta.local_length_compute**3 * grad.local_compute,
+            -10 / theta.local_length_split**3 * grad.local_split,
+            0.0,
+        ]
+    )
 
 
 @compiled  # type: ignore[untyped-decorator]
 def coordinate_gradient(
     theta: Parameters,
-    depth: np.ndarray,
+    coordinates: np.ndarray,
     points: Points,
     grad: Points,
     grad_theta: np.ndarray,
 ) -> np.ndarray:
-    """Gradient by the coordinates (3, point), from that by the points; adds to `grad_theta`."""
-    by_coordinates = np.empty((3, len(depth)))
-    for j in range(len(depth)):
+    """Gradient by the coordinates (3, point), from that by the points; adds to `grad_theta` (7)."""
+    by_coordinates = np.empty_like(coordinates)
+    for j in range(len(points.deviation)):
         by_log_deviation = grad.deviation[j] * points.deviation[j]
         grad_theta[3] += by_log_deviation / theta.local_amplitude
-        grad_theta[6] += by_log_deviation * depth[j]
+        grad_theta[6] += by_log_deviation * coordinates[2, j]
         by_coordinates[0, j] = grad.compute[j]
         by_coordinates[1, j] = grad.split[j]
         by_coordinates[2, j] = by_log_deviation * theta.local_growth

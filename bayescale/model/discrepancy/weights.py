@@ -18,15 +18,14 @@ import pytensor.tensor as pt
 from bayescale.model.discrepancy.compiled_op import CompiledOp, connected
 from bayescale.model.discrepancy.loops import (
     Kernel,
-    add_kernel_gradient,
     block_of,
     cholesky,
     cholesky_gradient,
     compiled,
     coordinate_gradient,
-    covariance,
     covariance_gradient,
     inverse_of,
+    kernel_gradient,
     kernel_of,
     parameters_of,
     points_at,
@@ -34,8 +33,14 @@ from bayescale.model.discrepancy.loops import (
     unwhiten_gradient,
     zeros_like,
 )
-from bayescale.model.discrepancy.process import JITTER, Coordinates, Parameters, variance
-from bayescale.model.discrepancy.process import covariance as prior_covariance
+from bayescale.model.discrepancy.loops import covariance as compiled_covariance
+from bayescale.model.discrepancy.process import (
+    JITTER,
+    Coordinates,
+    Parameters,
+    covariance,
+    variance,
+)
 
 # Runs at a time.
 _BLOCK = 512
@@ -46,10 +51,12 @@ class Given(NamedTuple):
 
     Attributes
     ----------
-    theta : Parameters
-        Scalars.
-    inducing, runs : Coordinates
-        Each (inducing) and (run).
+    theta : array (parameter)
+        In the order of `Parameters`.
+    inducing, runs : array (coordinate, inducing), (coordinate, run)
+        In the order of `Coordinates`.
+    prior : array (inducing, inducing)
+        Covariance among the inducing points.
     residual : array (run)
         Response minus law, in units in which the amplitude is a share.
     noise : array ()
@@ -60,9 +67,10 @@ class Given(NamedTuple):
         What the sampler moves: the weights, whitened by their approximate posterior.
     """
 
-    theta: Parameters
-    inducing: Coordinates
-    runs: Coordinates
+    theta: Any
+    inducing: Any
+    runs: Any
+    prior: Any
     residual: Any
     noise: Any
     nu: Any
@@ -99,13 +107,14 @@ def unwhiten(given: Given, xp: Any) -> Discrepancy:
     were Normal, each run's variance widened by its error (one step of reweighting). Normal noise
     leaves them standard Normal, heavier tails nearly so; the density is exact either way.
     """
-    theta = Parameters(*(value[None] for value in given.theta))
-    count = given.inducing.compute.shape[0]
-    identity = xp.eye(count)
-    prior = prior_covariance(theta, given.inducing, given.inducing, xp) * (1 + identity * JITTER)
-    across = prior_covariance(theta, given.inducing, given.runs, xp)
-    basis = xp.linalg.solve(xp.linalg.cholesky(prior), across)
-    left = variance(theta, given.runs, xp) - (basis**2).sum(0)
+    theta = Parameters(*(given.theta[i][None] for i in range(7)))
+    inducing, runs = (
+        Coordinates(*(matrix[i] for i in range(3))) for matrix in (given.inducing, given.runs)
+    )
+    identity = xp.eye(given.prior.shape[0])
+    factor = xp.linalg.cholesky(given.prior * (1 + identity * JITTER))
+    basis = xp.linalg.solve(factor, covariance(theta, inducing, runs, xp))
+    left = variance(theta, runs, xp) - (basis**2).sum(0)
     residual_variance = xp.maximum(left, 0)
 
     def posterior(run_variance: Any) -> tuple[Any, Any]:
@@ -128,9 +137,11 @@ def unwhiten(given: Given, xp: Any) -> Discrepancy:
 def unwhiten_compiled(given: Given) -> Discrepancy:
     """`unwhiten` of tensors, as one operation."""
     weights, mean, residual_variance, correction, *_ = _Unwhiten()(
-        pt.stack([*given.theta, given.noise, given.nu]),
-        pt.stack(given.inducing),
-        pt.stack(given.runs),
+        given.theta,
+        given.inducing,
+        given.runs,
+        given.prior,
+        pt.stack([given.noise, given.nu]),
         given.residual,
         given.whitened,
     )
@@ -155,9 +166,11 @@ def _gram(basis: np.ndarray, run_variance: np.ndarray) -> np.ndarray:
 
 @compiled  # type: ignore[untyped-decorator]
 def _forward(
-    scalars: np.ndarray,
+    theta: np.ndarray,
     inducing_at: np.ndarray,
     runs_at: np.ndarray,
+    prior: np.ndarray,
+    tails: np.ndarray,
     residual: np.ndarray,
     whitened: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
@@ -165,11 +178,10 @@ def _forward(
 
     Parameters
     ----------
-    scalars : array (9)
-        The processes' parameters, `noise` and `nu`.
-    inducing_at, runs_at : array (3, inducing), (3, run)
-        Coordinates.
-    residual, whitened : array (run), (inducing)
+    theta, inducing_at, runs_at, prior, residual, whitened : array
+        As in `Given`.
+    tails : array (2)
+        `noise` and `nu`.
 
     Returns
     -------
@@ -182,22 +194,22 @@ def _forward(
         Inverse of the factor of the weights' precision before reweighting.
     first_mean, error : array (inducing), (run)
         Mean of the weights before reweighting, and the residual less its value at each run.
-    factor : array (inducing, inducing)
-        Cholesky factor of the weights' precision.
+    factor, inverse : array (inducing, inducing)
+        Cholesky factor of the weights' precision, and its inverse.
     """
-    theta, noise, nu = parameters_of(scalars), scalars[7], scalars[8]
-    kernel = kernel_of(theta)
-    inducing, runs = points_at(theta, inducing_at), points_at(theta, runs_at)
+    parameters, noise, nu = parameters_of(theta), tails[0], tails[1]
+    kernel = kernel_of(parameters)
+    inducing, runs = points_at(parameters, inducing_at), points_at(parameters, runs_at)
     count, total = len(inducing.compute), len(runs.compute)
-    prior = covariance(kernel, inducing, inducing)
+    jittered = prior.copy()
     for i in range(count):
-        prior[i, i] *= 1 + JITTER
-    prior_factor = cholesky(prior)
+        jittered[i, i] *= 1 + JITTER
+    prior_factor = cholesky(jittered)
     prior_inverse = inverse_of(prior_factor)
     basis, residual_variance = np.empty((total, count)), np.empty(total)
     for start in range(0, total, _BLOCK):
         block = block_of(runs, start, start + _BLOCK)
-        rows = covariance(kernel, block, inducing) @ prior_inverse.T
+        rows = compiled_covariance(kernel, block, inducing) @ prior_inverse.T
         basis[start : start + len(rows)] = rows
         for j in range(len(rows)):
             left = kernel.variance + block.deviation[j] ** 2
@@ -231,14 +243,17 @@ def _forward(
         first_mean,
         error,
         factor,
+        inverse,
     )
 
 
 @compiled  # type: ignore[untyped-decorator]
 def _backward(
-    scalars: np.ndarray,
+    theta: np.ndarray,
     inducing_at: np.ndarray,
     runs_at: np.ndarray,
+    prior: np.ndarray,
+    tails: np.ndarray,
     residual: np.ndarray,
     whitened: np.ndarray,
     weights: np.ndarray,
@@ -250,6 +265,7 @@ def _backward(
     first_mean: np.ndarray,
     error: np.ndarray,
     factor: np.ndarray,
+    inverse: np.ndarray,
     grad_weights: np.ndarray,
     grad_mean: np.ndarray,
     grad_residual_variance: np.ndarray,
@@ -259,9 +275,9 @@ def _backward(
 
     Arguments and results as for `_forward`; `grad_x` has the dims of x.
     """
-    theta, noise, nu = parameters_of(scalars), scalars[7], scalars[8]
-    kernel = kernel_of(theta)
-    inducing, runs = points_at(theta, inducing_at), points_at(theta, runs_at)
+    parameters, noise, nu = parameters_of(theta), tails[0], tails[1]
+    kernel = kernel_of(parameters)
+    inducing, runs = points_at(parameters, inducing_at), points_at(parameters, runs_at)
     heavy_tails = nu < np.inf
     total, count = basis.shape
     first_variance = residual_variance + noise
@@ -269,7 +285,6 @@ def _backward(
 
     # weights = factor^-T (factor^-1 projected + whitened),
     # projected = basis^T (residual / variance)
-    inverse = inverse_of(factor)
     grad_all_weights = grad_weights + grad_mean @ basis - grad_correction[0] * weights
     grad_whitened, grad_projected, grad_gram = unwhiten_gradient(
         factor, inverse, weights, whitened, grad_all_weights, grad_correction[0]
@@ -282,12 +297,12 @@ def _backward(
     grad_nu = 0.0
     for start in range(0, total, _BLOCK):
         rows = basis[start : start + _BLOCK]
-        rows_gram = rows @ grad_gram
+        by_rows = rows @ grad_gram
         for k in range(len(rows)):
             j = start + k
             product = grad_scaled[j] * residual[j]
             for i in range(count):
-                product += rows[k, i] * rows_gram[k, i]
+                product += rows[k, i] * by_rows[k, i]
             grad_variance = -product / run_variance[j] ** 2
             if heavy_tails:
                 grad_first_variance[j] = grad_variance * nu / (nu + 1)
@@ -314,7 +329,8 @@ def _backward(
         rows = basis[start : start + _BLOCK]
         block = block_of(runs, start, start + _BLOCK)
         grad_block = block_of(grad_runs, start, start + _BLOCK)
-        grad_rows = rows @ grad_gram  # again, as keeping it for all runs costs more
+        # Kept of one block; of many, keeping it costs more than taking it again.
+        grad_rows = by_rows if total <= _BLOCK else rows @ grad_gram
         for k in range(len(rows)):
             j = start + k
             by_gram, by_row = 2 / run_variance[j], 2 * grad_left[j]
@@ -340,33 +356,36 @@ def _backward(
     grad_prior = cholesky_gradient(prior_factor, prior_inverse, np.tril(grad_prior_factor))
     for i in range(count):
         grad_prior[i, i] *= 1 + JITTER
-    grad_kernel = sum_of(
-        grad_kernel,
-        covariance_gradient(kernel, inducing, inducing, grad_prior, grad_inducing, grad_inducing),
-    )
     grad_kernel = sum_of(grad_kernel, Kernel(grad_left.sum(), 0.0, 0.0, 0.0, 0.0))
-    grad_scalars = np.zeros(9)
-    add_kernel_gradient(theta, grad_kernel, grad_scalars)
+    grad_theta = kernel_gradient(parameters, grad_kernel)
     grad_inducing_at = coordinate_gradient(
-        theta, inducing_at[2], inducing, grad_inducing, grad_scalars
+        parameters, inducing_at, inducing, grad_inducing, grad_theta
     )
-    grad_runs_at = coordinate_gradient(theta, runs_at[2], runs, grad_runs, grad_scalars)
-    grad_scalars[7], grad_scalars[8] = grad_first_variance.sum(), grad_nu
-    return grad_scalars, grad_inducing_at, grad_runs_at, grad_residual, grad_whitened
+    grad_runs_at = coordinate_gradient(parameters, runs_at, runs, grad_runs, grad_theta)
+    grad_tails = np.array([grad_first_variance.sum(), grad_nu])
+    return (
+        grad_theta,
+        grad_inducing_at,
+        grad_runs_at,
+        grad_prior,
+        grad_tails,
+        grad_residual,
+        grad_whitened,
+    )
 
 
 class _UnwhitenGradient(CompiledOp):
     """The gradient of `_Unwhiten`; see `_backward`."""
 
     loop = staticmethod(_backward)
-    results = "vmmvv"
+    results = "vmmmvvv"
 
 
 class _Unwhiten(CompiledOp):
     """`unwhiten`; see `_forward`."""
 
     loop = staticmethod(_forward)
-    results = "vvvvmmmmvvm"
+    results = "vvvvmmmmvvmm"
 
     def pullback(
         self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]
