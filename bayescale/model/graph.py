@@ -19,6 +19,7 @@ from bayescale.model.discrepancy.prior_covariance import prior_covariance
 from bayescale.model.discrepancy.process import PREFIX, WEIGHTS, Parameters, coordinates
 from bayescale.model.discrepancy.weights import Discrepancy, Given, unwhiten_compiled
 from bayescale.model.linearised import constrained, log_jacobian, tangent
+from bayescale.model.noise import NOISES
 from bayescale.model.scale import discrepancy_unit, noise_scale
 from bayescale.model.spec import Effect, Prior, Spec
 
@@ -283,14 +284,13 @@ def _responses_with_discrepancy(
     def log_density(observed: Any, *tensors: Any) -> Any:
         inputs = _ResponseInputs(*tensors)
         residual, discrepancy, noise = _discrepancy(observed, inputs)
-        sigma = pt.sqrt(discrepancy.residual_variance + noise)
-        distribution = (
-            pm.Normal.dist(mu=0, sigma=sigma)
-            if is_normal
-            else pm.StudentT.dist(nu=inputs.nu, mu=0, sigma=sigma)
+        density = NOISES[spec.noise.dist].graph_log_density(
+            {"nu": inputs.nu},
+            residual - discrepancy.mean,
+            pt.sqrt(noise),
+            discrepancy.residual_variance,
         )
-        density = pm.logp(distribution, residual - discrepancy.mean).sum()
-        return density + discrepancy.correction - observed.shape[0] * pt.log(inputs.scale)
+        return density.sum() + discrepancy.correction - observed.shape[0] * pt.log(inputs.scale)
 
     pm.CustomDist(
         "observed",

@@ -46,7 +46,8 @@ class StudentT(Noise):
         import pymc as pm  # noqa: PLC0415 - predictions do without
         import pytensor.tensor as pt  # noqa: PLC0415
 
-        shifted = error[:, None] - pt.sqrt(variance)[:, None] * _NODES
+        # Off 0, where the root has no slope.
+        shifted = error[:, None] - pt.sqrt(variance + 1e-16)[:, None] * _NODES
         noise = pm.StudentT.dist(nu=values["nu"], mu=0, sigma=scale)
         return pt.logsumexp(pm.logp(noise, shifted) + _LOG_WEIGHTS, axis=1)
 
