@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from bayescale.model.curve import centred_tokens
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
+from bayescale.runs.notes import table_notes
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence, judge
 from bayescale.sampling.retry import until_converged
@@ -72,6 +74,7 @@ class ScalingModel(Shown):
         settings: Settings | None = None,
         *,
         show_progress: bool = True,
+        keep_groups: bool = False,
         **options: Any,
     ) -> Fit:
         """Sample the posterior of the spec's parameters given the runs.
@@ -85,6 +88,8 @@ class ScalingModel(Shown):
             settings are taken as they are.
         show_progress : bool
             A live bar on standard error, where that is a terminal.
+        keep_groups : bool
+            Fit effects of groups that are the same in all runs too; see `Spec.for_runs`.
         **options
             Single settings by name: `draws=2000`, `chains=4`, `seed=1`.
 
@@ -96,9 +101,10 @@ class ScalingModel(Shown):
         if isinstance(runs, pd.DataFrame):
             runs = Runs.from_frame(runs)
         runs = runs if isinstance(runs, Runs) else Runs.read(runs)
-        settings = (settings or self.spec.settings).replace(**options)
-        sampler = Sampler(self.spec, design(self.spec, runs))
-        return fit_with(sampler, runs, settings, show_progress=show_progress)
+        spec, notes = self.spec.for_runs(runs, keep_groups=keep_groups)
+        settings = (settings or spec.settings).replace(**options)
+        sampler = Sampler(spec, design(spec, runs))
+        return fit_with(sampler, runs, settings, show_progress=show_progress, before=notes)
 
 
 def fit_with(
@@ -108,12 +114,20 @@ def fit_with(
     *,
     show_progress: bool,
     cores: int | None = None,
+    before: Sequence[Note] = (),
 ) -> Fit:
-    """Fit through a sampler that may have been compiled before; `runs` made its design."""
+    """Fit through a sampler that may have been compiled before; `runs` made its design.
+
+    `before` are notes on how the spec was fitted to the runs.
+    """
     spec, arrays = sampler.spec, sampler.design
-    unidentified = identification_notes(spec, arrays)
+    early = [
+        *before,
+        *table_notes(runs, inputs=spec.law.inputs),
+        *identification_notes(spec, arrays),
+    ]
     if show_progress:  # minutes before the fit can say it
-        print_notes(unidentified)
+        print_notes(early)
 
     def sampled(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
         return sampler.sample(settings, show_progress=show_progress, cores=cores)
@@ -122,17 +136,17 @@ def fit_with(
     found = until_converged(sampled, judge, settings, _ROUNDS if usual else 1)
     posterior, seed = found.posterior, settings.seed
     prior = priors.draws(spec, arrays, _PRIOR_DRAWS, seed)
-    before = Predictive.of_prior(spec, _thinned(arrays, prior), arrays, seed)
+    unfitted = Predictive.of_prior(spec, _thinned(arrays, prior), arrays, seed)
     after = Predictive.of_design(spec, _thinned(arrays, posterior), arrays, seed)
     expected, replicated = (
-        xr.Dataset({"response": predictive.replicates()}) for predictive in (before, after)
+        xr.Dataset({"response": predictive.replicates()}) for predictive in (unfitted, after)
     )
     finished, known = (_finished(spec, arrays, draws) for draws in (posterior, prior))
     notes = [
         *found.convergence.notes(),
         *(_sampled_again(*each) for each in found.failed),
         *thinned_note(replicated, posterior),
-        *unidentified,
+        *early,
         *conflict_notes(expected["response"], arrays.data["response"]),
         *group_notes(spec, arrays),
         *prior_notes(spec, known, finished),

@@ -360,16 +360,48 @@ class Spec(_Strict):
         except ValidationError as error:
             raise SpecError(f"{self.name}: {one_line(error)}") from error
 
-    def for_runs(self, runs: Runs) -> tuple[Spec, list[Note]]:
-        """The spec for the only response that the runs have, where they lack its own.
+    def for_runs(self, runs: Runs, *, keep_groups: bool = False) -> tuple[Spec, list[Note]]:
+        """The spec as these runs can be fitted to it.
+
+        It takes their only response, where they lack its own, and has no effect of a group that
+        is the same for all: its standard deviation would be the prior's, and every forecast that
+        of a new group.
+
+        Parameters
+        ----------
+        runs : Runs
+        keep_groups : bool
+            Keep the effects of such groups, for forecasts of other groups.
 
         Returns
         -------
         spec : Spec
-            The spec itself, if the runs have its response, or several others to choose from.
+            The spec itself, where nothing is to be changed.
         notes : list of Note
-            `only-response`, where another response was taken.
+            `only-response` and `single-level-group`, where something was.
         """
+        spec, notes = self._with_only_response(runs)
+        return (spec, notes) if keep_groups else spec._without_single_levels(runs, notes)
+
+    def _without_single_levels(self, runs: Runs, notes: list[Note]) -> tuple[Spec, list[Note]]:
+        single = [
+            group
+            for group in self.named_groups
+            if group in runs.table and runs.table[group].nunique(dropna=False) == 1
+        ]
+        if not single:
+            return self, notes
+        labels = ", ".join(f"{group} {runs.table[group].iloc[0]}" for group in single)
+        note = Note(
+            "single-level-group",
+            "info",
+            f"all runs have {labels}: no effect of it is fitted, and forecasts are of the same",
+            "keep the effect with --keep-groups (keep_groups=True) to forecast another",
+        )
+        effects = {group: sds for group, sds in self.effects.items() if group not in single}
+        return self.replace(effects=effects), [*notes, note]
+
+    def _with_only_response(self, runs: Runs) -> tuple[Spec, list[Note]]:
 
         def observed(column: str) -> bool:
             return column in runs.table and bool(runs.table[column].notna().any())

@@ -320,3 +320,25 @@ def test_arviz_takes_a_fit(fitted: Fit) -> None:
     loo = arviz_stats.loo(fitted.data)
     assert loo.n_data_points == 28
     assert np.isfinite(loo.elpd)
+
+
+def test_a_group_that_all_runs_share_has_no_effect_unless_asked(table: Runs) -> None:
+    """A forecast of a team's own ladder is of the same family, not of a new one."""
+    runs = Runs.from_frame(table.table.assign(family="ours"))
+    quick = {"draws": 150, "tune": 200, "chains": 2, "show_progress": False}
+    fit = ScalingModel("compute-only").fit(runs, **quick)
+    assert fit.spec.groups == ("tokenizer",)
+    note = next(note for note in fit.notes if note.code == "single-level-group")
+    assert "family ours" in note.text
+    kept = ScalingModel("compute-only").fit(runs, keep_groups=True, **quick)
+    assert kept.spec.groups == ("family", "tokenizer")
+
+
+def test_the_only_response_of_a_table_is_fitted(table: Runs) -> None:
+    frame = table.table.rename(columns={"bpc": "loss"})[["run", "params", "tokens", "loss"]]
+    frame = frame[frame["tokens"].notna()]
+    fit = ScalingModel("compute-only", groups=False).fit(
+        frame, draws=150, tune=200, chains=2, show_progress=False
+    )
+    assert fit.spec.response == "loss"
+    assert any(note.code == "only-response" for note in fit.notes)
