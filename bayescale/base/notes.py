@@ -16,7 +16,8 @@ class Note:
     Attributes
     ----------
     code : str
-        Stable, for programs: `unconverged`, `divergences`, `weak-prior-data-separation`,
+        Stable, for programs: `unconverged`, `divergences`, `tree-depth`, `low-bfmi`,
+        `weak-prior-data-separation`,
         `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
         `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
         `data-decide`, `infeasible-size`,

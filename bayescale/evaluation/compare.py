@@ -65,8 +65,9 @@ class Comparison:
     predictions : DataFrame
         A row for each model and response: what was predicted, reached, and its scores.
     refits : DataFrame
-        A row for each model and fold: `r_hat`, `ess_bulk`, `divergences`, `rounds`, `passed`;
-        by run also `pareto_k`, and only those refitted exactly.
+        A row for each model and fold: `r_hat`, `ess_bulk`, `divergences`, `passed`, `retries`
+        (how often its chains were sampled again) and `replaced` (whether longer ones replaced
+        the first); by run also `pareto_k`, and only those refitted exactly.
     notes : list of Note
     """
 
@@ -395,7 +396,8 @@ def _reweighted(draws: xr.DataArray, smoothed: Any, seed: int) -> xr.DataArray:
 
 
 def _verdict(refit: Refit) -> dict[str, Any]:
-    return {**refit.convergence.to_dict(), "rounds": refit.rounds}
+    replaced = any(retry.action == "replaced" for retry in refit.retries)
+    return {**refit.convergence.to_dict(), "retries": len(refit.retries), "replaced": replaced}
 
 
 def _refit_table(names: Sequence[str], verdicts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -421,16 +423,20 @@ def _rank(elpd: Mapping[str, ELPDData]) -> pd.DataFrame:
 
 def _failures(refits: pd.DataFrame) -> list[Note]:
     failed = refits[~refits["passed"].astype(bool)]
-    again = refits[refits["rounds"] > 1]
+    again = refits[refits["retries"] > 0]
     notes = []
     if len(failed):
         text = listed(f"{row.model} without {row.fold}" for row in failed.itertuples())
         hint = "do not use the comparison; draw more, or simplify the spec"
         notes.append(Note("unconverged", "failure", f"refits that did not converge: {text}", hint))
-    if len(again):
-        text = listed(f"{row.model} without {row.fold}" for row in again.itertuples())
-        hint = "nothing to do; all of them count together"
-        notes.append(Note("sampled-again", "info", f"more chains were needed: {text}", hint))
+    for replaced, what in (
+        (False, "more chains joined the first, and all count together"),
+        (True, "longer chains replaced the first, which had not converged"),
+    ):
+        rows = again[again["replaced"].astype(bool) == replaced]
+        if len(rows):
+            text = listed(f"{row.model} without {row.fold}" for row in rows.itertuples())
+            notes.append(Note("sampled-again", "info", f"{what}: {text}", "nothing to do"))
     return notes
 
 

@@ -31,14 +31,14 @@ from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
 from bayescale.runs.notes import table_notes
 from bayescale.runs.table import Runs
-from bayescale.sampling.convergence import Convergence, judge
-from bayescale.sampling.retry import until_converged
+from bayescale.sampling.convergence import judge
+from bayescale.sampling.retry import Retry, until_converged
 from bayescale.sampling.sampler import Sampler
 
 _PRIOR_DRAWS = 2000
 
-# Rounds of chains that a fit with the usual settings may take.
-_ROUNDS = 3
+# Attempts that a fit with the usual settings may take.
+_ATTEMPTS = 3
 
 # Replicates that a fit keeps, over draws, runs and corpora: 80 MB, given the posterior and given
 # the prior. Making and reading them takes some ten copies.
@@ -133,7 +133,7 @@ def fit_with(
         return sampler.sample(settings, show_progress=show_progress, cores=cores)
 
     usual = settings == replace(spec.settings, seed=settings.seed)
-    found = until_converged(sampled, judge, settings, _ROUNDS if usual else 1)
+    found = until_converged(sampled, judge, settings, _ATTEMPTS if usual else 1)
     posterior, seed = found.posterior, settings.seed
     prior = priors.draws(spec, arrays, _PRIOR_DRAWS, seed)
     unfitted = Predictive.of_prior(spec, _thinned(arrays, prior), arrays, seed)
@@ -144,7 +144,7 @@ def fit_with(
     finished, known = (_finished(spec, arrays, draws) for draws in (posterior, prior))
     notes = [
         *found.convergence.notes(),
-        *(_sampled_again(*each) for each in found.failed),
+        *map(_sampled_again, found.retries),
         *thinned_note(replicated, posterior),
         *early,
         *conflict_notes(expected["response"], arrays.data["response"]),
@@ -165,12 +165,13 @@ def fit_with(
     return Fit(spec, runs, arrays.centre, groups, found.settings, found.convergence, notes)
 
 
-def _sampled_again(first: Convergence, what: str) -> Note:
+def _sampled_again(retry: Retry) -> Note:
+    first = retry.convergence
     return Note(
         "sampled-again",
         "info",
-        f"these draws did not converge (R-hat {first.r_hat:.3f}, {first.divergences} "
-        f"divergences, {min(first.ess_bulk, first.ess_tail):.0f} effective draws), so {what}",
+        f"the chains did not converge (R-hat {first.r_hat:.3f}, {first.divergences} divergences, "
+        f"{min(first.ess_bulk, first.ess_tail):.0f} effective draws): {retry}",
         "nothing to do",
     )
 

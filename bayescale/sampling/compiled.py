@@ -98,8 +98,8 @@ class Start:
 
 def digest(structure: Sequence[Any]) -> str:
     """Name of a structure's sampler, given as plain values, in this version on this machine."""
-    said = json.dumps([*structure, *surroundings()])
-    return hashlib.sha256(said.encode()).hexdigest()
+    text = json.dumps([*structure, *surroundings()])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sampler(name: str, build: Callable[[], pm.Model]) -> CompiledPyMCModel:
@@ -214,13 +214,23 @@ def relabelled(made: CompiledPyMCModel, labels: Labels) -> CompiledPyMCModel:
 @cache
 def surroundings() -> list[str]:
     """What compiled code depends on, apart from the structure of the model."""
-    home = Path(__file__).parents[1]  # the whole package: no module that moves can be forgotten
-    source = hashlib.sha256()
-    for file in sorted(home.rglob("*.py")):
-        source.update(file.read_bytes())
     return [
-        source.hexdigest(),
+        source_digest(Path(__file__).parents[1]),
         sys.version,
         *(f"{name} {version(name)}" for name in _PACKAGES),
         *map(str, registry.cpu_target.target_context.codegen().magic_tuple()),
     ]
+
+
+def source_digest(package: Path) -> str:
+    """Of a package's modules, by name and content.
+
+    All of them, though a model needs few: none that moves can be forgotten, and the source of an
+    installed package does not change. What is not a module, such as specs, is not in it: a
+    structure holds its spec.
+    """
+    source = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        source.update(str(file.relative_to(package)).encode())
+        source.update(hashlib.sha256(file.read_bytes()).digest())
+    return source.hexdigest()

@@ -13,6 +13,15 @@ from bayescale.base.notes import Note
 
 R_HAT_MOST, R_HAT_NEAR = 1.01, 1.02
 ESS_LEAST = 400
+# Share of draws whose trajectory was cut at the largest tree depth.
+SATURATED_MOST = 0.05
+# Below this the energy moves too slowly for the tails (Betancourt, arXiv 1604.00695).
+BFMI_LEAST = 0.3
+# By nutpie's and by PyMC's name.
+_DEPTH_REACHED = ("maxdepth_reached", "reached_max_treedepth")
+# In place of an R-hat that is infinite or undefined: chains stuck at different values. JSON has no
+# infinity.
+_R_HAT_STUCK = 1e6
 
 
 @dataclass(frozen=True)
@@ -22,12 +31,16 @@ class Convergence:
     Attributes
     ----------
     r_hat : float
-        Largest rank-normalised split R-hat.
+        Largest rank-normalised split R-hat; 1e6 where it is infinite or undefined.
     ess_bulk, ess_tail : float
         Smallest effective sample sizes.
     divergences : int
     worst : str
         The quantity with the smallest bulk ESS.
+    saturated : float, optional
+        Share of draws whose trajectory was cut at the largest tree depth.
+    bfmi : float, optional
+        Smallest Bayesian fraction of missing information of a chain.
     """
 
     r_hat: float
@@ -35,6 +48,8 @@ class Convergence:
     ess_tail: float
     divergences: int
     worst: str
+    saturated: float | None = None
+    bfmi: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -57,7 +72,7 @@ class Convergence:
         return {**asdict(self), "passed": self.passed}
 
     def notes(self) -> list[Note]:
-        """What failed, if anything."""
+        """What failed or is doubtful, if anything."""
         notes = []
         if not self.mixed:
             notes.append(
@@ -79,24 +94,61 @@ class Convergence:
                     "tune longer, or use a tighter prior on the standard deviation that is small",
                 )
             )
+        if self.saturated is not None and self.saturated > SATURATED_MOST:
+            notes.append(
+                Note(
+                    "tree-depth",
+                    "warning",
+                    f"{self.saturated:.0%} of the draws ended at the largest tree depth, so "
+                    "neighbouring draws are more alike than they could be",
+                    "the draws are valid; tune longer, or use tighter priors",
+                )
+            )
+        if self.bfmi is not None and self.bfmi < BFMI_LEAST:
+            notes.append(
+                Note(
+                    "low-bfmi",
+                    "warning",
+                    f"Bayesian fraction of missing information {self.bfmi:.2f} (at least "
+                    f"{BFMI_LEAST}): the tails may not be explored",
+                    "draw more, or use tighter priors on the standard deviations",
+                )
+            )
         return notes
 
 
 def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
-    """Convergence of all variables in a posterior; a constant has none and is passed over."""
+    """Convergence of all variables in a posterior; constants have none and are passed over.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        (chain, draw, ...).
+    sample_stats : Dataset
+        nutpie's or PyMC's: (chain, draw).
+    """
     import arviz_stats  # takes a second to load, and a prediction does without
 
-    every = _quantities(posterior)
-    r_hat = arviz_stats.rhat(every)
-    moves = np.isfinite(r_hat)
-    bulk = arviz_stats.ess(every, method="bulk").where(moves)
-    tail = arviz_stats.ess(every, method="tail").where(moves)
+    quantities = _quantities(posterior)
+    varies = quantities.max(SAMPLE_DIMS) != quantities.min(SAMPLE_DIMS)  # not a number: varies
+    quantities = quantities.isel(quantity=np.flatnonzero(varies))
+    with np.errstate(all="ignore"):  # of chains that are stuck
+        r_hat, bulk, tail = (
+            arviz_stats.rhat(quantities),
+            arviz_stats.ess(quantities, method="bulk"),
+            arviz_stats.ess(quantities, method="tail"),
+        )
+    r_hat = r_hat.where(r_hat < _R_HAT_STUCK, _R_HAT_STUCK)
+    bulk, tail = bulk.fillna(0), tail.fillna(0)
+    reached = [name for name in _DEPTH_REACHED if name in sample_stats]
     return Convergence(
-        r_hat=float(r_hat.where(moves).max()),
+        r_hat=float(r_hat.max()),
         ess_bulk=float(bulk.min()),
         ess_tail=float(tail.min()),
         divergences=int(sample_stats["diverging"].sum()),
         worst=str(bulk.to_series().idxmin()),
+        saturated=float(sample_stats[reached[0]].mean()) if reached else None,
+        bfmi=float(arviz_stats.bfmi(sample_stats)["energy"].min()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Many: independent fits, each summarised where it is done, by threads, processes or a cluster.
+"""Jobs: independent fits, each summarised where it is done, by threads, processes or a cluster.
 
 A job knows all that its summary depends on, so the numbers do not depend on who does it, when, or
 beside what. Its draws stay with the worker, which keeps the samplers that it compiled; plain values
@@ -109,8 +109,18 @@ class Workers:
 
 
 @dataclass(frozen=True)
-class _Crew:
-    """Workers at work: where to submit jobs, cores for each, what says that a worker was lost."""
+class _Pool:
+    """Workers that were started.
+
+    Attributes
+    ----------
+    executor : Executor
+        Takes jobs.
+    cores : int
+        For each job.
+    lost : tuple of exception types
+        Raised where a worker was lost.
+    """
 
     executor: Executor
     cores: int
@@ -139,13 +149,14 @@ def perform(
         If a job does, if workers are lost again and again, or if the cluster cannot be used.
     """
     names = [key(job) for job in jobs]
-    done = {i: said for i, name in enumerate(names) if (said := FINISHED.read(name)) is not None}
+    kept = {i: FINISHED.read(name) for i, name in enumerate(names)}
+    done = {i: summary for i, summary in kept.items() if summary is not None}
     if done:
         say(f"{len(done)} of {len(jobs)} {plural('fit')} were finished before; doing the rest")
     with FitProgress(len(jobs), len(done), enabled=show_progress) as progress:
 
-        def finish(number: int, said: str) -> None:
-            done[number] = said.encode()
+        def finish(number: int, summary: str) -> None:
+            done[number] = summary.encode()
             with uninterrupted():
                 FINISHED.write(names[number], done[number])
             progress.advance()
@@ -160,22 +171,22 @@ def perform(
 
 def check(workers: Workers | None) -> None:
     """Raise a `BayescaleError` if workers cannot be used, before other work begins."""
-    with _crew(workers or Workers(), 1):
+    with _pool(workers or Workers(), 1):
         pass
 
 
 def _do_all(jobs: Mapping[int, Job], workers: Workers, finish: Callable[[int, str], None]) -> None:
     """Hand over each summary as it comes; start anew with the rest when a worker is lost."""
-    left, losses = dict(jobs), 0
+    left, losses = dict(jobs), 0  # losses one after another, with no fit finished between
     while left:
         before = len(left)
-        with _crew(workers, before) as crew:
+        with _pool(workers, before) as pool:
             futures = {}
-            with suppress(*crew.lost):
+            with suppress(*pool.lost):
                 for number, job in left.items():
-                    futures[crew.executor.submit(_do, job, crew.cores, made_with())] = number
+                    futures[pool.executor.submit(_do, job, pool.cores, versions())] = number
             for future in as_completed(futures):
-                with suppress(*crew.lost):
+                with suppress(*pool.lost):
                     finish(futures[future], future.result())
                     del left[futures[future]]
         if left:
@@ -189,10 +200,10 @@ def _do_all(jobs: Mapping[int, Job], workers: Workers, finish: Callable[[int, st
             say(f"a worker was lost; doing {fits} again")
 
 
-def _do(job: Job, cores: int, like: Mapping[str, str]) -> str:
-    """A job's summary as JSON, in a worker that has the same versions as who asks for it."""
-    if (other := _difference(made_with(), like)) is not None:
-        raise BayescaleError(f"a worker that joined has {other}")
+def _do(job: Job, cores: int, wanted: Mapping[str, str]) -> str:
+    """A job's summary as JSON, in a worker that has the wanted versions."""
+    if (difference := _difference(versions(), wanted)) is not None:
+        raise BayescaleError(f"a worker that joined has {difference}")
     threadpool_limits(1)  # jobs run side by side, and BLAS sums in another order with more
     try:
         return json.dumps(job.do(cores))
@@ -201,11 +212,11 @@ def _do(job: Job, cores: int, like: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _crew(workers: Workers, jobs: int) -> Iterator[_Crew]:
+def _pool(workers: Workers, jobs: int) -> Iterator[_Pool]:
     """The workers for so many jobs, gone when the block ends."""
     if workers.cluster is not None:
-        with _cluster(workers.cluster, jobs) as crew:
-            yield crew
+        with _cluster(workers.cluster, jobs) as pool:
+            yield pool
         return
     number = min(workers.number, jobs)
     cores = max(1, joblib.cpu_count() // number)
@@ -213,14 +224,14 @@ def _crew(workers: Workers, jobs: int) -> Iterator[_Crew]:
         threads = ThreadPoolExecutor(number)
         try:
             with threadpool_limits(1):  # put back when all is done
-                yield _Crew(threads, cores)
+                yield _Pool(threads, cores)
         finally:
             threads.shutdown(cancel_futures=True)
         return
     with _silent_tracker():
-        processes = loky.ProcessPoolExecutor(number, initializer=_follow, initargs=(os.getpid(),))
+        processes = loky.ProcessPoolExecutor(number, initializer=_end_with, initargs=(os.getpid(),))
     try:
-        yield _Crew(processes, cores)
+        yield _Pool(processes, cores)
     except BaseException:
         processes.shutdown(kill_workers=True)
         raise
@@ -230,22 +241,22 @@ def _crew(workers: Workers, jobs: int) -> Iterator[_Crew]:
 @contextmanager
 def _silent_tracker() -> Iterator[None]:
     """Have loky's tracker of semaphores clear up what Ctrl-C leaves to it without a warning."""
-    said = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [said, "ignore:resource_tracker"]))
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [before, "ignore:resource_tracker"]))
     try:
         yield
     finally:
         os.environ.pop("PYTHONWARNINGS")
-        if said is not None:
-            os.environ["PYTHONWARNINGS"] = said
+        if before is not None:
+            os.environ["PYTHONWARNINGS"] = before
 
 
-def _follow(leader: int) -> None:
+def _end_with(parent: int) -> None:
     """End this process when the one that started it has ended, which alone heeds Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
-        while os.getppid() == leader:
+        while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)
 
@@ -253,7 +264,7 @@ def _follow(leader: int) -> None:
 
 
 @contextmanager
-def _cluster(address: str, jobs: int) -> Iterator[_Crew]:
+def _cluster(address: str, jobs: int) -> Iterator[_Pool]:
     """The workers of a Dask cluster, if all can do what is done here."""
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
@@ -277,13 +288,13 @@ def _cluster(address: str, jobs: int) -> Iterator[_Crew]:
                 f"{address}: no worker within {_WORKER_WITHIN} s; start some with "
                 f"`dask worker {address}`"
             ) from error
-        for worker, has in client.run(made_with, on_error="return").items():
-            if (other := _difference(has, made_with())) is not None:
-                raise BayescaleError(f"{address}: worker {worker} has {other}")
+        for worker, there in client.run(versions, on_error="return").items():
+            if (difference := _difference(there, versions())) is not None:
+                raise BayescaleError(f"{address}: worker {worker} has {difference}")
         slots = sum(client.nthreads().values())
         cores = max(1, slots // jobs)
         try:
-            yield _Crew(client.get_executor(pure=False), cores, (KilledWorker,))
+            yield _Pool(client.get_executor(pure=False), cores, (KilledWorker,))
         except CancelledError as error:
             raise BayescaleError(
                 f"{address}: the cluster went away; finished fits are kept: run this again"
@@ -303,7 +314,7 @@ def _silent_client() -> Iterator[None]:
 
 
 @cache
-def made_with() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Versions of all that the numbers depend on, this package's source among them."""
     source, *_ = surroundings()
     here = {"bayescale": f"{version('bayescale')} ({source[:8]})"}
@@ -322,7 +333,7 @@ def _difference(there: Mapping[str, str] | Exception, here: Mapping[str, str]) -
 
 def key(job: Job) -> str:
     """A digest of all that a job's summary depends on: the job, versions, processor."""
-    return digest([_plain(job), made_with()])
+    return digest([_plain(job), versions()])
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - a kind a line

@@ -1,4 +1,4 @@
-"""Inference: compile once, sample as often as needed. The only place that samples."""
+"""Sampler: compile once, sample as often as needed. The only place that samples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bayescale.model.linearised import tangent
 from bayescale.model.spec import Spec
 from bayescale.sampling import compiled
 from bayescale.sampling.convergence import Convergence, judge
-from bayescale.sampling.retry import until_converged
+from bayescale.sampling.retry import Retry, until_converged
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -40,8 +40,8 @@ _BUILDING = threading.RLock()
 # all of them (ranks, autocovariances, under Python's lock) took as long as sampling them.
 _JUDGED = 3000
 
-# Rounds of chains that a refit may take.
-_ROUNDS = 4
+# Attempts that a refit may take.
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +54,13 @@ class Refit:
         Draws of everything in the model, standardised effects and latent counts included. A
         group or a latent token count without any of the kept runs is drawn from its prior.
     convergence : Convergence
-    rounds : int
-        How often chains were added until they converged together.
+    retries : tuple of Retry
+        What was done about chains that did not converge.
     """
 
     posterior: xr.Dataset
     convergence: Convergence
-    rounds: int
+    retries: tuple[Retry, ...]
 
 
 class Sampler:
@@ -106,14 +106,15 @@ class Sampler:
             if settings.sampler == "pymc":
                 tree = self._sample_pymc(settings, data)
             else:
-                given = self.design.data if data is None else data
-                tree = self._sample_nutpie(settings, given, progress, cores)
+                arrays = self.design.data if data is None else data
+                tree = self._sample_nutpie(settings, arrays, progress, cores)
         return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
 
     def refit(self, kept: np.ndarray, settings: Settings | None = None) -> Refit:
         """The posterior given only some of the runs, through the same compiled sampler.
 
-        On one core, as many refits run side by side; see `rounds` for chains that do not converge.
+        On one core, as many refits run side by side. Chains that do not converge are sampled again;
+        see `bayescale.sampling.retry`. The frontier stays that of the design.
 
         Parameters
         ----------
@@ -124,8 +125,9 @@ class Sampler:
         """
         settings = settings or self.spec.refit_settings
         data = self.design.data.isel(run=np.flatnonzero(kept))
-        # Each effect is judged as it is used, not its standardised twin as well.
-        twins = [f"{effect.name}_z" for effect in self.spec.effect_list()]
+        # Convergence is judged on the effects themselves; their partly centred versions carry the
+        # same information.
+        partly_centred = [f"{effect.name}_z" for effect in self.spec.effect_list()]
 
         def sample(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
             tree = self._sample_nutpie(settings, data, cores=1)
@@ -133,11 +135,11 @@ class Sampler:
 
         def verdict(posterior: xr.Dataset, stats: xr.Dataset) -> Convergence:
             total = posterior.sizes["chain"] * posterior.sizes["draw"]
-            some = posterior.isel(draw=slice(None, None, max(1, total // _JUDGED)))
-            return judge(some.drop_vars(twins), stats)
+            thinned = posterior.isel(draw=slice(None, None, max(1, total // _JUDGED)))
+            return judge(thinned.drop_vars(partly_centred), stats)
 
-        found = until_converged(sample, verdict, settings, _ROUNDS)
-        return Refit(found.posterior, found.convergence, len(found.failed) + 1)
+        sampled = until_converged(sample, verdict, settings, _ATTEMPTS)
+        return Refit(sampled.posterior, sampled.convergence, sampled.retries)
 
     def _compile(self) -> Any:
         """The sampler of this spec for as many groups, compiled once on a machine."""
@@ -151,15 +153,15 @@ class Sampler:
         labels = self.design.coords
         sizes = {dim: len(names) for dim, names in labels.items() if dim in fixed}
         filled = [str(name) for name in self.design.data if self.design.data[name].size]
-        said = self.spec.model_dump(mode="json", exclude={"name", "title"})
-        name = compiled.digest([said, self.spec.law.fingerprint, sizes, filled])
+        spec = self.spec.model_dump(mode="json", exclude={"name", "title"})
+        name = compiled.digest([spec, self.spec.law.fingerprint, sizes, filled])
         with _BUILDING:
             if name not in _COMPILED:
                 if len(_COMPILED) == _COMPILED_MOST:
                     _COMPILED.pop(next(iter(_COMPILED)))
                 _COMPILED[name] = compiled.sampler(name, lambda: self.model)
-            made = _COMPILED[name]
-        return compiled.relabelled(made, labels)
+            sampler = _COMPILED[name]
+        return compiled.relabelled(sampler, labels)
 
     def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
         """What the model takes of a design's arrays; none that are empty."""
@@ -179,12 +181,12 @@ class Sampler:
         cores: int | None = None,
     ) -> xr.DataTree:
         arrays = self._arrays(data)
-        made = self._compile().with_data(**arrays)
+        sampler = self._compile().with_data(**arrays)
         # Measured: without groups the low-rank mass matrix follows the correlations of a law's
         # parameters (17 times the effective draws a second on Chinchilla's 240 points); with
         # groups it mixes worse than the diagonal, and the funnels want small steps.
         running = nutpie.sample(
-            made,
+            sampler,
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
@@ -192,7 +194,8 @@ class Sampler:
             cores=cores,
             adaptation="diag" if self.spec.effects and not self.spec.discrepancy else "low_rank",
             target_accept=self._target_accept(settings),
-            # Draws take 15 steps once tuned; the first ones would take a thousand.
+            # Tuned trajectories need about 15 leapfrog steps; without this cap the first ones would
+            # need a thousand.
             maxdepth=7 if self.spec.discrepancy else 10,
             save_warmup=False,
             progress_bar=False,

@@ -13,6 +13,9 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
+from bayescale.evaluation.compare import _ByFold
+from bayescale.evaluation.folds import folds
+from bayescale.model.conditioning import conditioned
 from bayescale.model.design import design
 from bayescale.model.discrepancy import inducing
 from bayescale.model.discrepancy import law_coordinates as law
@@ -254,10 +257,10 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
     draws = table["draws"].isel(draw=[0] * many).assign_coords(draw=np.arange(many))
     draws[discrepancy.WEIGHTS] = (("chain", "draw", "inducing"), weight_draws[None])
     points = inducing.inducing_points(*(table[name][:12] for name in ("params", "tokens")))
-    conditioned = condition(draws, inducing=points, frontier=table["frontier"])
+    processes = condition(draws, inducing=points, frontier=table["frontier"])
     like = xr.DataArray(np.zeros((1, many, 4)), dims=("chain", "draw", "run"))
     new = [xr.DataArray(table[name][12:], dims="run") for name in ("params", "tokens")]
-    predicted = conditioned.at(*new, like)
+    predicted = processes.at(*new, like)
     joint = dense[0]
     gain = joint[12:, :12] @ np.linalg.inv(joint[:12, :12])
     mean, left = gain @ values[:12], joint[12:, 12:] - gain @ joint[:12, 12:]
@@ -267,9 +270,72 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
     assert predicted["mean"].mean("draw").values[0] == pytest.approx(mean, abs=error)
     assert sd == pytest.approx(expected, rel=0.05)
     residuals, noise = like + values[12:], xr.full_like(like, NOISE)
-    density = conditioned.joint_log_density(*new, residuals, noise).values.ravel()
+    density = processes.joint_log_density(*new, residuals, noise).values.ravel()
     exact = stats.multivariate_normal(mean, left).logpdf(values[12:])
     assert float(logsumexp(density) - np.log(many)) == pytest.approx(exact, abs=0.15)
+
+
+def law_runs(count: int) -> Runs:
+    """Some runs of Chinchilla's law, the largest of them last."""
+    truth = TRUTH["chinchilla"] | {"sigma": 0.004, "nu": 30.0}
+    runs = simulate(Spec.load("chinchilla").replace(groups=False), ladder(), truth, seed=3)
+    some = runs.table.sample(count, random_state=1)
+    order = (some["params"] * some["tokens"]).sort_values().index
+    return Runs(some.loc[order].reset_index(drop=True), "simulated")
+
+
+def compute_of(data: xr.Dataset) -> np.ndarray:
+    return coordinates(data["params"].values, data["tokens"].values, 0.0, np).compute
+
+
+def test_leaving_out_the_largest_run_keeps_the_prior() -> None:
+    spec = Spec.load("forecast").replace(response="bpc")
+    arrays = design(spec, law_runs(12))
+    kept = arrays.data.isel(run=slice(None, -1))
+    frontier = compute_of(arrays.data).max()
+    assert compute_of(kept).max() < frontier
+    # Of the sampler, and of what is predicted from its draws.
+    assert float(Sampler(spec, arrays)._arrays(kept)["frontier"]) == pytest.approx(frontier)
+    draws = parameter_draws()
+    weights = RNG.standard_normal((1, 3, arrays.data.sizes["inducing"]))
+    draws[discrepancy.WEIGHTS] = (("chain", "draw", "inducing"), weights)
+    like = xr.DataArray(np.zeros((1, 3, 11)), dims=("chain", "draw", "run"))
+    predicted = [
+        conditioned(draws, data).at(kept["params"], kept["tokens"], like)
+        for data in (arrays.data, kept)
+    ]
+    xr.testing.assert_identical(*predicted)
+
+
+def test_below_a_frontier_the_prior_is_that_of_the_runs_kept() -> None:
+    spec = Spec.load("forecast").replace(response="bpc")
+    runs = law_runs(12)
+    arrays = design(spec, runs)
+    left_out = folds(runs, "frontier", share=0.25)
+    (job,) = _ByFold(spec, arrays, left_out, spec.refit_settings, "frontier").jobs
+    below = arrays.data.isel(run=np.flatnonzero(~job.out))
+    assert float(job.arrays.data["frontier"]) == pytest.approx(compute_of(below).max())
+    assert float(job.arrays.data["frontier"]) < float(arrays.data["frontier"])
+
+
+def test_a_latent_count_does_not_set_the_frontier(table: Runs) -> None:
+    spec = Spec.load("compute-only").replace(discrepancy=True)
+    hidden = table.table.copy()
+    largest = (hidden["params"] * hidden["tokens"]).idxmax()
+    tokens = hidden.at[largest, "tokens"]
+    hidden.loc[largest, ["tokens", "tokens_low", "tokens_high"]] = (np.nan, 10 * tokens, 90 * tokens)
+    arrays = design(spec, Runs(hidden, "hidden"))
+    stated = arrays.data["tokens_sd"].sum("latent") == 0
+    compute = compute_of(arrays.data)
+    assert float(arrays.data["frontier"]) == pytest.approx(compute[stated].max())
+    assert float(arrays.data["frontier"]) < compute.max()
+
+
+def test_small_tables_have_few_inducing_points() -> None:
+    for count, size in ((8, 10), (10, 10), (11, 20), (25, 40), (60, 40)):
+        params, tokens = RNG.uniform(-4, 4, (2, count))
+        points = inducing.inducing_points(params, tokens)
+        assert len(points["params"]) == len(points["tokens"]) == size
 
 
 def test_inducing_points_are_few_and_spread_out() -> None:

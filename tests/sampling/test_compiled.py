@@ -2,20 +2,20 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import bayescale
 from bayescale.sampling import compiled
-
-pytestmark = pytest.mark.slow
 
 # A sampler without groups, used as a refit uses it: no prior, so no PyMC once it is compiled.
 SCRIPT = """
 import hashlib, json, sys
-from bayescale import compiled
+from bayescale.sampling import compiled
 from bayescale.model.design import design
 from bayescale.sampling.sampler import Sampler
 from bayescale.runs.table import Runs
@@ -50,16 +50,45 @@ def ended(process: subprocess.Popen) -> tuple[dict, str]:
     return json.loads(out), err
 
 
+def test_a_change_in_any_module_changes_the_digest(tmp_path: Path) -> None:
+    package = tmp_path / "bayescale"
+    shutil.copytree(Path(bayescale.__file__).parent, package)
+    before = compiled.source_digest(package)
+    modules = list(package.rglob("*.py"))
+    assert len(modules) > 100
+    for module in modules:
+        text = module.read_text("utf-8")
+        module.write_text(text + "# changed\n", "utf-8")
+        assert compiled.source_digest(package) != before, module
+        module.write_text(text, "utf-8")
+    assert compiled.source_digest(package) == before
+
+
+def test_a_module_that_moves_changes_the_digest_and_data_do_not(tmp_path: Path) -> None:
+    (tmp_path / "laws").mkdir()
+    (tmp_path / "laws" / "a.py").write_text("A = 1\n")
+    before = compiled.source_digest(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.toml").write_text("name = 'mine'\n")
+    assert compiled.source_digest(tmp_path) == before
+    (tmp_path / "laws" / "a.py").rename(tmp_path / "laws" / "b.py")
+    assert compiled.source_digest(tmp_path) != before
+
+
+def test_surroundings_hold_the_whole_package() -> None:
+    assert compiled.surroundings()[0] == compiled.source_digest(Path(bayescale.__file__).parent)
+
+
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """The folder of a cache that two processes filled at once, and what one of them said."""
+    """The folder of a cache that two processes filled at once, and the output of one of them."""
     cache = tmp_path_factory.mktemp("cache")
     both = [start(cache), start(cache)]
-    (one, quiet), (other, _) = map(ended, both)
-    assert one["compiled"]
-    assert one["draws"] == other["draws"]
-    assert not quiet
-    return cache, one
+    (output, err), (other_output, _) = map(ended, both)
+    assert output["compiled"]
+    assert output["draws"] == other_output["draws"]
+    assert not err
+    return cache, output
 
 
 @pytest.fixture
@@ -68,10 +97,11 @@ def file(first: tuple[Path, dict]) -> Path:
     return kept
 
 
+@pytest.mark.slow
 def test_another_process_compiles_nothing_and_draws_the_same(first, file: Path) -> None:
-    said, err = ended(start(first[0]))
-    assert not said["compiled"]
-    assert said["draws"] == first[1]["draws"]
+    output, err = ended(start(first[0]))
+    assert not output["compiled"]
+    assert output["draws"] == first[1]["draws"]
     assert not err
     assert file.stat().st_mode & 0o077 == 0
 
@@ -93,6 +123,7 @@ HARMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", HARMS)
 def test_what_cannot_be_trusted_is_made_again(
     harm: str, file: Path, tmp_path: Path, monkeypatch, capsys
@@ -121,9 +152,10 @@ def test_what_cannot_be_trusted_is_made_again(
     assert "the sampler is made again" in line
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_written_a_fit_goes_on(first, tmp_path: Path) -> None:
     (tmp_path / "bayescale").write_text("a file in the way")
-    said, err = ended(start(tmp_path))
-    assert said["compiled"]
-    assert said["draws"] == first[1]["draws"]
+    output, err = ended(start(tmp_path))
+    assert output["compiled"]
+    assert output["draws"] == first[1]["draws"]
     assert "samplers are not kept" in err

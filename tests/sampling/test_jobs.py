@@ -1,4 +1,4 @@
-"""Many fits: the same numbers whoever does them, and nothing finished is lost."""
+"""Jobs: the same numbers whoever does them, and nothing finished is lost."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from bayescale.evaluation.compare import _LeftOut
 from bayescale.evaluation.folds import folds
 from bayescale.model import priors
 from bayescale.model.design import design
-from bayescale.sampling import jobs as many
+from bayescale.sampling import jobs as jobs_module
 from bayescale.sampling.jobs import Job, perform
 
 SPEC = Spec.load("compute-only").replace(groups=False)
@@ -31,8 +31,8 @@ SHORT = Settings(draws=200, tune=200, chains=2)
 
 
 def plain(done: list[dict[str, Any]]) -> str:
-    """What was said, apart from the seconds that it took."""
-    return json.dumps([{k: v for k, v in said.items() if k != "seconds"} for said in done])
+    """The summaries, apart from the seconds that they took."""
+    return json.dumps([{k: v for k, v in summary.items() if k != "seconds"} for summary in done])
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def jobs(table: Runs) -> list[Job]:
 
 @pytest.fixture(scope="module")
 def alone(jobs: list[Job]) -> list[dict[str, Any]]:
-    """What one thread says."""
+    """The summaries by one thread."""
     return perform(jobs, Workers(1), show_progress=False)
 
 
@@ -66,41 +66,41 @@ def cluster() -> Iterator[str]:
 
 
 def after_a_killer(jobs: list[Job], workers: Workers, tmp_path: Path) -> list[dict[str, Any]]:
-    """What workers say of the jobs in another order, the first of which kills its worker once."""
+    """Summaries of the jobs in another order, the first of which kills its worker once."""
     order = random.Random(1).sample(range(len(jobs)), len(jobs))
     killer = Noted(0, str(tmp_path / "log"), "once")
     _, *done = perform([killer, *(jobs[i] for i in order)], workers, show_progress=False)
     assert len(noted(tmp_path / "log")) == 2
-    return [said for _, said in sorted(zip(order, done, strict=True))]
+    return [summary for _, summary in sorted(zip(order, done, strict=True))]
 
 
-def test_threads_say_what_one_says(jobs, alone) -> None:
+def test_threads_give_what_one_gives(jobs, alone) -> None:
     order = list(range(len(jobs)))[::-1]
     done = perform([jobs[i] for i in order], Workers(2), show_progress=False)
     assert plain(done[::-1]) == plain(alone)
 
 
-def test_processes_say_the_same_though_one_is_killed(jobs, alone, tmp_path, capsys) -> None:
+def test_processes_give_the_same_though_one_is_killed(jobs, alone, tmp_path, capsys) -> None:
     assert plain(after_a_killer(jobs, Workers(2, "processes"), tmp_path)) == plain(alone)
     assert "a worker was lost; doing" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_a_cluster_says_the_same_though_one_is_killed(jobs, alone, cluster, tmp_path) -> None:
+def test_a_cluster_gives_the_same_though_one_is_killed(jobs, alone, cluster, tmp_path) -> None:
     assert plain(after_a_killer(jobs, Workers(cluster=cluster), tmp_path)) == plain(alone)
 
 
 @pytest.mark.slow
 def test_a_cluster_that_has_other_versions_is_refused(cluster, monkeypatch) -> None:
-    here = many.made_with() | {"nutpie": "0.99"}
-    monkeypatch.setattr(many, "made_with", lambda: here)
+    here = jobs_module.versions() | {"nutpie": "0.99"}
+    monkeypatch.setattr(jobs_module, "versions", lambda: here)
     with pytest.raises(BayescaleError, match=r"has nutpie 0\.\d+\S*, here is 0\.99; install"):
         perform([Noted(0, "unused")], Workers(cluster=cluster))
 
 
 @pytest.mark.slow
 def test_a_job_that_kills_every_worker_is_given_up(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(many, "_LOSSES_MOST", 1)
+    monkeypatch.setattr(jobs_module, "_LOSSES_MOST", 1)
     log = str(tmp_path / "log")
     jobs = [Noted(0, log, "always", 0.2)]
     with pytest.raises(BayescaleError, match="workers were lost 1 times while they did 1 fit"):
@@ -108,13 +108,13 @@ def test_a_job_that_kills_every_worker_is_given_up(tmp_path, monkeypatch) -> Non
 
 
 def test_draws_stay_where_they_are(jobs, alone) -> None:
-    sizes = [len(json.dumps(said)) for said in alone]
+    sizes = [len(json.dumps(summary)) for summary in alone]
     assert max(sizes) < 10_000  # a parameter's draws alone are more
     assert "chain" not in json.dumps(alone)
 
 
 def test_nothing_is_kept_of_a_command_that_has_ended(alone) -> None:
-    assert not list(many.FINISHED.folder().iterdir())
+    assert not list(jobs_module.FINISHED.folder().iterdir())
 
 
 SCRIPT = """
@@ -148,10 +148,10 @@ def wait(until: Callable[[], bool], seconds: float = 60) -> None:
 
 def alive(process: str) -> bool:
     try:
-        said = Path(f"/proc/{process}/stat").read_text()
+        status = Path(f"/proc/{process}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return said.rpartition(")")[2].split()[0] != "Z"
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.slow
@@ -162,8 +162,8 @@ def alive(process: str) -> bool:
 def test_interrupted_a_rerun_does_only_the_rest(
     kind: str, how: int, tmp_path: Path, monkeypatch, capsys
 ) -> None:
-    cache = replace(many.FINISHED, name=str(tmp_path / "bayescale" / "finished"))
-    monkeypatch.setattr(many, "FINISHED", cache)
+    cache = replace(jobs_module.FINISHED, name=str(tmp_path / "bayescale" / "finished"))
+    monkeypatch.setattr(jobs_module, "FINISHED", cache)
 
     def finished() -> int:
         return len(list(cache.folder().glob("[!.]*")))
@@ -179,7 +179,7 @@ def test_interrupted_a_rerun_does_only_the_rest(
     wait(lambda: not any(map(alive, workers)), 5)
     (tmp_path / "log").unlink()
     again = perform([Noted(i, str(tmp_path / "log"), seconds=0.3) for i in range(8)])
-    assert [said["number"] for said in again] == list(range(8))
+    assert [summary["number"] for summary in again] == list(range(8))
     assert len(noted(tmp_path / "log")) == 8 - kept
     assert f"{kept} of 8 fits were finished before" in capsys.readouterr().err
     assert finished() == 0
@@ -190,27 +190,27 @@ def test_a_damaged_summary_is_made_again(tmp_path: Path, capsys) -> None:
     jobs = [Noted(i, log) for i in range(3)]
     whole = perform(jobs, Workers(1))
     for job, content in zip(jobs, (b'{"number": 0}', b"mended"), strict=False):
-        many.FINISHED.write(many.key(job), content)
-    broken = many.FINISHED.folder() / many.key(jobs[1])
+        jobs_module.FINISHED.write(jobs_module.key(job), content)
+    broken = jobs_module.FINISHED.folder() / jobs_module.key(jobs[1])
     broken.write_bytes(broken.read_bytes()[:-1] + b"x")
     again = perform(jobs, Workers(1))
     assert again[0] == {"number": 0}  # whole, so believed
     assert json.dumps(again[1:]) == json.dumps(whole[1:])
-    said = capsys.readouterr().err
-    assert "damaged; the fit is done again" in said
-    assert "1 of 3 fits were finished before" in said
+    err = capsys.readouterr().err
+    assert "damaged; the fit is done again" in err
+    assert "1 of 3 fits were finished before" in err
 
 
 def test_a_key_holds_all_that_a_summary_depends_on(jobs, table: Runs) -> None:
-    keys = [many.key(job) for job in jobs]
+    keys = [jobs_module.key(job) for job in jobs]
     assert len({*keys}) == len(keys)
     arrays = design(SPEC, table)
     out = folds(table, "family")[0].out
     same = _LeftOut(Spec.load("compute-only").replace(groups=False), arrays, out, SHORT, 0, True)
-    assert many.key(same) == keys[1]
+    assert jobs_module.key(same) == keys[1]
     other = table.table.assign(bpc=table.table["bpc"] + 1e-12)
     changed = _LeftOut(SPEC, design(SPEC, Runs(other, "other")), out, SHORT, 0, True)
-    assert many.key(changed) != keys[1]
+    assert jobs_module.key(changed) != keys[1]
 
 
 COMPARE = ["compare", "compute-only", "separate-slopes", "--by", "frontier"]
@@ -226,7 +226,7 @@ COMPARE = ["compare", "compute-only", "separate-slopes", "--by", "frontier"]
     ],
 )
 def test_workers_that_cannot_be_had_are_one_line(run, monkeypatch, options, words: str) -> None:
-    monkeypatch.setattr(many, "_ANSWER_WITHIN", 1)
+    monkeypatch.setattr(jobs_module, "_ANSWER_WITHIN", 1)
     began = time.monotonic()
     code, out, err = run(*COMPARE, *options)
     assert (code, out) == (2, "")

@@ -20,7 +20,7 @@ class CompiledOp(Op):  # type: ignore[misc]
     Attributes
     ----------
     loop : callable
-        Compiled by `loops.compiled`.
+        Compiled by `loops.compiled`; gives a tuple where there are several results.
     results : str
         Kinds of its results in order: `v` for a vector, `m` for a matrix.
     """
@@ -42,7 +42,9 @@ class CompiledOp(Op):  # type: ignore[misc]
         return Apply(self, tensors, [kinds[kind]() for kind in self.results])
 
     def perform(self, node: Apply, inputs: Sequence[Any], storage: list[list[Any]]) -> None:  # noqa: D102
-        for cell, value in zip(storage, type(self).loop(*inputs), strict=True):
+        values = type(self).loop(*inputs)
+        values = values if len(storage) > 1 else [values]
+        for cell, value in zip(storage, values, strict=True):
             cell[0] = value
 
 

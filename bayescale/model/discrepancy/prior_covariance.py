@@ -39,10 +39,10 @@ def prior_covariance(theta: Any, inducing: Any) -> Any:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _forward(theta: np.ndarray, coordinates: np.ndarray) -> tuple[np.ndarray]:
+def _forward(theta: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     parameters = parameters_of(theta)
     inducing = points_at(parameters, coordinates)
-    return (covariance(kernel_of(parameters), inducing, inducing),)
+    return covariance(kernel_of(parameters), inducing, inducing)
 
 
 @compiled  # type: ignore[untyped-decorator]
