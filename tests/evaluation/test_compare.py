@@ -9,7 +9,7 @@ from scipy.integrate import quad
 
 from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.base.settings import REFIT
-from bayescale.evaluation.compare import Comparison, compare
+from bayescale.evaluation.compare import Comparison, compare, undecided
 from bayescale.evaluation.discrimination import discrimination, most_informative
 from bayescale.evaluation.folds import folds, training_flops
 from bayescale.evaluation.reference import reference_runs
@@ -85,6 +85,33 @@ def test_the_table_has_what_a_reader_needs(by_run: Comparison, some: Runs) -> No
     said = by_run.to_dict()
     assert said["models"][0]["model"] in by_run.specs
     assert len(said["predictions"]) == 2 * len(some)
+
+
+@pytest.mark.parametrize(
+    ("difference", "error", "monte_carlo", "units", "decided"),
+    [
+        (-52, 7.9, 0.1, 12, True),  # however few the families are
+        (-50, 5, 0.1, 28, True),
+        (-8, 3.5, 0.1, 28, False),  # the error of few units may be twice as large
+        (-8, 3.5, 0.1, 200, True),
+        (-8, 3.5, 3.0, 200, False),  # other draws might say otherwise
+        (-3, 0.2, 0.1, 200, False),  # small, whatever its error
+        (-20, 2, 0.1, 2, False),  # two units know nothing of an error
+        (-20, 0, 0.0, 1, False),
+    ],
+)
+def test_a_difference_of_many_errors_decides(
+    difference: float, error: float, monte_carlo: float, units: int, decided: bool
+) -> None:
+    table = pd.DataFrame(
+        {"elpd_diff": [0, difference], "dse": [0, error], "elpd_mcse": [0, monte_carlo]},
+        index=["best", "other"],
+    )
+    notes = undecided(table, "family", units)
+    assert [note.code for note in notes] == ([] if decided else ["undecided"])
+    if not decided:
+        assert f"other {difference:+.1f} (standard error {error:.1f}" in notes[0].text
+        assert ("draw more" in notes[0].hint) == (monte_carlo > error)
 
 
 def test_the_split_does_not_show_on_the_bundled_runs(some: Runs) -> None:
