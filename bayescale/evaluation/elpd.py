@@ -44,10 +44,10 @@ def log_mean(density: xr.DataArray, log_weights: xr.DataArray | None = None) -> 
     """
     others = [dim for dim in density.dims if dim == "value"]
     highest = density.max([*SAMPLE_DIMS, *others])
-    relative = np.exp(density - highest).mean(others)
+    relative = xr.apply_ufunc(np.exp, density - highest).mean(others)
     if log_weights is None:
         log_weights = xr.zeros_like(relative)
-    weights = np.exp(log_weights - log_weights.max(SAMPLE_DIMS))
+    weights = xr.apply_ufunc(np.exp, log_weights - log_weights.max(SAMPLE_DIMS))
     weights = weights / weights.sum(SAMPLE_DIMS)
     mean = (weights * relative).sum(SAMPLE_DIMS)
     error = weights * (relative / mean - 1)

@@ -1,5 +1,7 @@
 """Comparison: refits through one sampler agree with fits from scratch, and the truth wins."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -239,7 +241,24 @@ def test_a_damaged_stack_is_one_line(pair: list[Fit], tmp_path) -> None:
         load(saved)
 
 
-def test_the_laws_part_outside_the_data(pair: list[Fit]) -> None:
+def test_separation_counts_standard_deviations_of_one_run(pair: list[Fit]) -> None:
+    """Of lines .02 apart, under which runs deviate by .01 or .03."""
+
+    def line(level: float, sigma: float) -> Fit:
+        truth = {"level": level, "slope": -0.03, "sigma": sigma, "nu": 1e6}
+        posterior = pair[0].posterior
+        constant = {name: xr.full_like(posterior[name], value) for name, value in truth.items()}
+        return replace(pair[0], groups={**pair[0].groups, "posterior": posterior.assign(constant)})
+
+    alike = discrimination(line(0.47, 0.01), line(0.45, 0.01))
+    assert alike["median"].to_numpy() == pytest.approx(0.02)
+    assert alike["separation"].to_numpy() == pytest.approx(2, rel=0.06)
+    unlike = discrimination(line(0.45, 0.01), line(0.47, 0.03))
+    expected = -0.02 / np.sqrt((0.01**2 + 0.03**2) / 2)
+    assert unlike["separation"].to_numpy() == pytest.approx(expected, rel=0.06)
+
+
+def test_the_laws_differ_outside_the_data(pair: list[Fit]) -> None:
     table = discrimination(*pair)
     covered = table[table["decades_outside"] == 0]
     outside = table[table["decades_outside"] > 1]

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
+from bayescale.evaluation.holdout import Unseen
 from scipy import stats
 from scipy.signal import lfilter
 
 from bayescale import Runs, Spec
 from bayescale.evaluation.elpd import log_mean, redrawn
-from bayescale.evaluation.holdout import Unseen
 from bayescale.model import priors
 from bayescale.model.design import design
 
