@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import xarray as xr
-from bayescale.evaluation.holdout import Unseen
 from scipy import stats
 from scipy.signal import lfilter
 
@@ -11,6 +10,7 @@ from bayescale import Runs, Spec
 from bayescale.evaluation.elpd import log_mean, redrawn
 from bayescale.model import priors
 from bayescale.model.design import design
+from bayescale.predictive.predictive import Predictive
 
 SAMPLE = ("chain", "draw")
 
@@ -25,7 +25,8 @@ def by_family_alone() -> Spec:
 
 def test_a_family_left_out_has_the_density_of_the_closed_form(table: Runs) -> None:
     spec, stated = by_family_alone(), table.keep("tokens == tokens")
-    data = design(spec, stated).data
+    arrays = design(spec, stated)
+    data = arrays.data
     out = (stated.table["family"] == "Llama-1").to_numpy()
     rng = np.random.default_rng(0)
     level, slope, sigma, sd = 0.45, -0.03, 0.002, 0.02
@@ -44,7 +45,8 @@ def test_a_family_left_out_has_the_density_of_the_closed_form(table: Runs) -> No
 
     def elpd(values: int) -> xr.Dataset:
         sets = redrawn(spec, draws, data, out=out, kept=~out, seed=1, values=values)
-        densities = [Unseen(spec, each, data, out).joint_log_density() for each in sets]
+        holdouts = [Predictive.of_design(spec, each, arrays, 0, rows=out) for each in sets]
+        densities = [holdout.joint_log_density(holdout.observed) for holdout in holdouts]
         return log_mean(xr.concat(densities, "value"))
 
     count = int(out.sum())
