@@ -1,7 +1,8 @@
 """Backtest: fit below, predict above, and see whether the intervals hold.
 
 All scores are of ln(response), so that tables and responses can be averaged: an interval score of
-0.05 is that of an interval 5 % wide that always holds.
+0.05 is that of an interval 5 % wide that always holds. Parameters are those that the law sees: of
+a mixture of experts the active ones, unless a spec says otherwise.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import holds, interval
 from bayescale.base.notes import Note
 from bayescale.base.settings import PROB, Settings
 from bayescale.base.toml import parse_toml
@@ -25,7 +27,7 @@ from bayescale.fit.scaling import fit_with
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
-from bayescale.runs.table import Runs
+from bayescale.runs.table import ParamsSeen, Runs
 from bayescale.sampling.convergence import Convergence
 from bayescale.sampling.jobs import Workers, perform
 from bayescale.sampling.sampler import Sampler
@@ -34,6 +36,10 @@ PROBS = (0.5, 0.8, PROB)
 _PIT_BINS = 10
 # Runs below a frontier of a history, at least.
 _FEWEST = 6
+# Runs beyond a frontier that are predicted together, at most: the cost grows as their third power.
+_TOGETHER_MOST = 200
+# How often `overconfident-here` may be said of a model that is right, at most.
+_FALSE_ALARMS = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +66,8 @@ class Backtest:
     split : Split
     spec : Spec
     points : DataFrame
-        A row a test run: `run`, `params`, `tokens`, and the columns of `scores.scores` for
-        ln(response).
+        A row for each test run: `run`, `params` (as the law sees them), `tokens`, and the columns
+        of `scores.scores` for ln(response).
     convergence : Convergence
     seconds : float
         To compile (once a worker), fit and predict, on the worker's share of the cores; of a fit
@@ -146,9 +152,9 @@ def read_suite(path: str | Path) -> list[Split]:
 def rolling(runs: Runs, shares: Sequence[float] = (1 / 2, 1 / 4, 1 / 8)) -> list[Split]:
     """The user's own history: fit below a share of the largest compute, predict the rest.
 
-    Splits with fewer than 6 runs to fit are left out.
+    Compute is 6 N D of active parameters. Splits with fewer than 6 runs to fit are left out.
     """
-    return [one for one, _ in _frontiers(runs, shares)]
+    return [history for history, _ in _frontiers(runs, shares)]
 
 
 def _frontiers(
@@ -161,14 +167,14 @@ def _frontiers(
     if not runs.known_tokens.any():
         return []
     flops = (runs.seen_params("active") * runs.table["tokens"]).to_numpy()
-    found = []
+    splits = []
     for share in shares:
         below, above = flops <= share * np.nanmax(flops), flops > share * np.nanmax(flops)
         if below.sum() >= _FEWEST:
             train, test = (Runs(runs.table[mask], runs.name) for mask in (below, above))
             masks = xr.Dataset({"below": ("run", below), "above": ("run", above)})
-            found.append((Split(f"below {share:g} of the most compute", train, test), masks))
-    return found
+            splits.append((Split(f"below {share:g} of the most compute", train, test), masks))
+    return splits
 
 
 def find_splits(runs: Runs | None, train: str | None, suite: Path | None) -> list[Split]:
@@ -194,7 +200,7 @@ def find_splits(runs: Runs | None, train: str | None, suite: Path | None) -> lis
 
 def backtest(
     spec: Spec,
-    one: Split,
+    split: Split,
     *,
     seed: int = 0,
     cores: int | None = None,
@@ -205,7 +211,7 @@ def backtest(
     Parameters
     ----------
     spec : Spec
-    one : Split
+    split : Split
     seed : int
     cores : int, optional
         How many chains are sampled at a time; by default as many as there are cores.
@@ -218,12 +224,12 @@ def backtest(
     """
     _check_one_response(spec)
     start = time.perf_counter()
-    sampler = Sampler(spec, design(spec, one.train))
+    sampler = Sampler(spec, design(spec, split.train))
     settings = replace(spec.settings, seed=seed)
-    fit = fit_with(sampler, one.train, settings, show_progress=show_progress, cores=cores)
-    logs = _logs(spec, one, fit.predict(one.test, "run").draws)
-    points = scored(one, spec.response, logs)
-    return Backtest(one, spec, points, fit.convergence, time.perf_counter() - start)
+    fit = fit_with(sampler, split.train, settings, show_progress=show_progress, cores=cores)
+    logs = _logs(spec, split, fit.predict(split.test, "run").draws)
+    points = scored(split, spec.response, logs, spec.params)
+    return Backtest(split, spec, points, fit.convergence, time.perf_counter() - start)
 
 
 def backtests(
@@ -253,9 +259,9 @@ def backtests(
     """
     for spec in specs:
         _check_one_response(spec)
-    jobs = [_Fitted(spec, one, seed) for spec in specs for one in splits]
+    jobs = [_Fitted(spec, each, seed) for spec in specs for each in splits]
     done = iter(perform(jobs, workers, show_progress=show_progress))
-    return {spec.name: [_read(spec, one, next(done)) for one in splits] for spec in specs}
+    return {spec.name: [_read(spec, each, next(done)) for each in splits] for spec in specs}
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,20 +289,31 @@ class _Refitted:
     settings: Settings
     seed: int  # of the predictive draws
 
+    def _holdout(self, draws: xr.Dataset, rows: np.ndarray) -> Predictive:
+        return Predictive.of_design(self.spec, draws, self.arrays, self.seed, rows=rows)
+
     def do(self, cores: int) -> dict[str, Any]:
         start = time.perf_counter()
         refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
-        holdout = Predictive.of_design(
-            self.spec, refit.posterior, self.arrays, self.seed, rows=self.above
-        )
+        holdout = self._holdout(refit.posterior, self.above)
         logs = _logs(self.spec, self.split, holdout.replicates())
-        points = scored(self.split, self.spec.response, logs)
+        points = scored(self.split, self.spec.response, logs, self.spec.params)
+        together = self._holdout(refit.posterior, _some_of(self.above, _TOGETHER_MOST))
+        coverage_p = probability_of_fewer(together.joint_replicates(), together.observed)
         seconds = time.perf_counter() - start
-        return _plain(Backtest(self.split, self.spec, points, refit.convergence, seconds))
+        done = Backtest(self.split, self.spec, points, refit.convergence, seconds)
+        return {**_plain(done), "coverage_p": coverage_p}
+
+
+def _some_of(rows: np.ndarray, most: int) -> np.ndarray:
+    """A mask (run) of at most so many of the marked rows, evenly spread."""
+    marked = np.flatnonzero(rows)
+    chosen = np.linspace(0, len(marked) - 1, min(most, len(marked))).round().astype(int)
+    return np.isin(np.arange(len(rows)), marked[chosen])
 
 
 def _plain(done: Backtest) -> dict[str, Any]:
-    """What a worker says of a backtest."""
+    """What a worker hands back of a backtest."""
     return {
         "points": done.points.to_dict(orient="records"),
         "convergence": asdict(done.convergence),
@@ -304,9 +321,10 @@ def _plain(done: Backtest) -> dict[str, Any]:
     }
 
 
-def _read(spec: Spec, one: Split, said: Mapping[str, Any]) -> Backtest:
-    points, convergence = pd.DataFrame(said["points"]), Convergence(**said["convergence"])
-    return Backtest(one, spec, points, convergence, said["seconds"])
+def _read(spec: Spec, split: Split, summary: Mapping[str, Any]) -> Backtest:
+    points = pd.DataFrame(summary["points"])
+    convergence = Convergence(**summary["convergence"])
+    return Backtest(split, spec, points, convergence, summary["seconds"])
 
 
 def _check_one_response(spec: Spec) -> None:
@@ -314,60 +332,71 @@ def _check_one_response(spec: Spec) -> None:
         raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
 
 
-def _logs(spec: Spec, one: Split, predicted: xr.DataArray) -> xr.DataArray:
+def _logs(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
     """Draws of ln(response), refused where one has none."""
     if bool((predicted <= 0).any()):
         raise BayescaleError(
-            f"{one.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "
+            f"{split.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "
             "use a law with a floor"
         )
     return predicted.copy(data=np.log(predicted.to_numpy()))
 
 
-def scored(one: Split, response: str, logs: xr.DataArray) -> pd.DataFrame:
-    """Scores of draws of ln(response) of the test runs, whoever made them: a row a run.
+def scored(
+    split: Split, response: str, logs: xr.DataArray, params: ParamsSeen = "active"
+) -> pd.DataFrame:
+    """Scores of draws of ln(response) of the test runs, whoever made them.
 
     Parameters
     ----------
-    one : Split
+    split : Split
     response : str
-    logs : DataArray
-        (chain, draw, run), the runs as the split has them.
+    logs : DataArray (chain, draw, run)
+        The runs as the split has them.
+    params : {"active", "total"}
+        Which parameters of a mixture of experts the table shows: those that the law sees.
+
+    Returns
+    -------
+    DataFrame
+        A row for each run: as `scores.scores`, with `params` and `tokens`.
     """
-    reached = np.log(one.test.table[response].to_numpy(float))
-    observed = xr.DataArray(reached, dims="run", coords={"run": logs["run"]})
-    sizes = one.test.table[["params", "tokens"]].reset_index(drop=True)
-    return scores(logs, observed, PROBS).join(sizes)
+    test = split.test
+    values = np.log(test.table[response].to_numpy(float))
+    observed = xr.DataArray(values, dims="run", coords={"run": logs["run"]})
+    sizes = {"params": test.seen_params(params).to_numpy(), "tokens": test.table["tokens"].array}
+    return scores(logs, observed, PROBS).assign(**sizes)
 
 
-def described(one: Split, points: pd.DataFrame) -> dict[str, Any]:
+def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:
     """A split and the means of its runs' scores, as plain values."""
-    said = averaged(points, PROBS)
-    coverage = {f"{prob * 100:.0f}": said.pop(f"coverage_{prob * 100:.0f}") for prob in PROBS}
+    averages = averaged(points, PROBS)
+    coverage = {f"{prob * 100:.0f}": averages.pop(f"coverage_{prob * 100:.0f}") for prob in PROBS}
     pit, _ = np.histogram(points["pit"], _PIT_BINS, (0, 1))
     return {
-        "name": one.name,
-        "n_train": len(one.train),
-        "n_test": len(one.test),
+        "name": split.name,
+        "n_train": len(split.train),
+        "n_test": len(split.test),
         "coverage": coverage,
-        **said,
+        **averages,
         "pit": pit.tolist(),
     }
 
 
-def means(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def means(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Means over described splits (geometric for `interval_score`, `crps`), pooled coverage."""
-    pooled = averaged(pd.DataFrame([point for one in each for point in one["points"]]), PROBS)
+    points = pd.DataFrame([point for split in splits for point in split["points"]])
+    pooled = averaged(points, PROBS)
 
     def mean(name: str) -> float:
-        return float(np.mean([one[name] for one in each]))
+        return float(np.mean([split[name] for split in splits]))
 
     def geometric(name: str) -> float:
-        return float(np.exp(np.mean(np.log([one[name] for one in each]))))
+        return float(np.exp(np.mean(np.log([split[name] for split in splits]))))
 
     levels = [f"{prob * 100:.0f}" for prob in PROBS]
     return {
-        "coverage": {k: float(np.mean([one["coverage"][k] for one in each])) for k in levels},
+        "coverage": {k: float(np.mean([split["coverage"][k] for split in splits])) for k in levels},
         "pooled_coverage": {k: pooled[f"coverage_{k}"] for k in levels},
         "interval_score": geometric("interval_score"),
         "crps": geometric("crps"),
@@ -377,12 +406,31 @@ def means(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def summary(results: Sequence[Backtest]) -> dict[str, Any]:
     """Means over splits, and the worst convergence."""
-    each = [result.to_dict() for result in results]
+    splits = [result.to_dict() for result in results]
     return {
-        **means(each),
-        "rhat": max(one["rhat"] for one in each),
-        "passed": all(one["passed"] for one in each),
+        **means(splits),
+        "rhat": max(split["rhat"] for split in splits),
+        "passed": all(split["passed"] for split in splits),
     }
+
+
+def probability_of_fewer(draws: xr.DataArray, observed: xr.DataArray) -> float:
+    """Probability, were the predictions right, that no more intervals hold than did.
+
+    Runs that are predicted together share the error of the curve, of a new group and of the
+    discrepancy, so their intervals hold or fail together: their number is compared with that of
+    replicates of all of them, not with a binomial.
+
+    Parameters
+    ----------
+    draws : DataArray (chain, draw, run)
+        Of new runs, each draw one replicate of all of them together.
+    observed : DataArray (run)
+        Their responses.
+    """
+    ends = interval(draws)
+    held, of_replicates = holds(ends, observed).sum("run"), holds(ends, draws).sum("run")
+    return float(((of_replicates <= held).sum() + 1) / (of_replicates.size + 1))
 
 
 def calibrate(
@@ -403,7 +451,8 @@ def calibrate(
     results : list of Backtest
         One for each frontier that the runs allow; empty for a handful of runs.
     notes : list of Note
-        `overconfident-here` where the 90 % intervals held far less often.
+        `overconfident-here` where the 90 % intervals held less often than they would by chance,
+        were the model right, in all but 5 % of such histories.
 
     Raises
     ------
@@ -418,28 +467,36 @@ def calibrate(
     settings = replace(spec.refit_settings, seed=seed)
     jobs = [
         _Refitted(
-            *(spec, one, arrays.with_frontier_of(masks["below"].to_numpy())),
+            *(spec, split, arrays.with_frontier_of(masks["below"].to_numpy())),
             below=masks["below"].to_numpy(),
             above=masks["above"].to_numpy(),
             settings=replace(settings, seed=seed + i),
             seed=seed,
         )
-        for i, (one, masks) in enumerate(frontiers)
+        for i, (split, masks) in enumerate(frontiers)
     ]
     done = perform(jobs, workers, show_progress=show_progress)
-    results = [_read(spec, one, said) for (one, _), said in zip(frontiers, done, strict=True)]
-    every = pd.concat([result.points for result in results])
-    held = averaged(every, PROBS)[f"coverage_{PROB * 100:.0f}"]
-    # The same run is predicted from several frontiers, so the misses are not independent.
-    distinct = every["run"].nunique()
-    surprising = PROB - 2 * np.sqrt(PROB * (1 - PROB) / distinct)
-    if held >= surprising:
-        return results, []
-    note = Note(
-        "overconfident-here",
-        "warning",
-        f"on these runs {held:.0%} of the {PROB:.0%} intervals beyond a frontier held "
-        f"({distinct} runs, {len(results)} frontiers)",
-        "do not trust the width of an extrapolation; use spec forecast or add runs",
-    )
-    return results, [note]
+    results = [_read(spec, split, row) for (split, _), row in zip(frontiers, done, strict=True)]
+    return results, _overconfident(results, [float(row["coverage_p"]) for row in done])
+
+
+def _overconfident(results: Sequence[Backtest], coverage_p: Sequence[float]) -> list[Note]:
+    """A note on the frontier whose intervals held most surprisingly seldom, if any did.
+
+    Frontiers predict the same runs, so each must stand out by itself (Bonferroni).
+    """
+    worst = int(np.argmin(coverage_p))
+    if coverage_p[worst] * len(results) >= _FALSE_ALARMS:
+        return []
+    points = results[worst].points
+    held = int(points[f"inside_{PROB * 100:.0f}"].sum())
+    return [
+        Note(
+            "overconfident-here",
+            "warning",
+            f"fitted to these runs {results[worst].split.name}, {held} of {len(points)} "
+            f"{PROB:.0%} intervals beyond it held; were the model right, as few would with "
+            f"probability {coverage_p[worst]:.2g} ({len(results)} frontiers tried)",
+            "do not trust the width of an extrapolation; use spec forecast or add runs",
+        )
+    ]

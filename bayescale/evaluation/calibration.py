@@ -1,4 +1,4 @@
-"""Calibration by simulation: does the sampler recover what the prior put in?
+"""Calibration by simulation: does the sampler find the parameters that made the data?
 
 Draw parameters from the prior, responses from the parameters, fit, and rank the true value among
 the posterior's draws. If model and sampler are right, the ranks are uniform (Talts et al. 2018,
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.settings import Settings
+from bayescale.evaluation.uniformity import rank_test
 from bayescale.model import priors
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
@@ -55,7 +55,7 @@ def simulated_ranks(
     Returns
     -------
     DataFrame
-        A row a simulation, a column a scalar parameter; 0 to 99, uniform if calibrated.
+        A row for each simulation, a column for each parameter; 0 to 99, uniform if calibrated.
     """
     arrays = design(spec, runs)
     truth = priors.draws(spec, arrays, simulations, settings.seed)
@@ -103,7 +103,19 @@ def _ranks(spec: Spec, truth: xr.Dataset, posterior: xr.Dataset) -> dict[str, in
     return ranks
 
 
-def uniformity(ranks: pd.DataFrame, bins: int = 10) -> pd.Series:
-    """p-value of a chi-square test that each column's ranks are uniform over 0 to 99."""
-    counts = ranks.apply(lambda column: np.histogram(column, bins, (0, _KEPT + 1))[0])
-    return counts.apply(lambda column: float(stats.chisquare(column).pvalue))
+def uniformity(ranks: pd.DataFrame) -> pd.Series:
+    """p-value of each column's ranks, 0 to 99, by simultaneous bands of their ECDF.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+        As from `simulated_ranks`.
+
+    Returns
+    -------
+    Series
+        By parameter; of many parameters the smallest is to be held against the level over their
+        number. With 200 simulations and 10 parameters at a level of 1 % a shift of 10 ranks in 100
+        is found four times in five, one of 17 always.
+    """
+    return ranks.apply(lambda column: rank_test(column.to_numpy(), _KEPT + 1))

@@ -1,13 +1,13 @@
-"""Compare: which law predicts what it has not seen, by run, by group or beyond the frontier.
+"""Compare: which law predicts held-out runs best, by run, by group or beyond the frontier.
 
 Each fold is a refit of its model's sampler on fewer runs, and all of them are jobs of
-`bayescale.sampling.jobs`. A group that is left out whole is predicted as an unseen one: its
-effect is drawn from its distribution.
+`bayescale.sampling.jobs`. A group that is left out whole is predicted as a new one: its effect
+follows the distribution of groups, over which the holdout density is integrated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from arviz_stats import ELPDData, SamplingWrapper
-from scipy.special import logsumexp
+from scipy import stats
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import plural
 from bayescale.base.settings import Settings
+from bayescale.evaluation.elpd import log_mean, redrawn
 from bayescale.evaluation.folds import By, Fold, folds
 from bayescale.evaluation.scores import averaged, scores
 from bayescale.fit.fit import Fit
@@ -38,9 +39,11 @@ from bayescale.sampling.sampler import Refit, Sampler
 # Above this Pareto k, importance sampling cannot stand in for a refit (arXiv 1507.02646).
 _K_MOST = 0.7
 
-# Below these a difference of elpd has no Normal error (arXiv 2008.10296).
+# A difference of elpd below 4 is small whatever its standard error; with fewer than 100 units the
+# estimated standard error can be half of the true one (arXiv 2008.10296; Bengio and Grandvalet
+# 2004), so it counts twice.
 _DIFFERENCE_LEAST = 4
-_UNITS_LEAST = 100
+_UNITS_ENOUGH = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +58,15 @@ class Comparison:
     specs : dict
         Model name to its spec.
     table : DataFrame
-        A row a model, best first. From `arviz.compare`: `rank`, `elpd` (expected log predictive
-        density, nats, of the response itself), `se`, `elpd_diff` and `dse` against the best,
-        `p_worse`, `p`, `weight` (stacking), `diag_diff`, `diag_elpd`. Then `coverage_50`,
-        `coverage_90`, `crps`, `interval_score`, `rmse`, `bias`, `width` over the runs left out,
-        in the response's unit.
+        A row for each model, best first. From `arviz.compare`: `rank`, `elpd` (expected log
+        predictive density, nats, of the response itself), `se`, `elpd_diff` and `dse` against the
+        best, `p_worse`, `p`, `weight` (stacking), `diag_diff`, `diag_elpd`. Then `elpd_mcse` (Monte
+        Carlo standard error of `elpd`, nats), and over the runs left out `coverage_50`,
+        `coverage_90`, `crps`, `interval_score`, `rmse`, `bias`, `width`, in the response's unit.
     elpd : DataFrame
-        A row for each unit left out (by frontier: each run), a column a model.
+        A row for each unit left out (by frontier: each run), a column for each model, nats.
     predictions : DataFrame
-        A row for each model and response: what was predicted, reached, and its scores.
+        A row for each model and response: what was predicted and observed, and its scores.
     refits : DataFrame
         A row for each model and fold: `r_hat`, `ess_bulk`, `divergences`, `passed`, `retries`
         (how often its chains were sampled again) and `replaced` (whether longer ones replaced
@@ -107,9 +110,10 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _Scored:
-    """One model's view of what it did not see."""
+    """How well one model predicts the held-out runs; `mcse` is that of the sum of its elpd."""
 
     elpd: ELPDData
+    mcse: float
     predictions: pd.DataFrame
     refits: pd.DataFrame
 
@@ -129,8 +133,8 @@ def compare(
     """Leave runs out, predict them, and score the predictions of each model.
 
     By run: Pareto-smoothed importance sampling (arXiv 1507.02646), and an exact refit for every
-    run with k above .7. By a group: each of its members left out whole and predicted jointly, as
-    an unseen one. By frontier: the runs with the most compute left out, predicted one by one.
+    run with k above .7. By a group: each of its members left out whole and predicted jointly, as a
+    new one. By frontier: the runs with the most compute left out, predicted one by one.
 
     Parameters
     ----------
@@ -170,21 +174,24 @@ def compare(
             plans[name] = _ByFold(spec, designs[name], left_out, chosen, by)
     jobs = [job for plan in plans.values() for job in plan.jobs]
     done = iter(perform(jobs, workers, show_progress=show_progress))
-    unseen = {name: plan.scored([next(done) for _ in plan.jobs]) for name, plan in plans.items()}
-    ranked = _rank({name: one.elpd for name, one in unseen.items()})
-    scored = {name: averaged(one.predictions) for name, one in unseen.items()}
-    ranked = ranked.join(pd.DataFrame.from_dict(scored, orient="index"))
-    refits = _stacked_frames({name: one.refits for name, one in unseen.items()})
-    elpd = pd.DataFrame({name: one.elpd.elpd_i.to_series() for name, one in unseen.items()})
+    scored = {name: plan.scored([next(done) for _ in plan.jobs]) for name, plan in plans.items()}
+    means = {
+        name: {"elpd_mcse": model.mcse, **averaged(model.predictions)}
+        for name, model in scored.items()
+    }
+    ranked = _rank({name: model.elpd for name, model in scored.items()})
+    ranked = ranked.join(pd.DataFrame.from_dict(means, orient="index"))
+    refits = _stacked_frames({name: model.refits for name, model in scored.items()})
+    elpd = pd.DataFrame({name: model.elpd.elpd_i.to_series() for name, model in scored.items()})
     return Comparison(
         by=by,
         runs=table,
         specs=specs,
         table=ranked,
         elpd=elpd,
-        predictions=_stacked_frames({name: one.predictions for name, one in unseen.items()}),
+        predictions=_stacked_frames({name: model.predictions for name, model in scored.items()}),
         refits=refits,
-        notes=[*_failures(refits), *_undecided(ranked, str(elpd.index.name), len(elpd))],
+        notes=[*_failures(refits), *undecided(ranked, str(elpd.index.name), len(elpd))],
     )
 
 
@@ -210,27 +217,21 @@ def _specs(models: Sequence[Spec | Fit | str | Path]) -> dict[str, Spec]:
 
 def _one_table(models: Sequence[Spec | Fit | str | Path], runs: Runs | str | Path | None) -> Runs:
     """The runs that all models see."""
-    seen = [model.runs for model in models if isinstance(model, Fit)]
+    tables = [model.runs for model in models if isinstance(model, Fit)]
     if runs is not None:
-        seen.append(runs if isinstance(runs, Runs) else Runs.read(runs))
-    if not seen:
+        tables.append(runs if isinstance(runs, Runs) else Runs.read(runs))
+    if not tables:
         return Runs.read("open-llm-bpc")
-    first, *others = seen
+    first, *others = tables
     for other in others:
-        mine, theirs = (set(one.to_jsonl().splitlines()) for one in (first, other))
-        if mine != theirs:
-            names = {line.split('"run": "')[1].split('"')[0] for line in mine ^ theirs}
+        rows, other_rows = (set(table.to_jsonl().splitlines()) for table in (first, other))
+        if rows != other_rows:
+            names = {line.split('"run": "')[1].split('"')[0] for line in rows ^ other_rows}
             raise BayescaleError(
                 f"{first.name} and {other.name}: the models saw different runs "
                 f"({listed(sorted(names))}); fit them to the same rows"
             )
     return first
-
-
-def _log_mean(density: xr.DataArray) -> np.ndarray:
-    """Log of the mean density over draws."""
-    values = density.stack(sample=SAMPLE_DIMS).transpose(..., "sample").values
-    return np.asarray(logsumexp(values, axis=-1) - np.log(values.shape[-1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,17 +247,26 @@ class _LeftOut:
 
     def do(self, cores: int) -> dict[str, Any]:
         refit = Sampler(self.spec, self.arrays).refit(~self.out, self.settings)
-        holdout = Predictive.of_design(
-            self.spec, refit.posterior, self.arrays, self.seed, rows=self.out
-        )
-        density_of = holdout.joint_log_density if self.together else holdout.log_density
-        density = density_of(holdout.observed)
+        holdout = self._holdout(refit.posterior)
+        density = log_mean(xr.concat(self._densities(refit.posterior), "value"))
         predicted = scores(holdout.replicates(), holdout.observed)
         return {
-            "elpd": np.atleast_1d(_log_mean(density)).tolist(),
+            "elpd": np.atleast_1d(density["elpd"]).tolist(),
+            "mcse": float(density["mcse"]),
             "predictions": predicted.to_dict(orient="records"),
             "refit": _verdict(refit),
         }
+
+    def _holdout(self, draws: xr.Dataset) -> Predictive:
+        return Predictive.of_design(self.spec, draws, self.arrays, self.seed, rows=self.out)
+
+    def _densities(self, posterior: xr.Dataset) -> Iterator[xr.DataArray]:
+        """Log densities (chain, draw[, run]), for values of each effect that no kept run has."""
+        data, out = self.arrays.data, self.out
+        for draws in redrawn(self.spec, posterior, data, out=out, kept=~out, seed=self.seed):
+            holdout = self._holdout(draws)
+            density = holdout.joint_log_density if self.together else holdout.log_density
+            yield density(holdout.observed)
 
 
 class _ByFold:
@@ -281,9 +291,9 @@ class _ByFold:
 
     def scored(self, done: Sequence[Mapping[str, Any]]) -> _Scored:
         elpd: dict[str, float] = {}
-        for fold, said in zip(self._left_out, done, strict=True):
+        for fold, summary in zip(self._left_out, done, strict=True):
             names = self._runs[fold.out] if self._by == "frontier" else [fold.name]
-            elpd |= dict(zip(names, said["elpd"], strict=True))
+            elpd |= dict(zip(names, summary["elpd"], strict=True))
         unit = "run" if self._by == "frontier" else self._by
         pointwise = xr.DataArray(list(elpd.values()), dims=unit, coords={unit: list(elpd)})
         names = [fold.name for fold in self._left_out]
@@ -299,14 +309,15 @@ class _ByFold:
                 good_k=None,
                 elpd_i=pointwise,
             ),
+            mcse=_of_sum([summary["mcse"] for summary in done]),
             predictions=pd.concat(
                 [
-                    pd.DataFrame(said["predictions"]).assign(fold=name)
-                    for name, said in zip(names, done, strict=True)
+                    pd.DataFrame(summary["predictions"]).assign(fold=name)
+                    for name, summary in zip(names, done, strict=True)
                 ],
                 ignore_index=True,
             ),
-            refits=_refit_table(names, [said["refit"] for said in done]),
+            refits=_refit_table(names, [summary["refit"] for summary in done]),
         )
 
 
@@ -348,7 +359,11 @@ class _ByRun:
             self._smoothed = arviz_stats.loo(self._tree, pointwise=True)
         draws = _reweighted(inside.replicates(), self._smoothed, settings.seed)
         self._predictions = scores(draws, inside.observed)
-        bad = [int(i) for i in np.flatnonzero(self._smoothed.pareto_k.values > _K_MOST)]
+        failed = self._smoothed.pareto_k.values > _K_MOST
+        smooth = {"run": np.flatnonzero(~failed)}
+        weighted = log_mean(density["response"][smooth], self._smoothed.log_weights[smooth])
+        self._mcse = float(weighted["mcse"])
+        bad = [int(i) for i in np.flatnonzero(failed)]
         self._bad = {i: left_out[i].name for i in bad}
         self.jobs = [
             _LeftOut(
@@ -362,10 +377,10 @@ class _ByRun:
 
     def scored(self, done: Sequence[Mapping[str, Any]]) -> _Scored:
         predictions, exact = self._predictions, {}
-        for (i, name), said in zip(self._bad.items(), done, strict=True):
-            (exact[i],) = said["elpd"]
+        for (i, name), summary in zip(self._bad.items(), done, strict=True):
+            (exact[i],) = summary["elpd"]
             rows = predictions["run"] == name
-            predictions.loc[rows] = pd.DataFrame(said["predictions"]).to_numpy()
+            predictions.loc[rows] = pd.DataFrame(summary["predictions"]).to_numpy()
         elpd = arviz_stats.reloo(
             _Refitted(self._tree, exact),
             loo_orig=self._smoothed,
@@ -373,10 +388,11 @@ class _ByRun:
             pointwise=True,
         )
         names = ["(none)", *self._bad.values()]
-        verdicts = [_verdict(self._whole), *(said["refit"] for said in done)]
+        verdicts = [_verdict(self._whole), *(summary["refit"] for summary in done)]
         pareto_k = self._smoothed.pareto_k.values[list(self._bad)]
         return _Scored(
             elpd=elpd,
+            mcse=_of_sum([self._mcse, *(summary["mcse"] for summary in done)]),
             predictions=predictions.assign(fold=predictions["run"]),
             refits=_refit_table(names, verdicts).assign(pareto_k=[np.nan, *pareto_k]),
         )
@@ -400,9 +416,14 @@ def _verdict(refit: Refit) -> dict[str, Any]:
     return {**refit.convergence.to_dict(), "retries": len(refit.retries), "replaced": replaced}
 
 
+def _of_sum(errors: Sequence[float]) -> float:
+    """Standard error of a sum whose terms have independent errors."""
+    return float(np.sqrt(np.square(errors).sum()))
+
+
 def _refit_table(names: Sequence[str], verdicts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
-        [{"fold": name, **said} for name, said in zip(names, verdicts, strict=True)]
+        [{"fold": name, **verdict} for name, verdict in zip(names, verdicts, strict=True)]
     )
 
 
@@ -412,10 +433,10 @@ def _rank(elpd: Mapping[str, ELPDData]) -> pd.DataFrame:
     Joint densities of whole groups overflow where it exponentiates them, so a constant is
     taken from every unit, which neither weights nor differences see.
     """
-    best = np.max([one.elpd_i.values for one in elpd.values()], axis=0)
+    best = np.max([model.elpd_i.values for model in elpd.values()], axis=0)
     shifted = {
-        name: replace(one, elpd_i=one.elpd_i - best, elpd=one.elpd - float(best.sum()))
-        for name, one in elpd.items()
+        name: replace(model, elpd_i=model.elpd_i - best, elpd=model.elpd - float(best.sum()))
+        for name, model in elpd.items()
     }
     table = arviz_stats.compare(shifted, round_to="none")
     return table.assign(elpd=table["elpd"] + float(best.sum()))
@@ -440,25 +461,45 @@ def _failures(refits: pd.DataFrame) -> list[Note]:
     return notes
 
 
-def _undecided(table: pd.DataFrame, unit: str, count: int) -> list[Note]:
-    """Which differences the data cannot decide, and what would."""
-    best = str(table.index[0])
-    close = [
-        f"{name} {row.elpd_diff:+.1f} (se {row.dse:.1f})"
-        for name, row in table.iloc[1:].iterrows()
-        if abs(row.elpd_diff) < _DIFFERENCE_LEAST or count < _UNITS_LEAST
-    ]
-    if not close:
+def undecided(table: pd.DataFrame, unit: str, count: int) -> list[Note]:
+    """Which differences the data do not decide, and what would.
+
+    A difference counts from 4 nats on and beyond the 95 % interval of its error, by Student's t
+    over the units. The error is of the units (doubled where they are few) and of Monte Carlo.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each model, best first: `elpd_diff`, `dse`, `elpd_mcse`, nats.
+    unit : str
+        What was left out together.
+    count : int
+        How many of them.
+    """
+    best, others = table.iloc[0], table.iloc[1:]
+    units = others["dse"] * (1 if count >= _UNITS_ENOUGH else 2)
+    monte_carlo = np.hypot(others["elpd_mcse"], best["elpd_mcse"])
+    standard_errors = stats.t.ppf(0.975, count - 1) if count > 1 else np.inf
+    margin = np.maximum(standard_errors * np.hypot(units, monte_carlo), _DIFFERENCE_LEAST)
+    close = others[~(others["elpd_diff"].abs() >= margin)]  # a single unit has no error
+    if close.empty:
         return []
+    differences = "; ".join(
+        f"{row.Index} {row.elpd_diff:+.1f} (standard error {row.dse:.1f}, "
+        f"Monte Carlo {monte_carlo[row.Index]:.1f})"
+        for row in close.itertuples()
+    )
+    hint = "average them by their weights, or add runs where the laws differ: "
+    hint += "`bayescale discriminate`"
+    if (monte_carlo[close.index] > close["dse"]).any():
+        hint = "draw more: the Monte Carlo error is the larger one"
     return [
         Note(
             "undecided",
             "info",
-            f"the data do not decide: elpd against {best}, {'; '.join(close)}, "
-            f"over {count} {plural(unit)} (a difference below {_DIFFERENCE_LEAST} or fewer than "
-            f"{_UNITS_LEAST} has no Normal error)",
-            "average them by their weights, or add runs where the laws differ: "
-            "`bayescale discriminate`",
+            f"the data do not decide: elpd against {best.name}, {differences}, over {count} "
+            f"{unit if count == 1 else plural(unit)}",
+            hint,
         )
     ]
 

@@ -1,8 +1,8 @@
-"""Parting: where two laws that agree on the data say different things.
+"""Model discrimination: where two laws that agree on the data predict different responses.
 
 Along lines of equal compute, as a function of tokens per parameter: the difference between their
-curves without any group's effect, how it compares with what a single run could show, and which
-of the points the data cover.
+curves without any group's effect, how it compares with the spread of a single run, and which of
+the points the data cover.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bayescale.model.design import centred, log_inputs
 from bayescale.predictive.distance import distance
 from bayescale.runs.table import Runs
 
-# Tokens per parameter: from a tenth of the fewest anybody trains with to ten times the most.
+# Tokens per parameter: from a tenth of the fewest in use to ten times the most.
 RATIOS = tuple(float(ratio) for ratio in np.geomspace(0.3, 3e4, 21))
 
 
@@ -51,10 +51,11 @@ def discrimination(
     Returns
     -------
     DataFrame
-        A row a point: `flops`, `tokens_per_param`, `params`, `tokens`; `one`, `other` (median of
-        each curve); `median`, `lower`, `upper` of one minus other; `separation` (median
-        difference over the standard deviation of a new run's response under both, so that 2 is
-        plain in one run); `decades_outside` the data, 0 where they cover the point.
+        A row for each point: `flops`, `tokens_per_param`, `params`, `tokens`; `one`, `other`
+        (median of each curve); `median`, `lower`, `upper` of one minus other, in the response's
+        unit; `separation` (median difference over the standard deviation of a new run's response,
+        the root mean square of that under either law: 2 is plain in one run); `decades_outside`
+        the data, 0 where they cover the point.
 
     Raises
     ------
@@ -70,52 +71,53 @@ def discrimination(
         raise BayescaleError(
             f"{one.spec.name} and {other.spec.name} saw different runs; fit both to the same"
         )
-    seen = training_flops(one.runs)
     if flops is None:
-        middle = float(np.sqrt(seen.min() * seen.max()))
-        flops = (float(seen.min()), middle, float(seen.max()), 10 * float(seen.max()))
+        observed = training_flops(one.runs)
+        least, most = float(observed.min()), float(observed.max())
+        flops = (least, np.sqrt(least * most), most, 10 * most)
     grid = pd.MultiIndex.from_product([flops, ratios], names=["flops", "tokens_per_param"])
     points = grid.to_frame(index=False)
     points["params"] = np.sqrt(points["flops"] / 6 / points["tokens_per_param"])
     points["tokens"] = points["params"] * points["tokens_per_param"]
-    curves, spreads = zip(*(_curve(fit, points) for fit in (one, other)), strict=True)
+    curves, deviations = zip(*(_curve(fit, points) for fit in (one, other)), strict=True)
     # The two posteriors are independent given the data, so any pairing of their draws will do.
-    length = min(drawn.sizes["sample"] for drawn in curves)
-    mine, theirs = (drawn.isel(sample=slice(length)) for drawn in curves)
-    said = interval(one_chain(mine - theirs), prob)
-    noise = np.sqrt(sum(spread**2 for spread in spreads))
-    said["separation"] = said["median"] / noise
-    said["one"], said["other"] = mine.median("sample"), theirs.median("sample")
-    asked = _inputs(one, points)
-    covered = distance(one, asked)["decades_outside"]
-    table = points.join(said.to_dataframe()[["one", "other", "median", "lower", "upper"]])
-    return table.assign(separation=said["separation"].values, decades_outside=covered.values)
+    length = min(draws.sizes["sample"] for draws in curves)
+    first, second = (draws.isel(sample=slice(length)) for draws in curves)
+    difference = interval(one_chain(first - second), prob)
+    difference = difference.assign(one=first.median("sample"), other=second.median("sample"))
+    columns = difference.to_dataframe()[["one", "other", "median", "lower", "upper"]]
+    of_a_run = np.sqrt((deviations[0] ** 2 + deviations[1] ** 2) / 2)
+    outside = distance(one, _inputs(one, points))["decades_outside"]
+    return points.join(columns).assign(
+        separation=(difference["median"] / of_a_run).values, decades_outside=outside.values
+    )
 
 
 def most_informative(table: pd.DataFrame, most_flops: float) -> pd.Series:
-    """The point of `discrimination` where one run would tell most.
+    """The point of `discrimination` where one run would discriminate best.
 
-    Among runs of at most this compute and at most a decade outside the data, if there are any.
+    Among runs of at most this compute (FLOP) and at most a decade outside the data, if there are
+    any.
     """
     chosen = table
-    for wanted in (table["flops"] <= most_flops * (1 + 1e-9), table["decades_outside"] <= 1):
-        if (wanted & table.index.isin(chosen.index)).any():
-            chosen = chosen[wanted.loc[chosen.index]]
+    for condition in (table["flops"] <= most_flops * (1 + 1e-9), table["decades_outside"] <= 1):
+        if (condition & table.index.isin(chosen.index)).any():
+            chosen = chosen[condition.loc[chosen.index]]
     return chosen.loc[chosen["separation"].abs().idxmax()]
 
 
 def _inputs(fit: Fit, points: pd.DataFrame) -> xr.Dataset:
-    named = points[["params", "tokens"]].assign(run=points.index)
-    return centred(log_inputs(fit.spec, Runs(named, "points")).drop_dims("latent"), fit.centre)
+    runs = Runs(points[["params", "tokens"]].assign(run=points.index), "points")
+    return centred(log_inputs(fit.spec, runs).drop_dims("latent"), fit.centre)
 
 
 def _curve(fit: Fit, points: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray]:
-    """Draws of the curve without group effects (sample, run), and a new run's deviation."""
-    named = Runs(points[["params", "tokens"]].assign(run=points.index), "points")
+    """Draws of the curve without group effects (sample, run), and a new run's deviation (run)."""
+    runs = Runs(points[["params", "tokens"]].assign(run=points.index), "points")
     plain = fit.spec.replace(groups=False)
-    predictive = replace(fit.locate(named).predictive, spec=plain)
-    curve, runs = (predictive.draws(kind) for kind in ("curve", "run"))
+    predictive = replace(fit.locate(runs).predictive, spec=plain)
+    curve, responses = (predictive.draws(kind) for kind in ("curve", "run"))
     if "corpus" in curve.dims:
-        curve, runs = curve.mean("corpus"), runs.mean("corpus")
-    half = interval(runs, 0.6827)  # a standard deviation that heavy tails do not move
-    return flat(curve), (half["upper"] - half["lower"]) / 2
+        curve, responses = curve.mean("corpus"), responses.mean("corpus")
+    ends = interval(responses, 0.6827)  # a standard deviation that heavy tails do not enlarge
+    return flat(curve), (ends["upper"] - ends["lower"]) / 2

@@ -23,8 +23,8 @@ class Fold:
     ----------
     name : str
         The run, the group's label, or `frontier`.
-    out : ndarray of bool
-        Which runs are left out, over all of them.
+    out : ndarray of bool (run)
+        Which runs are left out.
     """
 
     name: str
@@ -42,7 +42,12 @@ def folds(runs: Runs, by: By, share: float = 0.25, above: float | None = None) -
     share : float
         By frontier: the share of runs, those with the most compute, that is left out.
     above : float, optional
-        By frontier: leave out what took more compute than this, in FLOP, instead of a share.
+        By frontier: leave out runs of more compute than this, in FLOP, instead of a share.
+
+    Returns
+    -------
+    sequence of Fold
+        One for each run or group, or the one of the frontier.
 
     Raises
     ------
@@ -70,8 +75,10 @@ def folds(runs: Runs, by: By, share: float = 0.25, above: float | None = None) -
 
 
 def training_flops(runs: Runs) -> pd.Series:
-    """Training compute in FLOP: as stated, else 6 N D of active parameters; a latent token
-    count counts as the middle of its range."""
+    """Training compute of each run, FLOP: as stated, else 6 N D of active parameters.
+
+    A latent token count is taken at the geometric middle of its range.
+    """
     table = runs.table
     middle = table["tokens"]
     if not runs.known_tokens.all():

@@ -17,12 +17,14 @@ class LeastSquares:
     Attributes
     ----------
     slope, slope_error : float
-        Change of the response per e-fold of N D, and its standard error.
+        Change of the response per e-fold of N D, and its standard error, in the response's unit.
     slope_per_decade : float
+        Change of the response per tenfold N D.
     intercept : float
         Response at N = 1e9 parameters and D = 1e12 tokens.
     r_squared : float
     runs : int
+        How many were fitted.
     """
 
     slope: float
@@ -44,7 +46,15 @@ def reference_runs(runs: Runs) -> Runs:
 
 
 def least_squares(runs: Runs, response: str) -> LeastSquares:
-    """Fit the line to the runs; it knows no groups, and its error assumes independent scatter."""
+    """The line through the runs; it has no groups, and its error assumes independent residuals.
+
+    Parameters
+    ----------
+    runs : Runs
+        With known tokens.
+    response : str
+        A column of theirs.
+    """
     table = runs.table
     compute = np.log(table["params"] / 1e9) + np.log(table["tokens"] / 1e12)
     line = scipy.stats.linregress(compute, table[response])

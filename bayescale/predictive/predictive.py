@@ -194,11 +194,36 @@ class Predictive:
         return add(self.spec, response, noise * self._scale).transpose(*response.dims)
 
     def replicates(self) -> xr.DataArray:
-        """Draws of new runs at the rows, each with its own noise: (chain, draw, run[, corpus])."""
-        response = self.law
+        """Draws of new runs at the rows, each with its own noise: (chain, draw, run[, corpus]).
+
+        Each row by itself: what the runs leave open of the discrepancy is drawn for every row, as
+        if the others were not there. `joint_replicates` are of all rows together.
+        """
+        share = None
         if self._discrepancy is not None:
-            whitened = random(self.seed, "discrepancy").standard_normal(response.shape)
+            whitened = random(self.seed, "discrepancy").standard_normal(self.law.shape)
             share = self._discrepancy["mean"] + self._discrepancy["sd"] * whitened
+        return self._replicated(share)
+
+    def joint_replicates(self) -> xr.DataArray:
+        """Draws of new runs at the rows, of all of them together: (chain, draw, run[, corpus]).
+
+        With a discrepancy the cost grows as the third power of the number of rows.
+        """
+        share = None
+        if self.conditioned is not None:
+            share = self.conditioned.joint_draws(
+                self.inputs["params"],
+                self.inputs["tokens"],
+                self.law,
+                random(self.seed, "discrepancy"),
+            )
+        return self._replicated(share)
+
+    def _replicated(self, share: xr.DataArray | None) -> xr.DataArray:
+        """Responses with this discrepancy, a share (chain, draw, run), each with its own noise."""
+        response = self.law
+        if share is not None:
             response = add(self.spec, response, share * self._unit).transpose(*response.dims)
         noise = self.noise.draws(self.values, response, random(self.seed, "replicate"))
         return add(self.spec, response, noise * self._scale).transpose(*response.dims)

@@ -1,4 +1,4 @@
-"""Checks of a fit: each with what was found, what is wanted, a status and a recommendation."""
+"""Checks of a fit: each with its finding, what is wanted, a status and a recommendation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import xarray as xr
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
+from bayescale.evaluation.uniformity import Smooth, smooth_test
 from bayescale.fit.fit import Fit
 from bayescale.model.design import design
 from bayescale.model.priors import log_density as log_prior
@@ -26,8 +27,17 @@ Status = Literal["passed", "attention", "failed", "unknown"]
 # Kallioinen et al. 2024 (arXiv 2107.14054): above this a posterior follows a change of the power.
 _SENSITIVE = 0.05
 _K_MOST = 0.7
-# Prior standard deviations by which a posterior mean may move before a reader is told.
+# Prior standard deviations by which a posterior mean may shift before a reader is told.
 _SHIFT_MOST = 2.0
+# How often the leave-one-out predictions of a model that is right may be called uneven.
+_UNEVEN = 0.05
+# Component of the test of leave-one-out predictions, and whether it is positive, to a sentence.
+_MISFITS = {
+    ("bias", True): "too_low",
+    ("bias", False): "too_high",
+    ("dispersion", True): "too_narrow",
+    ("dispersion", False): "too_wide",
+}
 # Draws for importance weights: more change no decimal that is shown.
 _DRAWS = 1000
 
@@ -45,20 +55,28 @@ class Check:
 
 
 def checks(
-    fit: Fit, predictions: Sequence[Mapping[str, Any]], inside: float, history: Mapping[str, Any]
+    fit: Fit, predictions: Sequence[Mapping[str, Any]], history: Mapping[str, Any]
 ) -> list[dict[str, str]]:
-    """All checks of a fit, in the order of a report."""
-    weighed = _weighed(fit)
-    found = [
+    """All checks of a fit, in the order of a report.
+
+    Parameters
+    ----------
+    fit : Fit
+    predictions : sequence of mapping
+        The forecasts of the report, with `run` and `decades_outside`.
+    history : mapping
+        The backtest on the fit's own runs, as the report has it.
+    """
+    tree = _tree(fit)
+    results = [
         _convergence(fit),
         _shift(fit),
-        _sensitivity(weighed),
-        _predictive(inside, len(fit.runs)),
-        _pareto(weighed),
+        _sensitivity(tree if not fit.spec.discrepancy else None),
+        *_leave_one_out(tree),
         _distance(predictions),
         _coverage(history),
     ]
-    return [asdict(check) for check in found]
+    return [asdict(check) for check in results]
 
 
 def _check(kind: str, status: Status, found: str, **wanted: Any) -> Check:
@@ -105,27 +123,33 @@ def _shift(fit: Fit) -> Check:
     return _check("shift", status, found, most=f"{_SHIFT_MOST:g}")
 
 
-def _weighed(fit: Fit) -> xr.DataTree | None:
-    """Posterior, log prior and log likelihood of few draws; None with a discrepancy."""
-    if fit.spec.discrepancy or fit.spec.corpora:
+def _tree(fit: Fit) -> xr.DataTree | None:
+    """Groups of some draws, as ArviZ takes them for power-scaling and for leave-one-out.
+
+    `posterior` and `log_prior` of the parameters with a prior (chain, draw), `log_likelihood` and
+    `posterior_predictive` (chain, draw, run), `observed_data` (run); None with several corpora.
+    """
+    if fit.spec.corpora:
         return None
     step = max(1, fit.posterior.sizes["draw"] * fit.posterior.sizes["chain"] // _DRAWS)
     posterior = fit.posterior.isel(draw=slice(None, None, step))
-    inside = Predictive.of_design(fit.spec, posterior, design(fit.spec, fit.runs), fit.seed)
+    runs = Predictive.of_design(fit.spec, posterior, design(fit.spec, fit.runs), fit.seed)
     priors = fit.spec.all_priors()
     groups = {
         "posterior": posterior[list(priors)],
-        "log_likelihood": inside.log_likelihood(inside.observed).to_dataset(name="response"),
         "log_prior": xr.Dataset({n: log_prior(p, posterior[n]) for n, p in priors.items()}),
+        "log_likelihood": runs.log_likelihood(runs.observed).to_dataset(name="response"),
+        "posterior_predictive": runs.replicates().to_dataset(name="response"),
+        "observed_data": runs.observed.to_dataset(name="response"),
     }
     return xr.DataTree.from_dict({name: xr.DataTree(data) for name, data in groups.items()})
 
 
-def _sensitivity(weighed: xr.DataTree | None) -> Check:
-    if weighed is None:
+def _sensitivity(tree: xr.DataTree | None) -> Check:
+    if tree is None:
         return _check("sensitivity", "unknown", sentence("no_number"), most=_SENSITIVE)
-    said = arviz_stats.psense(weighed, group="prior")
-    values = {str(name): float(value) for name, value in said.data_vars.items()}
+    psense = arviz_stats.psense(tree, group="prior")
+    values = {str(name): float(value) for name, value in psense.data_vars.items()}
     worst = max(values, key=lambda name: values[name])
     above = sum(value > _SENSITIVE for value in values.values())
     most = f"{values[worst]:.3f}"
@@ -134,21 +158,33 @@ def _sensitivity(weighed: xr.DataTree | None) -> Check:
     return _check("sensitivity", status, found, most=_SENSITIVE)
 
 
-def _predictive(inside: float, runs: int) -> Check:
-    # In sample more than the nominal share is normal; less than two errors below it is not.
-    least = PROB - 2 * np.sqrt(PROB * (1 - PROB) / runs)
-    found = _found("predictive", inside=percent(inside), prob=percent(PROB))
-    status: Status = "passed" if inside >= least else "attention"
-    return _check("predictive", status, found, least=percent(least))
-
-
-def _pareto(weighed: xr.DataTree | None) -> Check:
-    if weighed is None:
-        return _check("pareto", "unknown", sentence("no_number"), limit=_K_MOST)
+def _leave_one_out(tree: xr.DataTree | None) -> list[Check]:
+    """Two checks: whether runs are predicted well by the others, and whether PSIS can tell."""
+    if tree is None:
+        return [
+            _check("predictive", "unknown", sentence("no_number"), least=_UNEVEN),
+            _check("pareto", "unknown", sentence("no_number"), limit=_K_MOST),
+        ]
     with catch_warnings():
-        # The check itself says what this warning says, and of which run.
+        # The check of Pareto k says what this warning says, and of which run.
         filterwarnings("ignore", message="Estimated shape parameter of Pareto")
-        k = arviz_stats.loo(weighed, pointwise=True).pareto_k
+        loo = arviz_stats.loo(tree, pointwise=True)
+    weights = {"log_weights": loo.log_weights, "pareto_k": loo.pareto_k}
+    named = {name: values.to_dataset(name="response") for name, values in weights.items()}
+    pit = arviz_stats.loo_pit(tree, **named)["response"]
+    return [_predictive(smooth_test(pit.to_numpy()), pit.size), _pareto(loo.pareto_k)]
+
+
+def _predictive(test: Smooth, count: int) -> Check:
+    even = test.p_value >= _UNEVEN
+    misfit = "even" if even else _MISFITS.get((test.component, test.positive), "shape")
+    verdict = sentence(f"checks.predictive.{misfit}")
+    found = _found("predictive", verdict=verdict, p=f"{test.p_value:.2g}", count=count)
+    status: Status = "passed" if even else "attention"
+    return _check("predictive", status, found, least=_UNEVEN)
+
+
+def _pareto(k: xr.DataArray) -> Check:
     worst = str(k["run"].to_numpy()[int(np.argmax(k.to_numpy()))])
     above = int((k > _K_MOST).sum())
     most = f"{float(k.max()):.2f}"

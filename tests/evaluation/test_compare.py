@@ -1,5 +1,7 @@
 """Comparison: refits through one sampler agree with fits from scratch, and the truth wins."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from scipy.integrate import quad
 
 from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.base.settings import REFIT
-from bayescale.evaluation.compare import Comparison, compare
+from bayescale.evaluation.compare import Comparison, compare, undecided
 from bayescale.evaluation.discrimination import discrimination, most_informative
 from bayescale.evaluation.folds import folds, training_flops
 from bayescale.evaluation.reference import reference_runs
@@ -85,6 +87,33 @@ def test_the_table_has_what_a_reader_needs(by_run: Comparison, some: Runs) -> No
     said = by_run.to_dict()
     assert said["models"][0]["model"] in by_run.specs
     assert len(said["predictions"]) == 2 * len(some)
+
+
+@pytest.mark.parametrize(
+    ("difference", "error", "monte_carlo", "units", "decided"),
+    [
+        (-52, 7.9, 0.1, 12, True),  # however few the families are
+        (-50, 5, 0.1, 28, True),
+        (-8, 3.5, 0.1, 28, False),  # the error of few units may be twice as large
+        (-8, 3.5, 0.1, 200, True),
+        (-8, 3.5, 3.0, 200, False),  # other draws might say otherwise
+        (-3, 0.2, 0.1, 200, False),  # small, whatever its error
+        (-20, 2, 0.1, 2, False),  # two units know nothing of an error
+        (-20, 0, 0.0, 1, False),
+    ],
+)
+def test_a_difference_of_many_errors_decides(
+    difference: float, error: float, monte_carlo: float, units: int, decided: bool
+) -> None:
+    table = pd.DataFrame(
+        {"elpd_diff": [0, difference], "dse": [0, error], "elpd_mcse": [0, monte_carlo]},
+        index=["best", "other"],
+    )
+    notes = undecided(table, "family", units)
+    assert [note.code for note in notes] == ([] if decided else ["undecided"])
+    if not decided:
+        assert f"other {difference:+.1f} (standard error {error:.1f}" in notes[0].text
+        assert ("draw more" in notes[0].hint) == (monte_carlo > error)
 
 
 def test_the_split_does_not_show_on_the_bundled_runs(some: Runs) -> None:
@@ -212,7 +241,24 @@ def test_a_damaged_stack_is_one_line(pair: list[Fit], tmp_path) -> None:
         load(saved)
 
 
-def test_the_laws_part_outside_the_data(pair: list[Fit]) -> None:
+def test_separation_counts_standard_deviations_of_one_run(pair: list[Fit]) -> None:
+    """Of lines .02 apart, under which runs deviate by .01 or .03."""
+
+    def line(level: float, sigma: float) -> Fit:
+        truth = {"level": level, "slope": -0.03, "sigma": sigma, "nu": 1e6}
+        posterior = pair[0].posterior
+        constant = {name: xr.full_like(posterior[name], value) for name, value in truth.items()}
+        return replace(pair[0], groups={**pair[0].groups, "posterior": posterior.assign(constant)})
+
+    alike = discrimination(line(0.47, 0.01), line(0.45, 0.01))
+    assert alike["median"].to_numpy() == pytest.approx(0.02)
+    assert alike["separation"].to_numpy() == pytest.approx(2, rel=0.06)
+    unlike = discrimination(line(0.45, 0.01), line(0.47, 0.03))
+    expected = -0.02 / np.sqrt((0.01**2 + 0.03**2) / 2)
+    assert unlike["separation"].to_numpy() == pytest.approx(expected, rel=0.06)
+
+
+def test_the_laws_differ_outside_the_data(pair: list[Fit]) -> None:
     table = discrimination(*pair)
     covered = table[table["decades_outside"] == 0]
     outside = table[table["decades_outside"] > 1]

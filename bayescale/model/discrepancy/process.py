@@ -217,19 +217,58 @@ class Conditioned:
         samples, count = values.shape
         density = np.empty(samples)
         for chunk, chunk_points in _chunks(points):
-            basis = self._basis(chunk, chunk_points)
-            theta = _at(self.theta, chunk)
-            joint = covariance(theta, chunk_points, chunk_points, np)
-            joint -= basis.swapaxes(1, 2) @ basis
+            mean, joint = self._joint(chunk, chunk_points)
             joint += np.eye(count) * variances[chunk][:, None, :]
             factor = np.linalg.cholesky(joint)
-            error = values[chunk] - np.einsum("sip,si->sp", basis, self.weights[chunk])
+            error = values[chunk] - mean
             whitened = np.linalg.solve(factor, error[..., None])[..., 0]
             log_volume = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(1)
             constant = count / 2 * np.log(2 * np.pi)
             density[chunk] = -0.5 * (whitened**2).sum(1) - log_volume - constant
         one_run = residual.isel(run=0, drop=True)
         return one_run.copy(data=density.reshape(one_run.shape))
+
+    def joint_draws(
+        self,
+        params: xr.DataArray,
+        tokens: xr.DataArray,
+        like: xr.DataArray,
+        rng: np.random.Generator,
+    ) -> xr.DataArray:
+        """The discrepancy at points, drawn for all of them together.
+
+        The cost grows as the third power of the number of points.
+
+        Parameters
+        ----------
+        params, tokens : DataArray
+            Centred ln N and ln D: (run), or with dims (chain, draw) as well.
+        like : DataArray
+            The shape of the answer: (chain, draw, run).
+        rng : Generator
+
+        Returns
+        -------
+        DataArray (chain, draw, run)
+            Shares of the response.
+        """
+        points = self._coordinates(params, tokens, like)
+        whitened = rng.standard_normal(points.compute.shape)
+        drawn = np.empty_like(whitened)
+        jitter = np.sqrt(JITTER) * np.eye(like.sizes["run"])  # points may coincide
+        for chunk, chunk_points in _chunks(points):
+            mean, joint = self._joint(chunk, chunk_points)
+            joint += variance(_at(self.theta, chunk), chunk_points, np)[..., None] * jitter
+            factor = np.linalg.cholesky(joint)
+            drawn[chunk] = mean + np.einsum("sij,sj->si", factor, whitened[chunk])
+        return like.copy(data=drawn.reshape(like.shape))
+
+    def _joint(self, chunk: slice, points: Coordinates) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (sample, run) and covariance (sample, run, run) at points, given the weights."""
+        basis = self._basis(chunk, points)
+        mean = np.einsum("sip,si->sp", basis, self.weights[chunk])
+        prior = covariance(_at(self.theta, chunk), points, points, np)
+        return mean, prior - basis.swapaxes(1, 2) @ basis
 
     def _coordinates(
         self, params: xr.DataArray, tokens: xr.DataArray, like: xr.DataArray

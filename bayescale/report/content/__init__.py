@@ -136,7 +136,7 @@ def _section(
         "convergence": fit.convergence.to_dict(),
         "notes": [note.to_dict() for note in fit.notes],
         "check": check,
-        "checks": checks(fit, predictions["rows"], check["inside"][f"{PROB:g}"], history),
+        "checks": checks(fit, predictions["rows"], history),
         "history": history,
         "curve": forecasts.curve_rows(fit),
         "replicates": observed.replicates(fit),
