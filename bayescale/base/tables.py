@@ -79,7 +79,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
             text = lines[i] if i < len(lines) else ""
             space = " " * (width - cell_len(text))
             parts.append(space + text if is_right else text + space)
-        yield _GAP.join(parts).rstrip()
+        yield _GAP.join(parts).rstrip(" ")
 
 
 def _blocks(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[Text]:
