@@ -13,7 +13,6 @@ import pytest
 
 import bayescale
 from bayescale import Fit, ScalingModel, Settings
-from bayescale.cli.report import FIGURE_NAMES
 
 QUICK = Settings(draws=100, tune=100, chains=2)
 POINT = ("--at", "params=70B,tokens=15T")
@@ -149,12 +148,6 @@ def test_discriminate_concludes_on_standard_output(
     assert json.loads(out)["most_informative"]["separation"]
 
 
-def test_figure_names_are_those_that_can_be_drawn() -> None:
-    from bayescale.report.write import FIGURES
-
-    assert set(FIGURE_NAMES) == set(FIGURES)
-
-
 def test_one_problem_is_one_problem(run, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("params,tokens,bpc\n7e9,2e12,99\n")
     code, out, err = run("data", "check", "a.csv")
@@ -179,7 +172,7 @@ def test_version_help_and_completion(run) -> None:
 def test_only_public_names_show() -> None:
     names = dir(bayescale)
     assert set(names) == {*bayescale.__all__, "__version__"}
-    assert "plots" in names
+    assert "figures" in names
     assert all(getattr(bayescale, name) is not None for name in names)
 
 
