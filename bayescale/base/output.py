@@ -15,7 +15,8 @@ from rich.console import Console
 from bayescale.base.errors import BayescaleError
 from bayescale.base.files import write_whole
 from bayescale.base.notes import Note
-from bayescale.base.tables import Table, as_csv, layout, printable, wrapped
+from bayescale.base.tables import Table, as_csv, layout, wrapped
+from bayescale.base.text import escaped
 
 _quiet = False
 
@@ -101,7 +102,7 @@ def print_csv(tables: Iterable[Table]) -> None:
 
 def print_line(text: str) -> None:
     """A sentence on standard output."""
-    for line in wrapped(printable(text), _width(Console())):
+    for line in wrapped(escaped(text), _width(Console())):
         sys.stdout.write(line + "\n")
 
 
@@ -119,7 +120,7 @@ def print_notes(notes: Iterable[Note]) -> None:
 
 
 def _to_stderr(text: str) -> None:
-    for line in wrapped(printable(text), _width(Console(stderr=True))):
+    for line in wrapped(escaped(text), _width(Console(stderr=True))):
         sys.stderr.write(line + "\n")
 
 

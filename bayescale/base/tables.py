@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
 from rich.text import Text
+
+from bayescale.base.text import escaped
 
 _GAP = "  "
 # A cell of up to so many columns of a terminal stays on one line: a number, an interval, a name.
@@ -51,10 +52,10 @@ def layout(table: Table, width: int | None) -> Iterator[Text]:
     """
     if not table.rows:
         return
-    for line in wrapped(printable(table.title), width) if table.title else ():
+    for line in wrapped(escaped(table.title), width) if table.title else ():
         yield Text(line, "italic")
     names = list(dict.fromkeys(name for row in table.rows for name in row))
-    heads = [printable(name) for name in names]
+    heads = [escaped(name) for name in names]
     cells = [[_shown(row.get(name)) for name in names] for row in table.rows]
     widths = _widths([heads, *cells], width)
     if widths is None:
@@ -126,11 +127,6 @@ def _longest_word(text: str) -> int:
     return max(map(cell_len, text.split(" ")))
 
 
-def printable(text: str) -> str:
-    """Text without control characters, which a terminal would obey: each as its escape."""
-    return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in text)
-
-
 def wrapped(text: str, width: int | None) -> list[str]:
     """Lines of a text, broken at spaces alone: a number wider than a line stays whole."""
     if width is None or cell_len(text) <= width:
@@ -183,4 +179,4 @@ def _is_missing(value: Any) -> bool:
 def _shown(value: Any) -> str:
     if _is_missing(value):
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else escaped(str(value))

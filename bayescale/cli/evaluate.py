@@ -96,7 +96,7 @@ def compare_command(
     comparison = compare(
         chosen,
         runs,
-        by=by,  # type: ignore[arg-type]
+        by=by,
         share=share,
         above=above,
         seed=seed,

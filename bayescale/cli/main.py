@@ -76,9 +76,9 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    from bayescale.base.tables import printable
+    from bayescale.base.text import escaped
 
-    line = printable(" ".join(message.split()))
+    line = escaped(" ".join(message.split()))
     if line:  # bare `bayescale` has printed its help
         sys.stderr.write(f"bayescale: error: {line}\n")
     sys.exit(USER_ERROR)

@@ -326,11 +326,11 @@ def read_command(
     from bayescale.base.notes import Note
     from bayescale.base.numbers import parse_number
     from bayescale.measure.rows import append_row
+    from bayescale.runs.columns import groups
     from bayescale.runs.results import ReadOptions, read_results
-    from bayescale.runs.table import TEXT_COLUMNS
 
     stated: dict[str, float | str] = {
-        name: value if name in TEXT_COLUMNS else parse_number(value, name)
+        name: value if name in groups() else parse_number(value, name)
         for name, value in pairs(values, "--set").items()
     }
     counts = {"params": params, "tokens": tokens}
@@ -346,7 +346,7 @@ def read_command(
             any_state=any_state,
         ),
     )
-    hint = "state what the file lacks, or correct it"
+    hint = "if that is wrong, correct the file or map its columns"
     left_out = [Note("left-out", "warning", reason, hint) for reason in results.reasons()]
     remarks = []
     if out is not None:

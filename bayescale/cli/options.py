@@ -12,6 +12,7 @@ import typer
 from bayescale.base.bundled import unknown
 from bayescale.base.errors import BayescaleError
 from bayescale.base.numbers import parse_number
+from bayescale.base.text import control_character, escaped
 
 if TYPE_CHECKING:
     from bayescale.runs.table import Runs
@@ -159,6 +160,7 @@ def pairs(texts: Iterable[str] | None, option: str) -> dict[str, str]:
     """
     values: dict[str, str] = {}
     for text in texts or ():
+        check_text(text, option)
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
             raise BayescaleError(f"{option} {text!r}: write it as NAME=VALUE")
@@ -166,6 +168,16 @@ def pairs(texts: Iterable[str] | None, option: str) -> dict[str, str]:
             raise BayescaleError(f"{option} {text!r}: {name} is given twice")
         values[name] = value
     return values
+
+
+def check_text(text: str, option: str) -> None:
+    """Raise a `BayescaleError` if a text holds what no name may, such as a line break."""
+    character = control_character(text)
+    if character is not None:
+        hint = ""
+        if "U+D800" <= character <= "U+DFFF":  # a byte that Python could not decode
+            hint = "; if it is part of a letter, set PYTHONUTF8=1"
+        raise BayescaleError(f"{option} {escaped(text)!r}: holds the character {character}{hint}")
 
 
 def read_runs(source: str, column: list[str] | None, where: str | None) -> Runs:

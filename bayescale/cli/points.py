@@ -14,6 +14,7 @@ from bayescale.base.bundled import unknown
 from bayescale.base.errors import BayescaleError
 from bayescale.base.notes import Note
 from bayescale.base.numbers import digits, parse_number
+from bayescale.cli.options import check_text
 from bayescale.predictive.points import as_points
 from bayescale.predictive.predict import Answers
 from bayescale.runs.columns import of_kind
@@ -63,6 +64,7 @@ def read_points(texts: Sequence[str], file: str | None, fitted: Answers) -> tupl
 
 def _choices(text: str, groups: Sequence[str]) -> dict[str, list[Any]]:
     """The values that a text gives each name: one, or those of a grid."""
+    check_text(text, "--at")
     sizes = (*of_kind("input"), *_DERIVED)
     choices: dict[str, list[Any]] = {}
     for part in text.split(","):

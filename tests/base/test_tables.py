@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayescale.base.tables import Table, as_csv, layout, printable, wrapped
+from bayescale.base.tables import Table, as_csv, layout, wrapped
+from bayescale.base.text import escaped
 
 ROWS = [
     {
@@ -69,7 +70,7 @@ def test_any_table_at_any_width(rows: list[dict], width: int) -> None:
     text = "\n".join(lines(Table(rows), width))
     for row in rows:
         assert str(row["c"]) in re.split(r"\s+", text)
-        for word in printable(row["b"]).split(" "):
+        for word in escaped(row["b"]).split(" "):
             assert word in text
 
 

@@ -131,7 +131,9 @@ def test_output_in_other_encodings(
     ):
         ended = subprocess.run([*COMMAND, *command], env=env, capture_output=True, check=False)
         shown = ended.stdout.decode("latin-1") + ended.stderr.decode("latin-1")
-        assert ended.returncode == (2 if "ø" in command else 0), shown
+        # Without UTF-8 the letters of arguments do not arrive.
+        refused = "ø" in command or (at in command and "LC_ALL" in environment)
+        assert ended.returncode == (2 if refused else 0), shown
         assert "Traceback" not in shown
         if environment != {"PYTHONIOENCODING": "latin-1"}:
             assert shown.isascii()
