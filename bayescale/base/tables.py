@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from rich.text import Text
 from bayescale.base.text import escaped
 
 _GAP = "  "
+# After what a text may be broken, and a column's name, which may be one of Python's.
+_TEXT, _HEAD = re.compile(r"(?<= )"), re.compile(r"(?<=[ _])")
 # A cell of up to so many columns of a terminal stays on one line: a number, an interval, a name.
 _WHOLE = 32
 
@@ -63,17 +66,20 @@ def layout(table: Table, width: int | None) -> Iterator[Text]:
         yield from _blocks(heads, cells, width)
         return
     right = [any(_is_number(row.get(name)) for row in table.rows) for name in names]
-    for line in _row(heads, widths, right):
+    broken = [_broken(_HEAD, head, width) for head, width in zip(heads, widths, strict=True)]
+    for line in _row(broken, widths, right):
         yield Text(line, "bold")
     yield Text("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (sum(widths) + len(_GAP) * (len(names) - 1)))
     for row in cells:
-        yield from map(Text, _row(row, widths, right))
+        lines = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+        yield from map(Text, _row(lines, widths, right))
     yield Text()
 
 
-def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
-    """A row's lines: as many as its longest cell, wrapped, takes."""
-    columns = [wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+def _row(
+    columns: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]
+) -> Iterator[str]:
+    """A row's lines: as many as its longest cell takes."""
     for i in range(max(map(len, columns))):
         parts = []
         for lines, width, is_right in zip(columns, widths, right, strict=True):
@@ -106,8 +112,7 @@ def _widths(rows: Sequence[Sequence[str]], width: int | None) -> list[int] | Non
     wide = [max(map(cell_len, column)) for column in columns]
     if width is None:
         return wide
-    # A header may be wrapped between any two words.
-    chosen = [max(_longest_word(head), *map(_narrowest, cells)) for head, *cells in columns]
+    chosen = [max(_longest(_HEAD, head), *map(_narrowest, cells)) for head, *cells in columns]
     spare = width - len(_GAP) * (len(columns) - 1) - sum(chosen)
     if spare < 0:
         return None
@@ -120,25 +125,28 @@ def _widths(rows: Sequence[Sequence[str]], width: int | None) -> list[int] | Non
 
 
 def _narrowest(cell: str) -> int:
-    return cell_len(cell) if cell_len(cell) <= _WHOLE else _longest_word(cell)
-
-
-def _longest_word(text: str) -> int:
-    return max(map(cell_len, text.split(" ")))
+    return cell_len(cell) if cell_len(cell) <= _WHOLE else _longest(_TEXT, cell)
 
 
 def wrapped(text: str, width: int | None) -> list[str]:
     """Lines of a text, broken at spaces alone: a number wider than a line stays whole."""
+    return _broken(_TEXT, text, width)
+
+
+def _broken(after: re.Pattern[str], text: str, width: int | None) -> list[str]:
     if width is None or cell_len(text) <= width:
         return [text]
     lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if lines[-1] and cell_len(longer) > width:
-            lines.append(word)
+    for piece in after.split(text):
+        if lines[-1] and cell_len((lines[-1] + piece).rstrip(" ")) > width:
+            lines.append(piece)
         else:
-            lines[-1] = longer
-    return lines
+            lines[-1] += piece
+    return [line.rstrip(" ") for line in lines]
+
+
+def _longest(after: re.Pattern[str], text: str) -> int:
+    return max(cell_len(piece.rstrip(" ")) for piece in after.split(text))
 
 
 def as_csv(table: Table) -> str:

@@ -188,7 +188,10 @@ def discriminate_command(
         remarks.append(f"figure in {out}")
     every = points.to_dict(orient="records")
     rows = [
-        {name: human(row[name]) for name in ("flops", "tokens_per_param", "params", "tokens")}
+        {
+            name.replace("_", " "): human(row[name])
+            for name in ("flops", "tokens_per_param", "params", "tokens")
+        }
         | {name: digits(row[name]) for name in ("median", "lower", "upper", "separation")}
         | {"decades outside": f"{row['decades_outside']:.2f}"}
         for row in every
