@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from bayescale.base.files import write_whole
 from bayescale.base.output import say
 
 
@@ -69,14 +69,7 @@ class Cache:
         path = self.folder() / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(hashlib.sha256(content).digest() + content)
-                Path(draft).replace(path)
-            except BaseException:
-                Path(draft).unlink(missing_ok=True)
-                raise
+            write_whole(path, hashlib.sha256(content).digest() + content, mode=0o600)
             self._forget(path.parent)
         except OSError as error:
             say(f"{path.parent}: cannot be written: {error.strerror}; {self.not_kept}")
@@ -86,18 +79,19 @@ class Cache:
         with suppress(OSError):  # where nothing can be written, nothing was
             (self.folder() / name).unlink(missing_ok=True)
 
-    def _forget(self, place: Path) -> None:
+    def _forget(self, folder: Path) -> None:
         """Remove the files that were used longest ago; another process may be doing so too."""
-        used = {}
-        for file in place.iterdir():
+        last_used = {}
+        for file in folder.iterdir():
             with suppress(FileNotFoundError):
-                used[file] = file.stat().st_mtime
-        for file in sorted(used, key=used.__getitem__)[: max(0, len(used) - self.most)]:
+                last_used[file] = file.stat().st_mtime
+        surplus = max(0, len(last_used) - self.most)
+        for file in sorted(last_used, key=last_used.__getitem__)[:surplus]:
             file.unlink(missing_ok=True)
 
 
-def _own(said: os.stat_result) -> bool:
-    """Whether only this user may write what a stat is of."""
+def _own(status: os.stat_result) -> bool:
+    """Whether only this user may write a file or folder of this status."""
     if not hasattr(os, "getuid"):  # Windows: a user's cache folder is the user's
         return True
-    return said.st_uid == os.getuid() and not said.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

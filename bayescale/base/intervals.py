@@ -52,6 +52,6 @@ def one_chain(samples: xr.DataArray) -> xr.DataArray:
     return samples.rename(sample="draw").expand_dims("chain").transpose(*SAMPLE_DIMS, ...)
 
 
-def holds(said: xr.Dataset, values: Any) -> xr.DataArray:
+def holds(ends: xr.Dataset, values: Any) -> xr.DataArray:
     """Which values lie in their intervals, the ends included."""
-    return (values >= said["lower"]) & (values <= said["upper"])
+    return (values >= ends["lower"]) & (values <= ends["upper"])

@@ -25,10 +25,12 @@ class Note:
         `unidentified`, `constant-response`, `rising-response`, `prior-conflict`, `misfit`,
         `outlying-runs`, `tokens-all-new`,
         `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
-        `missing-glyphs`, `only-response`.
+        `missing-glyphs`, `only-response`, `any-split`.
         Of a table of runs: `perplexity-as-loss`, `flops-not-6nd`, `repeats-as-new`,
         `checkpoints-as-runs`; of other tools' files: `left-out`, `overruled`,
-        `unfinished-runs`, `stopped-early`, `nats-per-byte`.
+        `unfinished-runs`, `stopped-early`, `nats-per-byte`; of measurements: `resumed`,
+        `empty-documents`, `not-round-trip`, `short-context`, `state-space`, `no-sequence`. A
+        warning of Python has the name of its class.
     level : {"failure", "warning", "info"}
     text, hint : str
         What was found, and what to do.

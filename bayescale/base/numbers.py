@@ -8,6 +8,8 @@ import re
 from bayescale.base.errors import BayescaleError
 
 _SUFFIX = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+# No quantity here is larger, and products of a few that are would not be finite.
+_MOST = 1e50
 _NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbt]?)\s*", re.I)
 
 
@@ -17,14 +19,18 @@ def parse_number(text: str, name: str = "value") -> float:
     Raises
     ------
     BayescaleError
-        If the text is not a number.
+        If the text is not a number, or one beyond 1e50.
     """
     match = _NUMBER.fullmatch(text)
-    if match is None or not math.isfinite(float(match[1])):
+    value = float(match[1]) * _SUFFIX[match[2].lower()] if match else math.nan
+    if abs(value) > _MOST:
+        raise BayescaleError(f"{name}={text[:80]}: no quantity here is beyond {_MOST:g}")
+    if math.isnan(value):
+        shown = repr(text if len(text) <= 80 else f"{text[:80]}...")
         raise BayescaleError(
-            f"{name}={text!r} is not a number; write it like 70e9, 70B (1e9) or 15T (1e12)"
+            f"{name}={shown} is not a number; write it like 70e9, 70B (1e9) or 15T (1e12)"
         )
-    return float(match[1]) * _SUFFIX[match[2].lower()]
+    return value
 
 
 def human(value: float) -> str:
@@ -41,6 +47,18 @@ def _plain(value: float) -> str:
     """Three significant digits; thousands written out."""
     rounded = float(f"{value:.3g}")
     return f"{rounded:g}" if abs(rounded) < 1e6 else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it: 40 s, 3 min, 1.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def count(number: int, noun: str) -> str:
+    """Write how many there are: 1 problem, 3 problems, 2 families."""
+    return f"{number} {noun if number == 1 else plural(noun)}"
 
 
 def digits(value: float, count: int = 3) -> str:

@@ -5,17 +5,36 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.files import write_whole
+from bayescale.base.notes import Note
+from bayescale.base.tables import Table, as_csv, layout, wrapped
+from bayescale.base.text import escaped
+
+_quiet = False
+
+
+@contextmanager
+def quietly(quiet: bool = True) -> Iterator[None]:
+    """Leave out progress, remarks and notes of level `info` until the block ends."""
+    global _quiet  # noqa: PLW0603 - standard error is the process's too
+    before, _quiet = _quiet, quiet
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
+def is_quiet() -> bool:
+    """Whether progress and remarks are left out."""
+    return _quiet
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -29,7 +48,7 @@ def as_json(content: Mapping[str, Any]) -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """One object in a file.
+    """One object in a file, written whole or not at all.
 
     Raises
     ------
@@ -37,19 +56,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         If the file cannot be written.
     """
     try:
-        path.write_text(as_json(content), "utf-8")
+        write_whole(path, as_json(content))
     except OSError as error:
         raise BayescaleError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    if isinstance(value, float) and (not math.isfinite(value)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value.item() if hasattr(value, "item") else value
+    return value
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -61,41 +80,50 @@ def read_json(path: Path) -> dict[str, Any]:
         If the file is not there or holds no object.
     """
     try:
-        said = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise BayescaleError(f"{path}: not a readable JSON file: {error}") from error
-    if not isinstance(said, dict):
-        raise BayescaleError(f"{path}: holds a {type(said).__name__}, not an object")
-    return said
+    if not isinstance(content, dict):
+        raise BayescaleError(f"{path}: holds a {type(content).__name__}, not an object")
+    return content
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
-    """Rows as a table on standard output, never cut where that is no terminal."""
-    if not rows:
-        return
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else 400)
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    for name in rows[0]:
-        numeric = any(isinstance(row[name], int | float) for row in rows)
-        table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(value)) for value in row.values()))
-    console.print(table)
+def print_table(table: Table) -> None:
+    """A table on standard output, as wide as a terminal has room for."""
+    console = Console()
+    for line in layout(table, _width(console)):
+        console.print(line, soft_wrap=True)
 
 
-def _shown(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def print_csv(tables: Iterable[Table]) -> None:
+    """Tables as CSV on standard output, an empty line between two."""
+    sys.stdout.write("\n".join(as_csv(table) for table in tables))
+
+
+def print_line(text: str) -> None:
+    """A sentence on standard output."""
+    for line in wrapped(escaped(text), _width(Console())):
+        sys.stdout.write(line + "\n")
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
-    sys.stderr.write(text + "\n")
+    """A remark on standard error, left out where quiet is wanted."""
+    if not _quiet:
+        _to_stderr(text)
 
 
-def print_notes(notes: Iterable[Any]) -> None:
+def print_notes(notes: Iterable[Note]) -> None:
     """Notes on standard error, one a line."""
     for note in notes:
-        say(str(note))
+        if note.level != "info" or not _quiet:
+            _to_stderr(str(note))
+
+
+def _to_stderr(text: str) -> None:
+    for line in wrapped(escaped(text), _width(Console(stderr=True))):
+        sys.stderr.write(line + "\n")
+
+
+def _width(console: Console) -> int | None:
+    """Columns of a terminal; elsewhere no line is too long."""
+    return console.width if console.file.isatty() else None

@@ -1,7 +1,8 @@
-"""Progress on a terminal: compiling, then draws or fits done; text scored."""
+"""Progress of long work on standard error: a live bar on a terminal, elsewhere lines."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -9,11 +10,15 @@ from typing import Any, Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from bayescale.base.numbers import human
+from bayescale.base.numbers import duration, human
+from bayescale.base.output import is_quiet, say
 from bayescale.base.settings import Settings
 
+# Seconds between two lines where there is no bar.
+_BETWEEN_LINES = 60
 
-class Job(Protocol):
+
+class TrainingRun(Protocol):
     """A run to train, as its progress is told."""
 
     @property
@@ -30,21 +35,25 @@ class Job(Protocol):
 
 
 class _Live:
-    """A live bar on standard error; nothing is written where that is no terminal."""
+    """A live bar on standard error where that is a terminal; elsewhere what `_line` is given."""
 
     def __init__(self, first: str = "compiling the sampler", *, enabled: bool) -> None:
         console = Console(stderr=True)
+        shows_bar = console.is_terminal or console.is_jupyter
+        enabled = enabled and not is_quiet()
+        self._shows_lines = enabled and not shows_bar
         self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
+            SpinnerColumn("line" if console.options.ascii_only else "dots"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:3.0f}%"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not (enabled and (console.is_terminal or console.is_jupyter)),
+            disable=not (enabled and shows_bar),
         )
         self._task = self._bar.add_task(first, total=None)
+        self._start = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -58,13 +67,38 @@ class _Live:
     ) -> None:
         self._bar.stop()
 
+    def _line(self, text: str) -> None:
+        if self._shows_lines:
+            say(text)
+
+    @property
+    def _seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._start
+
 
 class SamplingProgress(_Live):
     """Draws of one fit, over all its chains."""
 
     def __init__(self, settings: Settings, *, enabled: bool) -> None:
         super().__init__(enabled=enabled)
+        self._settings = settings
         self._total = settings.chains * (settings.draws + settings.tune)
+
+    def __enter__(self) -> Self:
+        sizes = self._settings
+        self._line(f"sampling {sizes.chains} chains: {sizes.tune} tuning draws, {sizes.draws} kept")
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if error is None:
+            self._line(f"sampled in {duration(self._seconds)}")
 
     def update(self, chains: list[Any]) -> None:
         """Callback of the sampler, from its own thread."""
@@ -84,7 +118,7 @@ class FitProgress(_Live):
     def __init__(self, total: int, done: int, *, enabled: bool) -> None:
         super().__init__(enabled=enabled)
         self._total = total
-        self._done = done
+        self._before = self._done = done
 
     def advance(self) -> None:
         """One more is done."""
@@ -93,6 +127,12 @@ class FitProgress(_Live):
         self._bar.update(
             self._task, description=description, total=self._total, completed=self._done
         )
+        left = self._total - self._done
+        if left:
+            each = self._seconds / (self._done - self._before)
+            self._line(f"{description} finished, about {duration(each * left)} left")
+        else:
+            self._line(f"{description} finished, after {duration(self._seconds)}")
 
 
 class TextProgress(_Live):
@@ -101,19 +141,23 @@ class TextProgress(_Live):
     def __init__(self, total: int, *, enabled: bool) -> None:
         super().__init__("loading the model", enabled=enabled)
         self._total = total
+        self._next_line = _BETWEEN_LINES
 
     def update(self, name: str, done: int) -> None:
         """A document is being scored, and so many bytes of all files are done."""
         self._bar.update(self._task, description=name, total=self._total, completed=done)
+        if self._total and self._seconds > self._next_line:
+            self._next_line += _BETWEEN_LINES
+            self._line(f"{done / self._total:.0%} of the text scored, now {name}")
 
 
 class SweepProgress(_Live):
     """Runs trained, of a sweep; the bar and its time left go by compute."""
 
-    def __init__(self, jobs: Sequence[Job], *, enabled: bool) -> None:
+    def __init__(self, runs: Sequence[TrainingRun], *, enabled: bool) -> None:
         super().__init__("reading the text", enabled=enabled)
-        self._jobs = list(jobs)
-        self._total = float(sum(job.params * job.tokens for job in jobs))
+        self._runs = list(runs)
+        self._total = float(sum(run.params * run.tokens for run in runs))
         self._before = 0.0
 
     def begin(self, done: float) -> None:
@@ -121,18 +165,19 @@ class SweepProgress(_Live):
         self._before = done
         self._bar.update(self._task, total=self._total, completed=done)
 
-    def follow(self, job: Job) -> Callable[[int], None]:
+    def follow(self, run: TrainingRun) -> Callable[[int], None]:
         """What a run tells its steps to."""
-        before, step_tokens = self._before, job.tokens // job.steps
-        self._before += job.params * job.tokens
-        number = self._jobs.index(job) + 1
+        before, step_tokens = self._before, run.tokens // run.steps
+        self._before += run.params * run.tokens
+        number = f"run {self._runs.index(run) + 1} of {len(self._runs)}"
+        self._line(f"{number}: {human(run.params)} parameters, {human(run.tokens)} tokens")
 
         def advance(step: int) -> None:
-            tokens = f"{human(step * step_tokens)} of {human(job.tokens)} tokens"
+            tokens = f"{human(step * step_tokens)} of {human(run.tokens)} tokens"
             self._bar.update(
                 self._task,
-                description=f"run {number} of {len(self._jobs)}, {tokens}",
-                completed=before + job.params * step * step_tokens,
+                description=f"{number}, {tokens}",
+                completed=before + run.params * step * step_tokens,
             )
 
         return advance

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any, Literal
 
 from bayescale.base.errors import BayescaleError
 
 # The share that an interval holds unless another is asked for.
 PROB = 0.9
+
+# Least and most of each setting: fewer draws say nothing, more do not fit in memory.
+_BOUNDS = {
+    "draws": (100, 1_000_000),
+    "tune": (100, 1_000_000),
+    "chains": (2, 1_000),
+    "seed": (0, 2**63 - 1),
+}
+# Kept draws of all chains together: with a hundred quantities each, 8 GB.
+_DRAWS_MOST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -17,10 +28,12 @@ class Settings:
 
     Attributes
     ----------
-    draws, tune, chains : int
-        `draws` and `tune` are per chain.
+    draws, tune : int
+        Per chain, from 100 to a million.
+    chains : int
+        From 2 to 1,000; all keep at most ten million draws.
     seed : int
-        The same seed gives the same draws.
+        The same seed gives the same draws; below 2**63.
     sampler : {"nutpie", "pymc"}
         nutpie, or PyMC's own NUTS.
     target_accept : float, optional
@@ -49,10 +62,17 @@ class Settings:
         return replace(self, **options)
 
     def __post_init__(self) -> None:
-        for name, least in (("draws", 100), ("tune", 100), ("chains", 2), ("seed", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise BayescaleError(f"{name}={value}: must be at least {least}")
+        for name, (least, most) in _BOUNDS.items():
+            value: Any = getattr(self, name)
+            if not isinstance(value, Integral):
+                raise BayescaleError(f"{name}={value!r}: must be a whole number")
+            if not least <= int(value) <= most:
+                raise BayescaleError(f"{name}={value}: must lie between {least} and {most}")
+        if self.chains * self.draws > _DRAWS_MOST:
+            raise BayescaleError(
+                f"chains={self.chains}, draws={self.draws}: {self.chains * self.draws} draws in "
+                f"all, at most {_DRAWS_MOST} fit in memory; ask for fewer"
+            )
         if self.sampler not in ("nutpie", "pymc"):
             raise BayescaleError(f"sampler={self.sampler!r}: use nutpie or pymc")
         if self.target_accept is not None and not 0.5 <= self.target_accept < 1:
@@ -62,5 +82,5 @@ class Settings:
 # Of a model without some of its runs; see `Sampler.refit`.
 REFIT = Settings(draws=1500, tune=300, chains=2, target_accept=0.9)
 
-# Of a model with a discrepancy: every gradient is dear, and few draws are as good as many.
+# Of a model with a discrepancy: gradients are expensive, and few draws are as good as many.
 DISCREPANCY = Settings(draws=750, tune=400, target_accept=0.9)

@@ -7,20 +7,32 @@ taking it apart again cost time for nothing: together a quarter of what `predict
 from __future__ import annotations
 
 import atexit
+import codecs
 import errno
 import gc
 import os
 import sys
+import unicodedata
+from io import TextIOWrapper
 from typing import NoReturn
 
 # Python looks for garbage after so many new objects; its own 2,000 suit programs that load less.
 _OBJECTS = 100_000
 _NOBODY_READS = 1  # as typer has it
 
+# What our own text holds beyond ASCII, and Unicode has no plainer form of.
+_PLAINER = {
+    **dict.fromkeys("\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{BOX DRAWINGS LIGHT HORIZONTAL}", "-"),
+    **dict.fromkeys("\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}", "'"),
+    "\N{MULTIPLICATION SIGN}": "x",
+    "\N{MIDDLE DOT}": "*",
+}
+
 
 def run() -> NoReturn:
     """Run the command line and end the process."""
     gc.set_threshold(_OBJECTS)
+    _encode_all()
     code = _NOBODY_READS
     try:
         code = _code()
@@ -35,6 +47,27 @@ def run() -> NoReturn:
     sys.stderr.flush()
     atexit._run_exitfuncs()
     os._exit(code)
+
+
+def _encode_all() -> None:
+    """Have output that is not UTF-8, as in a C locale, take what it can of every character."""
+    codecs.register_error("plainer", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="plainer")
+
+
+def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Characters that cannot be encoded in a plainer form: - for a dash, e for an accented one."""
+    assert isinstance(error, UnicodeEncodeError)
+    part = error.object[error.start : error.end]
+    plain = "".join(
+        _PLAINER.get(c)
+        or unicodedata.normalize("NFKD", c).encode("ascii", "ignore").decode()
+        or "?"
+        for c in part
+    )
+    return plain, error.end
 
 
 def _code() -> int:

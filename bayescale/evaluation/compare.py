@@ -24,6 +24,7 @@ from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import plural
+from bayescale.base.output import say
 from bayescale.base.settings import Settings
 from bayescale.evaluation.elpd import log_mean, redrawn
 from bayescale.evaluation.folds import By, Fold, folds
@@ -169,6 +170,8 @@ def compare(
     for name, spec in specs.items():
         chosen = replace(settings or spec.refit_settings, seed=seed)
         if by == "run":
+            if show_progress:
+                say(f"fitting {name} to all {len(table)} runs")
             plans[name] = _ByRun(spec, designs[name], left_out, chosen)
         else:
             plans[name] = _ByFold(spec, designs[name], left_out, chosen, by)

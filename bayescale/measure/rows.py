@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.files import write_whole
 
 
 def append_row(path: Path, row: Mapping[str, object]) -> bool:
@@ -102,19 +103,11 @@ def _cell(value: object) -> str:
 
 
 def _replace(path: Path, header: list[str], rows: list[dict[str, str]]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, header, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if path.exists():
-            shutil.copymode(path, draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
 
 
 @contextmanager

@@ -120,11 +120,9 @@ def _begin(plan: SweepPlan, out: Path) -> None:
                 "or name another folder"
             )
         return
-    if any(file.name != ".plan.json" for file in out.iterdir()):
+    if not all(file.name.startswith(".plan.json.") for file in out.iterdir()):  # a killed draft
         raise BayescaleError(f"{out}: not empty and not a sweep; name another folder")
-    draft = out / ".plan.json"
-    write_json(draft, content)
-    draft.replace(path)
+    write_json(path, content)
 
 
 def _corpus(plan: SweepPlan, out: Path, vocabulary: int) -> Corpus:

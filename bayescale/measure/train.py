@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.files import whole
 from bayescale.measure.corpus import Corpus
 from bayescale.measure.need import need
 from bayescale.measure.sweep_plan import PlannedRun, SweepPlan
@@ -173,16 +173,7 @@ def train(
                 "optimizer": optimizer.state_dict(),
                 "step": step,
             }
-            _save(torch, state, checkpoint)
+            with whole(checkpoint) as stream:
+                torch.save(state, stream)
     advance(step)
     return model
-
-
-def _save(torch: Any, state: dict[str, Any], path: Path) -> None:
-    """Replace the checkpoint in one step."""
-    draft = path.with_name(f".{path.name}")
-    with draft.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)

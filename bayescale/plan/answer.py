@@ -13,6 +13,7 @@ import xarray as xr
 from bayescale.base.intervals import SAMPLE_DIMS, interval
 from bayescale.base.notes import Note
 from bayescale.base.numbers import digits, human
+from bayescale.base.tables import Table
 from bayescale.fit.fit import Fit
 from bayescale.predictive.distance import distance, extrapolation_note
 from bayescale.runs.columns import COLUMNS
@@ -105,14 +106,6 @@ def texts(of: Iterable[Row]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table for people: a title, and rows of header to text."""
-
-    title: str | None
-    rows: Sequence[Mapping[str, str]]
-
-
-@dataclass(frozen=True)
 class Answer:
     """What a plan says.
 
@@ -121,7 +114,7 @@ class Answer:
     content : dict
         For programs: plain values under stable keys.
     tables : list of Table
-        For people.
+        For people, and every digit of them as CSV.
     notes : list of Note
         What a reader must know of it.
     headline : str
@@ -153,8 +146,19 @@ class Answer:
         named = [{"quantity": label, "value": text} for label, text in texts(quantities).items()]
         content: dict[str, Any] = dict(values(quantities))
         content |= {key: [values(row) for row in many] for key, (_, many) in lists.items()}
-        below = [Table(title, [texts(row) for row in many]) for title, many in lists.values()]
-        return cls(content, [Table(None, named), *below], list(notes))
+        every = [{"quantity": key} | _columns(value) for key, value in values(quantities).items()]
+        below = [table(title, many) for title, many in lists.values()]
+        return cls(content, [Table(named, values=every), *below], list(notes))
+
+
+def table(title: str, of: Sequence[Sequence[Row]], every: int = 1) -> Table:
+    """Rows of an answer as a table; people see one in every `every` of them."""
+    return Table([texts(row) for row in of[::every]], title, [values(row) for row in of])
+
+
+def _columns(value: Summary) -> dict[str, Any]:
+    """A number or text as `value`; mean, median and interval of draws as they are named."""
+    return dict(value) if isinstance(value, Mapping) else {"value": value}
 
 
 def summary(value: Any, prob: float) -> Summary:

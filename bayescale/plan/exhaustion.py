@@ -25,11 +25,10 @@ from bayescale.plan.allocation import best_split
 from bayescale.plan.answer import (
     Answer,
     Row,
-    Table,
     Write,
     precise,
     summary,
-    texts,
+    table,
     values,
     with_unit,
 )
@@ -296,12 +295,10 @@ def answer(outlook: Exhaustion) -> Answer:
         ],
     }
     # A page has room for every second year.
-    tables = [Table("Stock and demand", [texts(row) for row in demand[::2]])]
-    tables += [
-        Table(f"{curve.name}: best {with_unit(curve.response)} that a run can reach; "
-              f"{curve.law.equation}", [texts(row) for row in by[::2]])
-        for curve, by in laws
-    ]  # fmt: skip
+    tables = [table("Stock and demand", demand, every=2)]
+    for curve, by in laws:
+        title = f"{curve.name}: best {with_unit(curve.response)} that a run can reach"
+        tables.append(table(f"{title}; {curve.law.equation}", by, every=2))
     notes = [note for law in outlook.outlooks for note in [*law.curve.notes, *_crosses_zero(law)]]
     return Answer(content, tables, notes, _headline(scenario, year, outlook.never))
 

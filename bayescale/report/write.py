@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.files import write_whole
 from bayescale.base.output import read_json
 from bayescale.fit.fit import Fit
 from bayescale.plan.scenario import Scenario
@@ -91,7 +90,7 @@ def write(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            _replace(out / name, text)
+            write_whole(out / name, text)
     except OSError as error:
         raise BayescaleError(f"{out}: cannot be written: {error.strerror}") from error
     return report
@@ -103,16 +102,3 @@ def _earlier(path: Path) -> dict[str, Any] | None:
         return read_json(path)
     except BayescaleError:
         return None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except OSError:
-        os.unlink(draft)
-        raise

@@ -144,8 +144,8 @@ def test_check_prints_every_problem(run, tmp_path: Path) -> None:
     )
     code, stdout, stderr = run("data", "check", "bad.csv")
     assert code == 2
-    assert len(stdout.splitlines()) == 27
-    assert "27 problems" in stderr
+    assert stdout.count("expected ") == 27
+    assert stderr == "bayescale: error: bad.csv: 27 problems\n"
     code, stdout, _ = run("data", "check", "bad.csv", "--json")
     assert (code, len(json.loads(stdout)["problems"])) == (2, 27)
     code, stdout, _ = run("data", "check", "open-llm-bpc", "--json")
@@ -193,7 +193,7 @@ def test_unconverged_is_saved_marked_and_exit_3(run, tmp_path: Path) -> None:
     code, stdout, stderr = run(
         "predict", "fits/compute-only", "--at", "params=70B,tokens=15T", "--json"
     )
-    assert code == 0
+    assert code == 3
     assert json.loads(stdout)["notes"][0]["code"] == "unconverged"
     code, stdout, stderr = run("report", "fits/compute-only", "--json")
     assert code == 3
@@ -232,7 +232,7 @@ def test_invert_prints_one_object(run, fitted_dir: Path) -> None:
     )
     said = json.loads(stdout)
     assert code == 0
-    assert said["params"] == 70e9
+    assert said["params"] == pytest.approx(70e9)
     assert said["flops"] == pytest.approx(6 * 70e9 * said["tokens"])
 
 
@@ -270,7 +270,7 @@ def test_an_interrupt_leaves_nothing(seconds: float, tmp_path: Path) -> None:
 def test_output_that_cannot_be_written_is_one_line(fitted_dir: Path) -> None:
     asked = ["predict", str(fitted_dir), "--at", "params=7e9,tokens=2e12"]
     for command in ([*asked], [*asked, "--json"], ["models"], ["--help"]):
-        ours = [sys.executable, "-m", "bayescale", *command]
+        ours = [sys.executable, "-m", "bayescale.cli.process", *command]
         with Path("/dev/full").open("w") as full:
             ended = subprocess.run(
                 ours, stdout=full, stderr=subprocess.PIPE, text=True, check=False

@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.files import whole
 from bayescale.base.notes import Note
 
 # Text stays text in an SVG, so a reader's own fonts draw names in every script.
@@ -43,7 +44,8 @@ def save(figure: Figure, path: str | Path) -> list[Note]:
     try:
         with mpl.rc_context({"svg.fonttype": _TEXT}), catch_warnings(record=True) as warnings:
             simplefilter("always")
-            figure.savefig(path, dpi=160)
+            with whole(path) as stream:
+                figure.savefig(stream, format=path.suffix[1:], dpi=160)
     except OSError as error:
         raise BayescaleError(f"{path}: cannot be written: {error.strerror}") from error
     missing: dict[str, None] = {}

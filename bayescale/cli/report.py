@@ -1,0 +1,145 @@
+"""The commands `report` and `plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayescale.base.errors import BayescaleError
+from bayescale.base.settings import Settings
+from bayescale.cli.options import TARGET, At, Folder, Seed, one_of
+from bayescale.cli.printing import Output, failures, printing
+from bayescale.report.figures import OF_A_FIT
+
+if TYPE_CHECKING:
+    from bayescale.fit.fit import Fit
+    from bayescale.runs.table import Runs
+
+
+@printing
+def plot_command(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            parser=one_of("figure", OF_A_FIT), metavar="FIGURE", help=", ".join(OF_A_FIT)
+        ),
+    ],
+    folder: Folder,
+    *,
+    out: Annotated[Path, typer.Option("--out", help="A .svg, .png or .pdf file to write.")],
+) -> Output:
+    """Write one figure of a fit.
+
+    Exit code 3 if the fit did not converge.
+    """
+    from bayescale.fit.fit import Fit
+    from bayescale.report import figures
+
+    fit = Fit.load(folder)
+    figure = getattr(figures, kind.replace("-", "_"))(fit)
+    if figure is None:
+        raise BayescaleError(f"{folder}: the fit has nothing to show as {kind}; use curve")
+    missing = figures.save(figure, out)
+    return Output({"figure": kind, "file": str(out)}, [str(out)], [*failures(fit.notes), *missing])
+
+
+@printing
+def report_command(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Fits; without any, the main job is run."),
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write; by default reports/NAME.")
+    ] = None,
+    at: At = None,
+    target: Annotated[float | None, TARGET] = None,
+    comparison: Annotated[
+        Path | None, typer.Option("--comparison", help="A file from `compare --out`.")
+    ] = None,
+    seed: Seed = Settings.seed,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> Output:
+    """Write a page, Markdown and JSON that answer: what will a run reach, and how sure are we?
+
+    Without fits: the spec compute-only on the bundled table, again on its reference runs, to
+    predict the others, and compared with separate slopes and Chinchilla's law on families left
+    out. Exit code 3 if a fit did not converge.
+    """
+    from bayescale.base.notes import Note
+    from bayescale.base.output import read_json
+    from bayescale.cli.points import read_points
+    from bayescale.fit.fit import Fit
+    from bayescale.report.write import write
+
+    rivals: list[Fit] = []
+    compared = None if comparison is None else read_json(comparison)
+    if folders:
+        fits = [Fit.load(folder) for folder in folders]
+        out = out or Path("reports") / folders[0].resolve().name
+        command = f"bayescale report {' '.join(map(str, folders))} --out {out}"
+        command += "" if comparison is None else f" --comparison {comparison}"
+    else:
+        out = out or Path("reports") / "open-llm-bpc"
+        fits, rivals, compared = _main_job(out, seed)
+        command = f"bayescale report --out {out} --seed {seed}"
+    points, notes = None, list[Note]()
+    if at:
+        runs, notes = read_points(at, None, fits[0])
+        points = runs.table.to_dict(orient="records")
+    content = write(
+        fits,
+        out,
+        command=command,
+        points=points,
+        target=target,
+        comparison=compared,
+        rivals=rivals,
+    )
+    notes += [note for fit in (*fits, *rivals) for note in failures(fit.notes)]
+    if compared is not None and not compared.get("passed"):
+        text, hint = "refits of the comparison did not converge", "do not use its numbers"
+        notes.append(Note("unconverged", "failure", text, hint))
+    names = {"html": "index.html", "markdown": "report.md", "json": "report.json"}
+    files = {kind: str(out / name) for kind, name in names.items()}
+    remarks = [] if failures(notes) else ["all fits converged"]
+    if show and not _opens(out / names["html"]):
+        remarks.append(f"no browser could be started; open {files['html']}")
+    return Output({**files, "passed": content["passed"]}, list(files.values()), notes, remarks)
+
+
+def _opens(page: Path) -> bool:
+    """Whether the user's browser (of the variable BROWSER, if set) shows a page."""
+    import webbrowser
+
+    return webbrowser.open(page.resolve().as_uri())
+
+
+def _main_job(out: Path, seed: int) -> tuple[list[Fit], list[Fit], dict[str, Any]]:
+    """The default spec on the bundled table and on its reference runs, and its rivals."""
+    from bayescale.base.output import say
+    from bayescale.evaluation.compare import compare
+    from bayescale.evaluation.reference import reference_runs
+    from bayescale.fit.scaling import ScalingModel
+    from bayescale.runs.table import Runs
+
+    runs, settings = Runs.read("open-llm-bpc"), Settings(seed=seed)
+
+    def fit(spec: str, table: Runs, name: str) -> Fit:
+        say(f"fitting {spec} to {len(table)} runs of {table.name}")
+        fitted = ScalingModel(spec).fit(table, settings)
+        fitted.save(out / "fit" / name, overwrite=True)
+        return fitted
+
+    fits = [
+        fit("compute-only", runs, "all"),
+        fit("compute-only", reference_runs(runs), "reference"),
+    ]
+    rivals = [fit(spec, runs, spec) for spec in ("separate-slopes", "chinchilla")]
+    specs = [fitted.spec for fitted in (fits[0], *rivals)]
+    say(f"comparing {', '.join(spec.name for spec in specs)} on families left out")
+    comparison = compare(specs, runs, by="family", seed=seed)
+    return fits, rivals, comparison.to_dict()
