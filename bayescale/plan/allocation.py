@@ -23,7 +23,7 @@ from bayescale.plan.isoflop import approaches
 from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Arguments, Function, exp, log, minimum, root
 
-# How flat is flat: sizes whose loss is within this share of the best.
+# Sizes whose response is within this share of the best count as nearly optimal.
 WITHIN = 0.01
 # Tokens per parameter of the splits that are shown where none is best.
 _RATIOS = (2.0, 20.0, 200.0, 2000.0)

@@ -226,7 +226,7 @@ def _outlook(curve: Curve, assumed: xr.Dataset) -> Outlook:
     short = pairs - free > stock
     limited = {**surface.theta, "target": unlimited, "tokens": stock, "from": free}
     extra = exp(root(missing, 0.0, 60.0, limited)).fillna(np.inf).where(short, 1.0)
-    return Outlook(surface, unlimited, unrepeated, repeated, exp(free), extra)
+    return Outlook(curve, unlimited, unrepeated, repeated, exp(free), extra)
 
 
 def _mixed(curve: Mixture, outlooks: Sequence[Outlook]) -> Outlook:

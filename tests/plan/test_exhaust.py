@@ -115,6 +115,7 @@ def test_repeats_follow_a_property_of_the_law_not_its_name() -> None:
     known, mine, without = exhaust(Scenario.load(DEFAULT), [curve, renamed, alone]).outlooks
     np.testing.assert_allclose(mine.repeated, known.repeated)
     assert without.repeated is None
+    assert known.curve.law is curve.law  # the answer is still of the law that was named
 
 
 @pytest.mark.parametrize("growth", [0.0, -0.1])
