@@ -8,7 +8,7 @@ import typer
 
 from bayescale.base.errors import RunsError
 from bayescale.base.tables import Table
-from bayescale.cli.options import Column, Where, read_runs
+from bayescale.cli.options import Column, Units, Where, read_runs
 from bayescale.cli.printing import Output, printing
 
 data_app = typer.Typer()
@@ -71,14 +71,16 @@ def check_command(
     *,
     column: Column = None,
     where: Where = None,
+    units: Units = False,
 ) -> Output:
     """Validate a table of runs and print every problem."""
     from dataclasses import asdict
 
     from bayescale.base.numbers import count
+    from bayescale.runs.notes import table_notes
 
     try:
-        runs = read_runs(file, column, where)
+        runs = read_runs(file, column, where, units=units)
     except RunsError as error:
         problems = [asdict(problem) for problem in error.problems]
         return Output(
@@ -101,4 +103,5 @@ def check_command(
     return Output(
         {"ok": True, "runs": len(runs), "latent_token_counts": latent, "columns": columns},
         [Table(columns, title)],
+        table_notes(runs),
     )

@@ -101,6 +101,9 @@ Where = Annotated[
 Response = Annotated[
     str | None, typer.Option("--response", help="bpc, bpb or loss, instead of the spec's.")
 ]
+Units = Annotated[
+    bool, typer.Option("--units", help="Read 70B and 1.5T in the table's cells as numbers.")
+]
 NoGroups = Annotated[
     bool, typer.Option("--no-groups", help="Leave out the group effects of a spec.")
 ]
@@ -180,11 +183,13 @@ def check_text(text: str, option: str) -> None:
         raise BayescaleError(f"{option} {escaped(text)!r}: holds the character {character}{hint}")
 
 
-def read_runs(source: str, column: list[str] | None, where: str | None) -> Runs:
-    """The table of runs that `--column` and `--where` make of a source."""
+def read_runs(
+    source: str, column: list[str] | None, where: str | None, *, units: bool = False
+) -> Runs:
+    """The table of runs that `--column`, `--where` and `--units` make of a source."""
     from bayescale.runs.table import Runs
 
-    return Runs.read(source, columns=pairs(column, "--column"), where=where)
+    return Runs.read(source, columns=pairs(column, "--column"), where=where, units=units)
 
 
 def models_and_runs(arguments: list[str]) -> tuple[list[str], str | None]:

@@ -23,9 +23,10 @@ from scipy import stats
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
-from bayescale.base.numbers import plural
+from bayescale.base.numbers import count, plural
 from bayescale.base.output import say
 from bayescale.base.settings import Settings
+from bayescale.base.shown import Shown
 from bayescale.evaluation.elpd import log_mean, redrawn
 from bayescale.evaluation.folds import By, Fold, folds
 from bayescale.evaluation.scores import averaged, scores
@@ -47,8 +48,8 @@ _DIFFERENCE_LEAST = 4
 _UNITS_ENOUGH = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
     """How well models predict the runs that were left out.
 
     Attributes
@@ -83,6 +84,12 @@ class Comparison:
     predictions: pd.DataFrame
     refits: pd.DataFrame
     notes: list[Note]
+
+    def _title(self) -> str:
+        return f"Comparison of {count(len(self.specs), 'model')}, left out by {self.by}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.table.reset_index(names="model")
 
     @property
     def weights(self) -> dict[str, float]:

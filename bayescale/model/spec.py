@@ -223,6 +223,12 @@ class Spec(_Strict):
     effects: dict[GroupName, dict[str, Prior]] = {}
     discrepancy: dict[str, Prior] = {}
 
+    def __repr__(self) -> str:
+        groups = f", effects by {' and '.join(self.groups)}" if self.groups else ""
+        discrepancy = ", model discrepancy" if self.discrepancy else ""
+        what = f"law {self.law.name}, response {self.response}{groups}{discrepancy}"
+        return f"<Spec {self.name}: {what}>"
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The response's columns in the table of runs."""

@@ -39,7 +39,7 @@ def table_notes(
     ----------
     runs : Runs
     columns : mapping, optional
-        Canonical name to the header that the user gave for it.
+        Canonical name to the header that the user gave for it; by default as the runs have it.
     inputs : sequence of str, optional
         What the law takes in; by default no law is known.
 
@@ -49,7 +49,7 @@ def table_notes(
         `perplexity-as-loss`, `flops-not-6nd`, `repeats-as-new`, `checkpoints-as-runs`.
     """
     notes = (
-        perplexity_note(runs, columns or {}),
+        perplexity_note(runs, runs.headers if columns is None else columns),
         flops_note(runs),
         repeats_note(runs, inputs),
         checkpoints_note(runs),

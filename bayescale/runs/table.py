@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,8 @@ import pandas as pd
 
 from bayescale.base.errors import BayescaleError, RunsError
 from bayescale.base.expression import Condition, ExpressionError
-from bayescale.base.numbers import parse_number
+from bayescale.base.numbers import count, parse_number
+from bayescale.base.shown import Shown
 from bayescale.runs.check import check, header_problem
 from bayescale.runs.columns import groups, numeric
 from bayescale.runs.files import STDIN, read_file
@@ -21,8 +22,8 @@ from bayescale.runs.files import STDIN, read_file
 ParamsSeen = Literal["total", "active"]
 
 
-@dataclass(frozen=True, eq=False)
-class Runs:
+@dataclass(frozen=True, eq=False, repr=False)
+class Runs(Shown):
     """A checked table of training runs, one a row.
 
     Attributes
@@ -33,10 +34,19 @@ class Runs:
         row in the file, counting from 1 below the header.
     name : str
         Where the runs come from, for messages and reports.
+    headers : mapping
+        Canonical name to the file's own header, of the columns that the user mapped.
     """
 
     table: pd.DataFrame
     name: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def _title(self) -> str:
+        return f"Runs of {self.name}: {count(len(self), 'run')}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.table
 
     @classmethod
     def read(
@@ -101,7 +111,7 @@ class Runs:
         table, problems = check(table)
         if problems:
             raise RunsError(name, problems)
-        return cls(table, name)
+        return cls(table, name, dict(columns or {}))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -111,7 +121,7 @@ class Runs:
         kept = _filter(self.table, where, self.name)
         if kept.empty:
             raise BayescaleError(f"{self.name}: no run matches {where!r}")
-        return Runs(kept, self.name)
+        return Runs(kept, self.name, self.headers)
 
     def seen_params(self, which: ParamsSeen) -> pd.Series:
         """N as a law sees it: all parameters, or those active per token (all, where dense)."""

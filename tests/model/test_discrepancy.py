@@ -323,7 +323,11 @@ def test_a_latent_count_does_not_set_the_frontier(table: Runs) -> None:
     hidden = table.table.copy()
     largest = (hidden["params"] * hidden["tokens"]).idxmax()
     tokens = hidden.at[largest, "tokens"]
-    hidden.loc[largest, ["tokens", "tokens_low", "tokens_high"]] = (np.nan, 10 * tokens, 90 * tokens)
+    hidden.loc[largest, ["tokens", "tokens_low", "tokens_high"]] = (
+        np.nan,
+        10 * tokens,
+        90 * tokens,
+    )
     arrays = design(spec, Runs(hidden, "hidden"))
     stated = arrays.data["tokens_sd"].sum("latent") == 0
     compute = compute_of(arrays.data)
