@@ -131,12 +131,12 @@ class Fit(Shown, Answers):
         diagnostics = arviz_stats.summary(chosen, kind="diagnostics", round_to="none")
         rows = []
         for name in names:
-            said = interval(chosen[name], prob).assign(sd=chosen[name].std(SAMPLE_DIMS))
-            if "corpus" in said.dims:
-                cells = said.to_dataframe()
+            estimate = interval(chosen[name], prob).assign(sd=chosen[name].std(SAMPLE_DIMS))
+            if "corpus" in estimate.dims:
+                cells = estimate.to_dataframe()
                 rows.append(cells.set_axis([f"{name}[{corpus}]" for corpus in cells.index]))
             else:
-                rows.append(pd.DataFrame({k: float(said[k]) for k in _SUMMARY}, index=[name]))
+                rows.append(pd.DataFrame({k: float(estimate[k]) for k in _SUMMARY}, index=[name]))
         table = pd.concat(rows)[list(_SUMMARY)]
         return table.join(diagnostics[["ess_bulk", "r_hat"]])
 

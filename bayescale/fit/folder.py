@@ -122,8 +122,8 @@ def _group(stored: h5py.Group) -> xr.Dataset:
 
 
 def _attributes(stored: h5py.Group | h5py.Dataset) -> dict[str, Any]:
-    said = {key: stored.attrs[key] for key in stored.attrs.keys() - _NETCDF}
-    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in said.items()}
+    attributes = {key: stored.attrs[key] for key in stored.attrs.keys() - _NETCDF}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in attributes.items()}
 
 
 def versions() -> dict[str, str]:
@@ -260,10 +260,10 @@ def _record(path: Path) -> Record:
         raise FitError(f"{path}: no such folder; make one with `bayescale fit SPEC --out DIR`")
     try:
         text = (path / "fit.json").read_text("utf-8")
-        said = json.loads(text)
-        if isinstance(said, dict) and said.get("format", FORMAT) != FORMAT:
+        record = json.loads(text)
+        if isinstance(record, dict) and record.get("format", FORMAT) != FORMAT:
             raise FitError(
-                f"{path}: format {said['format']}, this version reads {FORMAT}; "
+                f"{path}: format {record['format']}, this version reads {FORMAT}; "
                 "use the version that wrote it, or fit again"
             )
         return _RECORD.validate_json(text)

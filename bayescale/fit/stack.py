@@ -85,8 +85,8 @@ class Stack(Shown, Answers):
 
         A group that only some fits know is new or left out in the others.
         """
-        asked = as_points(points)
-        located = [fit.locate(asked) for fit in self.fits]
+        rows = as_points(points)
+        located = [fit.locate(rows) for fit in self.fits]
         members = tuple(member.predictive for member in located)
         described = located[0].points
         for member in located[1:]:
@@ -99,11 +99,11 @@ class Stack(Shown, Answers):
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the fits and their weights to a folder, whole or not at all; as `Fit.save`."""
         names = [fit.spec.name for fit in self.fits]
-        said = {"format": _FORMAT, "weights": dict(zip(names, self.weights, strict=True))}
+        record = {"format": _FORMAT, "weights": dict(zip(names, self.weights, strict=True))}
         with folder.draft(Path(path), overwrite=overwrite) as draft:
             for fit in self.fits:
                 fit.save(draft / fit.spec.name)
-            (draft / folder.STACK).write_text(json.dumps(said, indent=2) + "\n", "utf-8")
+            (draft / folder.STACK).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
         return Path(path).absolute()
 
 
@@ -159,10 +159,10 @@ def load(path: str | Path) -> Fit | Stack:
     if not (path / folder.STACK).is_file():
         return Fit.load(path)
     try:
-        said = json.loads((path / folder.STACK).read_text("utf-8"))
-        weights = {str(name): float(weight) for name, weight in said["weights"].items()}
-        if said["format"] != _FORMAT or not weights:
-            raise ValueError(f"format {said['format']}, this version reads {_FORMAT}")
+        record = json.loads((path / folder.STACK).read_text("utf-8"))
+        weights = {str(name): float(weight) for name, weight in record["weights"].items()}
+        if record["format"] != _FORMAT or not weights:
+            raise ValueError(f"format {record['format']}, this version reads {_FORMAT}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FitError(f"{path}: damaged: {folder.STACK}: {error}; stack again") from error
     fits = [Fit.load(path / name) for name in weights]

@@ -82,8 +82,8 @@ def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:
                 continue
             label = str(same[group].iloc[0])
             labels.at[row, group] = label
-            told = " and ".join(f"{g} {name}" for g, name in named.items())
-            text = f"{group} {label}: every run of {told} has it"
+            members = " and ".join(f"{g} {name}" for g, name in named.items())
+            text = f"{group} {label}: every run of {members} has it"
             notes[text] = Note("group-from-data", "info", text, f"name another with {group}=NAME")
     labels = labels.astype(object).where(labels.notna(), NEW)
     for group in groups:
@@ -124,10 +124,10 @@ def effects_at(fit: Fitted, labels: pd.DataFrame) -> tuple[dict[str, Any], dict[
     index = {}
     for effect in fit.spec.effect_list():
         group = effect.group
-        asked = np.full(len(labels), NEW) if group == "run" else labels[group].to_numpy()
+        wanted = np.full(len(labels), NEW) if group == "run" else labels[group].to_numpy()
         known = fit.posterior[effect.name]
         columns = []
-        for label in pd.unique(asked):
+        for label in pd.unique(wanted):
             if group != "run" and label in known[group].values:
                 columns.append(known.sel({group: [label]}))
                 continue
@@ -138,6 +138,6 @@ def effects_at(fit: Fitted, labels: pd.DataFrame) -> tuple[dict[str, Any], dict[
         picked = xr.concat(columns, dim=group, join="override", coords="minimal")
         values[effect.name] = picked.transpose(*known.dims).drop_vars(group)
         index[f"{group}_index"] = xr.DataArray(
-            pd.factorize(asked)[0], dims="run", coords={"run": labels.index.to_numpy()}
+            pd.factorize(wanted)[0], dims="run", coords={"run": labels.index.to_numpy()}
         )
     return values, index

@@ -37,12 +37,12 @@ def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
             observed = select(fits[0].observed).to_numpy()
             axis.scatter(flops["tokens"], observed, s=16, color=QUIET, label="runs", zorder=1)
             for i, fit in enumerate(fits):
-                said = interval(select(fit.predict(grid, "curve").draws), prob)
+                band = interval(select(fit.predict(grid, "curve").draws), prob)
                 colour, line = COLOURS[::-1][i % len(COLOURS)], _LINES[i % len(_LINES)]
                 axis.fill_between(
-                    span, said["lower"], said["upper"], color=colour, alpha=0.13, lw=0
+                    span, band["lower"], band["upper"], color=colour, alpha=0.13, lw=0
                 )
-                axis.plot(span, said["median"], line, color=colour, lw=1.8, label=fit.spec.name)
+                axis.plot(span, band["median"], line, color=colour, lw=1.8, label=fit.spec.name)
             axis.set(xscale="log", xlabel=COMPUTE_LABEL, title=title)
             axis.axvspan(flops["tokens"].max(), span[-1], color="#F2F2F2", zorder=0, lw=0)
             axis.set_xlim(span[0], span[-1])
