@@ -119,7 +119,7 @@ def test_fits_and_their_stack_are_taken_as_they_are(chinchilla_240: Fit, fitted:
     alone = optimum(chinchilla_240, GOPHER)
     both = optimum(stack([chinchilla_240], {"chinchilla": 1.0}), GOPHER)
     assert float(both.params.median()) == pytest.approx(float(alone.params.median()), rel=0.02)
-    with pytest.raises(BayescaleError, match="group 'famly' not exhausted; did you mean family"):
+    with pytest.raises(BayescaleError, match="group 'famly' not found; did you mean family"):
         as_curve(stack([fitted], {"compute-only": 1.0}), {"famly": "Llama-3"})
     named = as_curve(stack([fitted], {"compute-only": 1.0}), {"family": "Llama-3"})
     assert isinstance(named, Mixture)
