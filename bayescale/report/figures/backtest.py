@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayescale.base.numbers import percent
@@ -15,37 +16,44 @@ from bayescale.report.figures.style import INK, MODEL, QUIET, SURPRISE, label_of
 
 
 def observed_in_intervals(results: Mapping[str, Sequence[Backtest]]) -> Figure:
-    """Predicted intervals and observed responses over compute, a panel a spec and split.
+    """Predicted intervals and observed responses over compute, a panel for each spec and split.
 
+    Compute is 6 N D of the parameters that the law sees, for training runs as for predictions.
     Orange: outside the interval. The dashed line is the frontier of the runs that were fitted.
+
+    Parameters
+    ----------
+    results : mapping
+        Backtests of each spec, by its name.
     """
-    rows, columns = max(len(done) for done in results.values()), len(results)
+    rows, columns = max(len(backtests) for backtests in results.values()), len(results)
     with style():
         figure = Figure(figsize=(1.5 + 4.6 * columns, 0.6 + 2.3 * rows))
         axes = figure.subplots(rows, columns, squeeze=False)
-        for column, (name, done) in enumerate(results.items()):
-            for axis in axes[len(done) :, column]:
+        for column, (name, backtests) in enumerate(results.items()):
+            for axis in axes[len(backtests) :, column]:
                 axis.set_axis_off()
-            for axis, one in zip(axes[:, column], done, strict=False):
-                train = one.split.train.table.dropna(subset=["tokens"])
-                flops = 6 * train["params"] * train["tokens"]
-                axis.scatter(flops, train[one.spec.response], s=8, color=QUIET, lw=0)
-                axis.axvline(flops.max(), color=INK, lw=0.8, ls="--")
-                points = one.points
-                compute = 6 * points["params"] * points["tokens"]
-                lower, upper = np.exp(points["lower"]), np.exp(points["upper"])
-                axis.vlines(compute, lower, upper, color=MODEL, lw=1.4, alpha=0.6)
-                outside = (points["observed"] < points["lower"]) | (
-                    points["observed"] > points["upper"]
-                )
-                colours = np.where(outside, SURPRISE, INK)
-                axis.scatter(compute, np.exp(points["observed"]), s=12, c=colours, zorder=3)
-                inside = percent(1 - float(outside.mean()))
-                title = f"{name}, {label_of(one.split.name)}: {inside} in the {percent(PROB)}"
-                axis.set(xscale="log", yscale="log", title=title)
-                axis.yaxis.set_minor_formatter("{x:.3g}")
-                axis.yaxis.set_major_formatter("{x:.3g}")
-                axis.tick_params(axis="y", which="minor", labelsize=7)
-                axis.set_ylabel(one.spec.response)
-            axes[len(done) - 1, column].set_xlabel(COMPUTE_LABEL)
+            for axis, backtest in zip(axes[:, column], backtests, strict=False):
+                _panel(axis, name, backtest)
+            axes[len(backtests) - 1, column].set_xlabel(COMPUTE_LABEL)
     return figure
+
+
+def _panel(axis: Axes, name: str, backtest: Backtest) -> None:
+    spec, train, points = backtest.spec, backtest.split.train, backtest.points
+    fitted = 6 * train.seen_params(spec.params) * train.table["tokens"]
+    axis.scatter(fitted, train.table[spec.response], s=8, color=QUIET, lw=0)
+    axis.axvline(fitted.max(), color=INK, lw=0.8, ls="--")
+    compute = 6 * points["params"] * points["tokens"]
+    lower, upper = np.exp(points["lower"]), np.exp(points["upper"])
+    axis.vlines(compute, lower, upper, color=MODEL, lw=1.4, alpha=0.6)
+    outside = (points["observed"] < points["lower"]) | (points["observed"] > points["upper"])
+    colours = np.where(outside, SURPRISE, INK)
+    axis.scatter(compute, np.exp(points["observed"]), s=12, c=colours, zorder=3)
+    inside = percent(1 - float(outside.mean()))
+    title = f"{name}, {label_of(backtest.split.name)}: {inside} in the {percent(PROB)}"
+    axis.set(xscale="log", yscale="log", title=title)
+    axis.yaxis.set_minor_formatter("{x:.3g}")
+    axis.yaxis.set_major_formatter("{x:.3g}")
+    axis.tick_params(axis="y", which="minor", labelsize=7)
+    axis.set_ylabel(spec.response)

@@ -1,4 +1,4 @@
-"""Figures of several models: their curves on one axis, where they part, what they scored."""
+"""Figures of several models: their curves on one axis, and where they differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,15 @@ _LINES = ("-", "--", "-.", ":")
 
 
 def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
-    """Each fit's curve over compute, at the runs' mean split, with the band of the curve."""
+    """Each fit's curve over compute, at the runs' mean tokens per parameter, with its band.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        Of the same runs and response.
+    prob : float
+        Of the bands.
+    """
     flops = training_compute(fits[0])
     span, grid = along_compute(fits[0], flops["tokens"])
     panels = panels_of(fits[0])
@@ -37,12 +45,12 @@ def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
             observed = select(fits[0].observed).to_numpy()
             axis.scatter(flops["tokens"], observed, s=16, color=QUIET, label="runs", zorder=1)
             for i, fit in enumerate(fits):
-                band = interval(select(fit.predict(grid, "curve").draws), prob)
+                ends = interval(select(fit.predict(grid, "curve").draws), prob)
                 colour, line = COLOURS[::-1][i % len(COLOURS)], _LINES[i % len(_LINES)]
                 axis.fill_between(
-                    span, band["lower"], band["upper"], color=colour, alpha=0.13, lw=0
+                    span, ends["lower"], ends["upper"], color=colour, alpha=0.13, lw=0
                 )
-                axis.plot(span, band["median"], line, color=colour, lw=1.8, label=fit.spec.name)
+                axis.plot(span, ends["median"], line, color=colour, lw=1.8, label=fit.spec.name)
             axis.set(xscale="log", xlabel=COMPUTE_LABEL, title=title)
             axis.axvspan(flops["tokens"].max(), span[-1], color="#F2F2F2", zorder=0, lw=0)
             axis.set_xlim(span[0], span[-1])
@@ -58,6 +66,13 @@ def discrimination(table: pd.DataFrame, one: Fit, other: Fit) -> Figure:
 
     Thick where the data cover the point; the band is the interval of the difference on the line
     of the runs' most compute.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `bayescale.evaluation.discrimination.discrimination` gives it.
+    one, other : Fit
+        The fits that it compares.
     """
     with style():
         figure = Figure(figsize=(8.2, 4.6))
@@ -77,8 +92,8 @@ def discrimination(table: pd.DataFrame, one: Fit, other: Fit) -> Figure:
             axis.plot(ratio, line["median"], _LINES[i % 4], color=colour, lw=1.3, label=label)
             inside = np.where(line["decades_outside"] == 0, line["median"], np.nan)
             axis.plot(ratio, inside, "o-", color=colour, lw=4, ms=4.5)
-        seen = (one.runs.table["tokens"] / one.runs.seen_params(one.spec.params)).dropna()
-        axis.axvspan(seen.min(), seen.max(), color="#F2F2F2", zorder=0, lw=0)
+        trained = (one.runs.table["tokens"] / one.runs.seen_params(one.spec.params)).dropna()
+        axis.axvspan(trained.min(), trained.max(), color="#F2F2F2", zorder=0, lw=0)
         axis.set(xscale="log", xlabel="tokens per parameter (shaded: the runs')")
         axis.set_ylabel(f"{one.spec.name} minus {other.spec.name}, {response_label(one)}")
         axis.legend(
