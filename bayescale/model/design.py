@@ -113,9 +113,9 @@ def _frontier(data: xr.Dataset) -> float:
 def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     """A design's arrays as the model takes them: runs alike as one, where that is exact.
 
-    `response` is then their mean on the scale that the noise is on, `repeats` their number and
-    `within` the sum of squares around that mean (run). A run that does not
-    state its tokens stays alone.
+    `response` (run) is then their mean on the scale that the noise is on, `repeats` (run) their
+    number and `within` (run) the sum of squares around that mean. A run that does not state its
+    tokens stays alone.
     """
     if not spec.collapses:
         return data
@@ -126,8 +126,7 @@ def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     values = np.log(data["response"].values) if on_log else data["response"].values
     repeats = np.bincount(cell).astype(float)
     mean = np.bincount(cell, values) / repeats
-    seen = data.isel(run=first)
-    return seen.assign(
+    return data.isel(run=first).assign(
         response=("run", np.exp(mean) if on_log else mean),
         repeats=("run", repeats),
         within=("run", np.bincount(cell, (values - mean[cell]) ** 2)),
@@ -135,20 +134,21 @@ def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
 
 
 def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
-    """Uncentred logarithms of the law's inputs, with the spread of each latent token count.
+    """Uncentred logarithms of the law's inputs (run), each by its name.
 
-    Where unique tokens are blank, all tokens are new.
+    Where unique tokens are blank, all tokens are new. `tokens_sd` (run, latent) holds the standard
+    deviation of each latent ln D, whose middle is in `tokens`.
     """
     table = runs.table
     params = np.log(runs.seen_params(spec.params))
     known = runs.known_tokens
     tokens = np.log(table["tokens"])
     latent = np.flatnonzero(~known)
-    spread = np.zeros((len(table), len(latent)))
+    tokens_sd = np.zeros((len(table), len(latent)))
     if latent.size:
         low, high = np.log(table["tokens_low"]), np.log(table["tokens_high"])
         tokens = tokens.fillna((low + high) / 2)
-        spread[latent, np.arange(latent.size)] = ((high - low) / _RANGE_IN_SD)[~known]
+        tokens_sd[latent, np.arange(latent.size)] = ((high - low) / _RANGE_IN_SD)[~known]
     names = table["run"].to_numpy(object)
     inputs = {"params": params, "tokens": tokens}
     if "unique_tokens" in spec.law.inputs:
@@ -156,7 +156,7 @@ def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
         inputs["unique_tokens"] = np.log(unique).fillna(tokens)
     return xr.Dataset(
         {name: ("run", values.to_numpy()) for name, values in inputs.items()}
-        | {"tokens_sd": (("run", "latent"), spread)},
+        | {"tokens_sd": (("run", "latent"), tokens_sd)},
         coords={"run": names, "latent": names[latent]},
     )
 

@@ -19,7 +19,7 @@ from bayescale.model.discrepancy.prior_covariance import prior_covariance
 from bayescale.model.discrepancy.process import PREFIX, WEIGHTS, Parameters, coordinates
 from bayescale.model.discrepancy.weights import Discrepancy, Given, unwhiten_compiled
 from bayescale.model.linearised import constrained, log_jacobian, tangent
-from bayescale.model.noise import NOISES
+from bayescale.model.noise import NOISES, Noise
 from bayescale.model.scale import discrepancy_unit, noise_scale
 from bayescale.model.spec import Effect, Prior, Spec
 
@@ -164,13 +164,13 @@ def _law(spec: Spec, values: Values, x: Values, processes: _Processes) -> dict[s
     }
     tangent_values = constrained(spec, arrays["point"], pt).items()
     at = {**values, **{name: pmd.as_xtensor(value) for name, value in tangent_values}}
-    scale = pmd.as_xtensor(discrepancy_unit(spec, at))
+    unit = pmd.as_xtensor(discrepancy_unit(spec, at))
     mean, observed = _on_noise_scale(spec, curve(spec, at, x, pmd.math), x["response"])
-    residual = ((observed - mean) / scale).values
+    residual = ((observed - mean) / unit).values
     sums = pt.zeros_like(arrays["runs"])[x["law_nearest"].values].inc(residual)
     inputs = _LawInputs(
         prior=processes.prior,
-        noise=((noise_scale(spec, values) / scale) ** 2).values,
+        noise=((noise_scale(spec, values) / unit) ** 2).values,
         residual=sums / arrays["runs"] - arrays["slope"] @ arrays["offset"],
         **arrays,
     )
@@ -251,16 +251,20 @@ def _on_noise_scale(spec: Spec, mean: Any, observed: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class _ResponseInputs(_Inputs):
-    """Of the responses' density; `nu` is infinite for Normal noise."""
+    """Of the responses' density.
+
+    `scale` is that of the noise and `unit` what a discrepancy of 1 adds, both on the scale that
+    the noise is on.
+    """
 
     theta: Annotated[Any, "(parameter)"]
     inducing: Annotated[Any, "(coordinate,inducing)"]
     runs: Annotated[Any, "(coordinate,run)"]
     prior: _Prior
     mean: _ByRun
-    sigma: _Scalar
-    nu: _Scalar
+    noise: Annotated[Any, "(noise)"]
     scale: _Scalar
+    unit: _Scalar
     whitened: _ByInducing
 
 
@@ -269,28 +273,23 @@ def _responses_with_discrepancy(
 ) -> None:
     """The discrepancy's weights, and the responses around law and discrepancy."""
     mean, observed = _on_noise_scale(spec, curve(spec, values, x, pmd.math), x["response"])
-    is_normal = spec.noise.dist == "Normal"
+    noise = NOISES[spec.noise.dist]
     inputs = _ResponseInputs(
         **processes._asdict(),
         mean=mean.values,
-        sigma=noise_scale(spec, values).values,
-        nu=pt.constant(np.inf) if is_normal else values["nu"].values,
-        scale=pmd.as_xtensor(discrepancy_unit(spec, values)).values,
+        noise=pt.stack([values[name].values for name in noise.parameters]),
+        scale=noise_scale(spec, values).values,
+        unit=pmd.as_xtensor(discrepancy_unit(spec, values)).values,
         whitened=pmd.Normal(PREFIX + "z", 0, 1, dims=("inducing",)).values,
     )
-    _, discrepancy, _ = _discrepancy(observed.values, inputs)
+    discrepancy, _ = _discrepancy(noise, observed.values, inputs)
     pm.Deterministic(WEIGHTS, discrepancy.weights, dims=("inducing",))
 
     def log_density(observed: Any, *tensors: Any) -> Any:
         inputs = _ResponseInputs(*tensors)
-        residual, discrepancy, noise = _discrepancy(observed, inputs)
-        density = NOISES[spec.noise.dist].graph_log_density(
-            {"nu": inputs.nu},
-            residual - discrepancy.mean,
-            pt.sqrt(noise),
-            discrepancy.residual_variance,
-        )
-        return density.sum() + discrepancy.correction - observed.shape[0] * pt.log(inputs.scale)
+        discrepancy, density = _discrepancy(noise, observed, inputs)
+        volume = observed.shape[0] * pt.log(inputs.unit)
+        return density.sum() + discrepancy.correction - volume
 
     pm.CustomDist(
         "observed",
@@ -301,10 +300,10 @@ def _responses_with_discrepancy(
     )
 
 
-def _discrepancy(observed: Any, inputs: _ResponseInputs) -> tuple[Any, Discrepancy, Any]:
-    """Response minus law (run), the discrepancy, and the noise's squared scale (), as shares."""
-    residual = (observed - inputs.mean) / inputs.scale
-    noise = (inputs.sigma / inputs.scale) ** 2
+def _discrepancy(noise: Noise, observed: Any, inputs: _ResponseInputs) -> tuple[Discrepancy, Any]:
+    """The discrepancy, and the log density of the responses given it (run), both as shares."""
+    values = {name: inputs.noise[i] for i, name in enumerate(noise.parameters)}
+    residual, scale = (observed - inputs.mean) / inputs.unit, inputs.scale / inputs.unit
     discrepancy = unwhiten_compiled(
         Given(
             theta=inputs.theta,
@@ -312,9 +311,11 @@ def _discrepancy(observed: Any, inputs: _ResponseInputs) -> tuple[Any, Discrepan
             runs=inputs.runs,
             prior=inputs.prior,
             residual=residual,
-            noise=noise,
-            nu=inputs.nu,
+            noise=scale**2,
+            nu=noise.degrees_of_freedom(values),
             whitened=inputs.whitened,
         )
     )
-    return residual, discrepancy, noise
+    error = residual - discrepancy.mean
+    density = noise.graph_log_density(values, error, scale, discrepancy.residual_variance)
+    return discrepancy, density
