@@ -8,7 +8,7 @@ import typer
 
 from bayescale.base.errors import RunsError
 from bayescale.base.tables import Table
-from bayescale.cli.options import Column, Where, read_runs
+from bayescale.cli.options import Column, Units, Where, pairs, read_runs
 from bayescale.cli.printing import Output, printing
 
 data_app = typer.Typer()
@@ -67,18 +67,26 @@ def data_command(context: typer.Context) -> Output | None:
 @data_app.command("check")
 @printing
 def check_command(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON Lines.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV, TSV, JSON, JSON Lines, Parquet or Excel; - for standard input.",
+        ),
+    ],
     *,
     column: Column = None,
     where: Where = None,
+    units: Units = False,
 ) -> Output:
     """Validate a table of runs and print every problem."""
     from dataclasses import asdict
 
     from bayescale.base.numbers import count
+    from bayescale.runs.notes import table_notes
 
     try:
-        runs = read_runs(file, column, where)
+        runs = read_runs(file, column, where, units)
     except RunsError as error:
         problems = [asdict(problem) for problem in error.problems]
         return Output(
@@ -101,4 +109,5 @@ def check_command(
     return Output(
         {"ok": True, "runs": len(runs), "latent_token_counts": latent, "columns": columns},
         [Table(columns, title)],
+        table_notes(runs, columns=pairs(column, "--column")),
     )

@@ -10,24 +10,39 @@ import typer
 
 from bayescale.base.settings import PROB, Settings
 from bayescale.base.tables import Table
-from bayescale.cli.options import Column, NoGroups, Response, Seed, Where, one_of, read_runs, whole
+from bayescale.cli.options import (
+    Column,
+    NoGroups,
+    Response,
+    Seed,
+    Units,
+    Where,
+    one_of,
+    read_runs,
+    whole,
+)
 from bayescale.cli.printing import Output, printing
 
 
 @printing
 def fit_command(
     spec: Annotated[str, typer.Argument(help="A shipped spec's name, or a TOML file.")],
-    runs: Annotated[str, typer.Argument(help="A bundled table's name, or a file.")] = (
-        "open-llm-bpc"
-    ),
+    runs: Annotated[
+        str, typer.Argument(help="A bundled table's name, a file, or - for standard input.")
+    ] = ("open-llm-bpc"),
     *,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write; by default fits/SPEC.")
     ] = None,
     column: Column = None,
     where: Where = None,
+    units: Units = False,
     response: Response = None,
     no_groups: NoGroups = False,
+    keep_groups: Annotated[
+        bool,
+        typer.Option("--keep-groups", help="Fit the effect of a group that all runs share, too."),
+    ] = False,
     discrepancy: Annotated[
         bool,
         typer.Option("--discrepancy", help="Add a model discrepancy; see the spec forecast."),
@@ -69,7 +84,7 @@ def fit_command(
         response=response, groups=not no_groups, discrepancy=discrepancy
     )
     destination = out or Path("fits") / chosen.name
-    table = read_runs(runs, column, where)
+    table = read_runs(runs, column, where, units)
     settings = replace(
         chosen.settings,
         draws=chosen.settings.draws if draws is None else draws,
@@ -83,7 +98,7 @@ def fit_command(
         from bayescale.base.numbers import count, percent
         from bayescale.fit.scaling import ScalingModel
 
-        fitted = ScalingModel(chosen).fit(table, settings)
+        fitted = ScalingModel(chosen).fit(table, settings, keep_groups=keep_groups)
         fitted.save(destination, overwrite=overwrite)
     parameters = fitted.summary().reset_index(names="name").to_dict(orient="records")
     title = f"{chosen.title}; {count(len(table), 'run')}, {percent(PROB)} intervals"
