@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,40 @@ from bayescale.base.notes import Note
 from bayescale.base.tables import Table, as_csv, layout, wrapped
 from bayescale.base.text import escaped
 
-_quiet = False
+
+@dataclass
+class _StandardError:
+    """What a command writes to standard error.
+
+    Attributes
+    ----------
+    quiet : bool
+        Leave out progress, remarks and notes of level `info`.
+    printed : set of Note, or None
+        Notes that are not to be printed again; None outside a command, where all are.
+    """
+
+    quiet: bool = False
+    printed: set[Note] | None = None
+
+
+_current = _StandardError()
 
 
 @contextmanager
-def quietly(quiet: bool = True) -> Iterator[None]:
-    """Leave out progress, remarks and notes of level `info` until the block ends."""
-    global _quiet  # noqa: PLW0603 - standard error is the process's too
-    before, _quiet = _quiet, quiet
+def standard_error(*, quiet: bool = False) -> Iterator[None]:
+    """Print each note once until the block ends; with `quiet`, warnings and failures alone."""
+    global _current  # noqa: PLW0603 - standard error is the process's too
+    before, _current = _current, _StandardError(quiet, set())
     try:
         yield
     finally:
-        _quiet = before
+        _current = before
 
 
 def is_quiet() -> bool:
     """Whether progress and remarks are left out."""
-    return _quiet
+    return _current.quiet
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -108,15 +126,20 @@ def print_line(text: str) -> None:
 
 def say(text: str) -> None:
     """A remark on standard error, left out where quiet is wanted."""
-    if not _quiet:
+    if not _current.quiet:
         _to_stderr(text)
 
 
 def print_notes(notes: Iterable[Note]) -> None:
     """Notes on standard error, one a line."""
     for note in notes:
-        if note.level != "info" or not _quiet:
-            _to_stderr(str(note))
+        if note.level == "info" and _current.quiet:
+            continue
+        if _current.printed is not None:
+            if note in _current.printed:
+                continue
+            _current.printed.add(note)
+        _to_stderr(str(note))
 
 
 def _to_stderr(text: str) -> None:

@@ -67,7 +67,13 @@ def data_command(context: typer.Context) -> Output | None:
 @data_app.command("check")
 @printing
 def check_command(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON Lines.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV, TSV, JSON, JSON Lines, Parquet or Excel; - for standard input.",
+        ),
+    ],
     *,
     column: Column = None,
     where: Where = None,
@@ -80,7 +86,7 @@ def check_command(
     from bayescale.runs.notes import table_notes
 
     try:
-        runs = read_runs(file, column, where, units=units)
+        runs = read_runs(file, column, where, units)
     except RunsError as error:
         problems = [asdict(problem) for problem in error.problems]
         return Output(

@@ -21,6 +21,7 @@ from bayescale.cli.options import (
     Processes,
     Response,
     Seed,
+    Units,
     Where,
     is_fit,
     models_and_runs,
@@ -62,6 +63,7 @@ def compare_command(
     ] = None,
     column: Column = None,
     where: Where = None,
+    units: Units = False,
     response: Response = None,
     no_groups: NoGroups = False,
     seed: Seed = Settings.seed,
@@ -85,9 +87,9 @@ def compare_command(
     names, source = models_and_runs(models)
     if stack_in is not None:
         check_destination(stack_in)
-    runs = None if source is None else read_runs(source, column, where)
+    runs = None if source is None else read_runs(source, column, where, units)
     if runs is None and (column or where):
-        runs = read_runs("open-llm-bpc", column, where)
+        runs = read_runs("open-llm-bpc", column, where, units)
     chosen = [_model(name, response, no_groups) for name in names]
 
     from bayescale.base.output import write_json
@@ -229,6 +231,7 @@ def backtest_command(
     ] = None,
     column: Column = None,
     where: Where = None,
+    units: Units = False,
     response: Response = None,
     no_groups: NoGroups = False,
     seed: Seed = Settings.seed,
@@ -246,7 +249,7 @@ def backtest_command(
 
     names, source = models_and_runs(models)
     specs = [Spec.load(name).replace(response=response, groups=not no_groups) for name in names]
-    runs = None if source is None else read_runs(source, column, where)
+    runs = None if source is None else read_runs(source, column, where, units)
 
     from bayescale.evaluation.backtest import backtests, find_splits, summary
 

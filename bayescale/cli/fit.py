@@ -27,9 +27,9 @@ from bayescale.cli.printing import Output, printing
 @printing
 def fit_command(
     spec: Annotated[str, typer.Argument(help="A shipped spec's name, or a TOML file.")],
-    runs: Annotated[str, typer.Argument(help="A bundled table's name, or a file.")] = (
-        "open-llm-bpc"
-    ),
+    runs: Annotated[
+        str, typer.Argument(help="A bundled table's name, a file, or - for standard input.")
+    ] = ("open-llm-bpc"),
     *,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write; by default fits/SPEC.")
@@ -41,9 +41,7 @@ def fit_command(
     no_groups: NoGroups = False,
     keep_groups: Annotated[
         bool,
-        typer.Option(
-            "--keep-groups", help="Fit effects of groups that are the same in all runs too."
-        ),
+        typer.Option("--keep-groups", help="Fit the effect of a group that all runs share, too."),
     ] = False,
     discrepancy: Annotated[
         bool,
@@ -86,7 +84,7 @@ def fit_command(
         response=response, groups=not no_groups, discrepancy=discrepancy
     )
     destination = out or Path("fits") / chosen.name
-    table = read_runs(runs, column, where, units=units)
+    table = read_runs(runs, column, where, units)
     settings = replace(
         chosen.settings,
         draws=chosen.settings.draws if draws is None else draws,

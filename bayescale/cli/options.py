@@ -98,11 +98,11 @@ Column = Annotated[
 Where = Annotated[
     str | None, typer.Option("--where", help="Keep the rows that match, as in 'loss < 4'.")
 ]
-Response = Annotated[
-    str | None, typer.Option("--response", help="bpc, bpb or loss, instead of the spec's.")
-]
 Units = Annotated[
     bool, typer.Option("--units", help="Read 70B and 1.5T in the table's cells as numbers.")
+]
+Response = Annotated[
+    str | None, typer.Option("--response", help="Such as loss, bpc or bpb; else the spec's.")
 ]
 NoGroups = Annotated[
     bool, typer.Option("--no-groups", help="Leave out the group effects of a spec.")
@@ -183,9 +183,7 @@ def check_text(text: str, option: str) -> None:
         raise BayescaleError(f"{option} {escaped(text)!r}: holds the character {character}{hint}")
 
 
-def read_runs(
-    source: str, column: list[str] | None, where: str | None, *, units: bool = False
-) -> Runs:
+def read_runs(source: str, column: list[str] | None, where: str | None, units: bool) -> Runs:
     """The table of runs that `--column`, `--where` and `--units` make of a source."""
     from bayescale.runs.table import Runs
 
@@ -200,7 +198,7 @@ def models_and_runs(arguments: list[str]) -> tuple[list[str], str | None]:
         return name in bundled.specs() or name.endswith(".toml") or is_fit(name)
 
     *models, last = arguments
-    if is_model(last) or not (last in bundled.tables() or Path(last).suffix):
+    if is_model(last) or not (last in bundled.tables() or last == "-" or Path(last).suffix):
         return arguments, None
     return models, last
 

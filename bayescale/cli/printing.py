@@ -53,11 +53,11 @@ def printing(command: Callable[..., Output | None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*, as_json: bool, as_csv: bool, quiet: bool, **options: Any) -> None:
-        from bayescale.base.output import quietly
+        from bayescale.base.output import standard_error
 
         if as_json and as_csv:
             raise BayescaleError("--json --csv: standard output has one form; name one")
-        with quietly(quiet):
+        with standard_error(quiet=quiet):
             output = command(**options)
             if output is not None:
                 _give(output, as_json=as_json, as_csv=as_csv)

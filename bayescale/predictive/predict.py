@@ -75,7 +75,15 @@ class Prediction(Shown):
         return self.points.join(summary).reset_index(names="run")
 
     def probability_below(self, target: float) -> xr.DataArray:
-        """Probability that the response lies at or below `target`, for each point."""
+        """Probability that the response lies at or below `target`, for each point.
+
+        Raises
+        ------
+        BayescaleError
+            If `target` is no finite number.
+        """
+        if not np.isfinite(target):
+            raise BayescaleError(f"target={target}: must be a finite number")
         return (self.draws <= target).mean(SAMPLE_DIMS)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bayescale.base import progress as progress_module
 from bayescale.base.numbers import duration
-from bayescale.base.output import quietly
+from bayescale.base.output import standard_error
 from bayescale.base.progress import FitProgress, SamplingProgress, TextProgress
 from bayescale.base.settings import Settings
 
@@ -44,7 +44,7 @@ def test_text_is_a_line_a_minute(
 
 
 def test_quiet_and_disabled_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with quietly(), FitProgress(2, 0, enabled=True) as progress:
+    with standard_error(quiet=True), FitProgress(2, 0, enabled=True) as progress:
         progress.advance()
     with FitProgress(2, 0, enabled=False) as progress:
         progress.advance()

@@ -205,3 +205,36 @@ def test_a_warning_of_python_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -
     _, _, err = run("data")
     assert err.startswith("warning [RuntimeWarning] overflow encountered in exp; ")
     assert err.count("\n") == 1
+
+
+def test_data_check_says_what_looks_like_a_slip(run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "run,params,tokens,flops,loss\na,7e9,2e12,1e21,2.0\nb,7e10,2e12,1e22,1.9\n"
+    )
+    code, out, err = run("data", "check", "a.csv", "--json")
+    assert code == 0
+    assert "flops-not-6nd" in {note["code"] for note in json.loads(out)["notes"]}
+    assert "[flops-not-6nd]" in err
+
+
+def test_tables_from_standard_input_with_units(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "run,params,tokens,bpc\na,7B,2T,0.5\nb,70B,2T,0.4\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    code, out, _ = run("data", "check", "-", "--units", "--json")
+    assert (code, json.loads(out)["runs"]) == (0, 2)
+
+
+def test_each_note_of_a_fit_is_printed_once(run, tmp_path: Path) -> None:
+    rows = "".join(f"r{i},Only,{3**i}e9,1e12,{2.5 - 0.1 * i}\n" for i in range(6))
+    (tmp_path / "runs.csv").write_text("run,family,params,tokens,loss\n" + rows)
+    quick = ("--draws", 100, "--tune", 100, "--chains", 2, "--overwrite")
+    code, out, err = run("fit", "kaplan", "runs.csv", *quick, "--json")
+    notes = json.loads(out)["notes"]
+    assert code in (0, 3)
+    assert {"only-response", "single-level-group"} <= {note["code"] for note in notes}
+    lines = [line for line in err.splitlines() if "[" in line]
+    assert len(lines) == len(set(lines)) == len(notes)
+    assert err.index("[only-response]") < err.index("sampling 2 chains")
+    _, out, _ = run("fit", "kaplan", "runs.csv", *quick, "--keep-groups", "--json")
+    names = {row["name"] for row in json.loads(out)["parameters"]}
+    assert "level_family_sd" in names or any("family" in name for name in names)
