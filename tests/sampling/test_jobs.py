@@ -189,7 +189,7 @@ def test_a_damaged_summary_is_made_again(tmp_path: Path, capsys) -> None:
     log = str(tmp_path / "log")
     jobs = [Noted(i, log) for i in range(3)]
     whole = perform(jobs, Workers(1))
-    for job, content in zip(jobs, (b'{"number": 0}', b"mended"), strict=False):
+    for job, content in zip(jobs, (b'{"number": 0}', b"repaired"), strict=False):
         jobs_module.FINISHED.write(jobs_module.key(job), content)
     broken = jobs_module.FINISHED.folder() / jobs_module.key(jobs[1])
     broken.write_bytes(broken.read_bytes()[:-1] + b"x")
