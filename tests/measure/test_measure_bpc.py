@@ -235,7 +235,9 @@ main()
     assert code == 0
     assert len(calls) == 2  # the fourth and fifth document; three were on disk
     assert "3 of 5 documents had been scored before" in err
-    assert json.loads(out) == whole | {"resumed": 3}
+    answer = json.loads(out)
+    assert [note["code"] for note in answer.pop("notes")] == ["resumed"]
+    assert {**answer, "notes": []} == whole | {"resumed": 3}
     assert Path("runs.csv").read_text("utf-8") == Path("whole.csv").read_text("utf-8")
     code, _, err = run(*command(folder, texts))
     assert (code, len(calls)) == (0, 2)

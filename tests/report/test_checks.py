@@ -33,7 +33,7 @@ def predictive(fit: Fit) -> dict:
 @pytest.mark.parametrize(
     ("median_noise", "runs", "status", "words"),
     [
-        (0.005, 28, "passed", "no misfit seen"),
+        (0.005, 28, "passed", "no misfit"),
         (0.0022, 28, "attention", "too narrow"),
         (0.012, 28, "attention", "too wide"),
         (0.0012, 5, "attention", "too narrow"),

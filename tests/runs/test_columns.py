@@ -1,14 +1,16 @@
 """One entry in the registry is all that a group or a response takes."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
 from bayescale import Runs, Spec
 from bayescale.base.errors import BayescaleError, RunsError
+from bayescale.cli.points import read_points
 from bayescale.evaluation.folds import folds
 from bayescale.model.design import design
 from bayescale.plan.answer import with_unit
-from bayescale.predictive.points import read_points
 from bayescale.runs.columns import COLUMNS, Column, named_otherwise, numeric
 
 TABLE = pd.DataFrame(
@@ -36,7 +38,8 @@ def test_a_group_takes_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [fold.name for fold in folds(runs, "cluster")] == ["01", "02"]
     arrays = design(spec, runs).data
     assert arrays["cluster_index"].values.tolist() == [0, 1, 0, 1]
-    points = read_points(["params=1e9,tokens=1e10,cluster=01"], None, spec.named_groups)
+    fitted = SimpleNamespace(group_names=spec.named_groups, specs=(spec,))
+    points, _ = read_points(["params=1e9,tokens=1e10,cluster=01"], None, fitted)
     assert points.table["cluster"].tolist() == ["01"]
     with pytest.raises(RunsError, match=r"cluster.*control character"):
         Runs.from_frame(TABLE.assign(cluster="a\x1b[31m"))
