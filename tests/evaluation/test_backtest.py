@@ -55,7 +55,7 @@ def test_splits_are_checked(table: Runs, tmp_path) -> None:
     with pytest.raises(BayescaleError, match="not a readable text file"):
         read_suite(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("[[backtest]]\nname = 'a'\n")
-    with pytest.raises(BayescaleError, match="is missing"):
+    with pytest.raises(BayescaleError, match="file must be text"):
         read_suite(tmp_path / "bad.toml")
     assert [len(s.train) for s in rolling(stated)] == sorted(
         (len(s.train) for s in rolling(stated)), reverse=True
