@@ -227,7 +227,7 @@ def backtest(
     sampler = Sampler(spec, design(spec, split.train))
     settings = replace(spec.settings, seed=seed)
     fit = fit_with(sampler, split.train, settings, show_progress=show_progress, cores=cores)
-    logs = _logs(spec, split, fit.predict(split.test, "run").draws)
+    logs = logs_of(spec, split, fit.predict(split.test, "run").draws)
     points = scored(split, spec.response, logs, spec.params)
     return Backtest(split, spec, points, fit.convergence, time.perf_counter() - start)
 
@@ -296,7 +296,7 @@ class _Refitted:
         start = time.perf_counter()
         refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
         holdout = self._holdout(refit.posterior, self.above)
-        logs = _logs(self.spec, self.split, holdout.replicates())
+        logs = logs_of(self.spec, self.split, holdout.replicates())
         points = scored(self.split, self.spec.response, logs, self.spec.params)
         together = self._holdout(refit.posterior, some_of(self.above, _TOGETHER_MOST))
         probability = probability_of_fewer(together.joint_replicates(), together.observed)
@@ -332,8 +332,11 @@ def _check_one_response(spec: Spec) -> None:
         raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
 
 
-def _logs(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
+def logs_of(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
     """Draws of ln(response), refused where one has none."""
+    if spec.noise.on == "log":  # heavy tails may leave the range of floating point numbers
+        limits = np.finfo(float)
+        predicted = predicted.clip(limits.tiny, limits.max)
     if bool((predicted <= 0).any()):
         raise BayescaleError(
             f"{split.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "

@@ -15,6 +15,7 @@ from bayescale.evaluation.backtest import (
     Backtest,
     backtest,
     calibrate,
+    logs_of,
     probability_of_fewer,
     read_suite,
     rolling,
@@ -111,6 +112,16 @@ def test_at_most_so_many_runs_are_predicted_together() -> None:
     assert some.sum() == 200
     assert not (some & ~above).any()
     assert (some_of(above, 2000) == above).all()
+
+
+def test_tails_beyond_floating_point_are_no_responses_below_zero() -> None:
+    line, log = (Spec.load(name).replace(groups=False) for name in ("compute-only", "chinchilla"))
+    runs = mixtures().table.rename(columns={"loss": "bpc"})
+    halves = split(Runs.from_frame(runs), "params < 1e9")
+    draws = xr.DataArray([[[0.0, 1.0, np.inf]]], dims=("chain", "draw", "run"))
+    assert np.isfinite(logs_of(log, halves, draws)).all()
+    with pytest.raises(BayescaleError, match="at or below 0"):
+        logs_of(line, halves, draws)
 
 
 def mixtures() -> Runs:
