@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note
 from bayescale.base.seeds import random
-from bayescale.laws import LAWS, Law
+from bayescale.laws import Law
 from bayescale.laws.base import Values
 from bayescale.model.curve import parameters
 from bayescale.model.design import Centre
@@ -26,14 +25,13 @@ from bayescale.plan.solve import exp, log
 from bayescale.predictive.groups import Fitted, effects_at, resolve
 from bayescale.predictive.points import check_groups
 from bayescale.predictive.predictive import Predictive
+from bayescale.predictive.published import published
 from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 # Draws that a plan works on; more would not move an interval's ends visibly.
 # With a discrepancy each evaluation costs a covariance with the inducing points.
 _DRAWS, _DRAWS_DISCREPANCY = 2000, 500
-# Where published constants are centred; any place gives the same curve.
-_CENTRE = {"params": 1e10, "tokens": 2e11, "unique_tokens": 2e11}
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,25 +208,13 @@ class Curve:
         BayescaleError
             If there is none of this name, or it is no law of the loss.
         """
-        laws = bundled.published_laws()
-        of_the_loss = [key for key, entry in laws.items() if "constants" in entry]
-        if name in laws and name not in of_the_loss:
-            raise BayescaleError(
-                f"{name}: its source prints an allocation of compute, not a law of the loss; only "
-                f"`bayescale plan optimum` can use it; laws: {', '.join(of_the_loss)}"
-            )
-        if name not in of_the_loss:
-            raise bundled.unknown("published law of the loss", name, of_the_loss)
-        entry = laws[name]
-        law = LAWS[entry["law"]]
-        theta = law.sampled(entry["constants"], _CENTRE)
-        return cls(
-            name=name,
-            law=law,
-            theta={key: xr.DataArray(value) for key, value in theta.items()},
-            centre=_CENTRE,
-            response=entry.get("response", "loss"),
-        )
+        predictive = published(name)
+        theta = {
+            key: xr.DataArray(draws.isel(dict.fromkeys(SAMPLE_DIMS, 0), drop=True))
+            for key, draws in predictive.values.items()
+        }
+        spec = predictive.spec
+        return cls(name, spec.law, theta, predictive.centre, spec.response)
 
     @property
     def uncertain(self) -> bool:

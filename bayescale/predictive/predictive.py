@@ -179,9 +179,13 @@ class Predictive:
         Raises
         ------
         BayescaleError
-            If `kind` is unknown.
+            If `kind` is unknown, or is `run` where no noise is known.
         """
         check_kind(kind)
+        if kind == "run" and "sigma" not in self.values:
+            raise BayescaleError(
+                f"{self.spec.name} states no observation noise; ask for its curve: kind=curve"
+            )
         response = self.law if kind == "run" else self._law(without=("run",))
         shared = response.isel(run=0, drop=True)
         if self._discrepancy is not None:
