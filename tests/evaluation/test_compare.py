@@ -15,7 +15,7 @@ from bayescale.evaluation.compare import Comparison, compare, undecided
 from bayescale.evaluation.discrimination import discrimination, most_informative
 from bayescale.evaluation.folds import folds, training_flops
 from bayescale.evaluation.reference import reference_runs
-from bayescale.evaluation.scores import averaged, scores
+from bayescale.evaluation.scores import averaged, crps, scores
 from bayescale.fit.stack import Stack, load, stack
 from bayescale.model.design import design
 from bayescale.model.noise import NOISES
@@ -205,6 +205,26 @@ def test_scores_of_known_draws() -> None:
     # A Normal's interval score at 90 %: width and expected misses.
     assert said["interval_score"] == pytest.approx(4.13, abs=0.35)
     assert said["rmse"] == pytest.approx(1, abs=0.08)
+
+
+def test_the_crps_exists_without_a_mean_and_is_proper() -> None:
+    """Of Student's t noise on the logarithm: draws with other seeds have the same score."""
+
+    coords = {"run": np.arange(400)}
+    values = np.exp(0.3 + 0.1 * np.random.default_rng(9).standard_t(1.2, 400))
+    observed = xr.DataArray(values, dims="run", coords=coords)
+
+    def score(scale: float, seed: int) -> xr.DataArray:
+        noise = scale * np.random.default_rng(seed).standard_t(1.2, (4, 2500, 400))
+        with np.errstate(over="ignore"):  # some draws are infinite
+            draws = np.exp(0.3 + noise)
+        return crps(xr.DataArray(draws, dims=("chain", "draw", "run"), coords=coords), observed)
+
+    true = score(0.1, 0)
+    assert np.isfinite(true).all()
+    assert score(0.1, 1).to_numpy() == pytest.approx(true.to_numpy(), rel=0.2)
+    for scale in (0.05, 0.2):
+        assert float((score(scale, 0) - true).mean()) > 0
 
 
 def test_a_stack_predicts_inverts_and_is_saved_like_a_fit(pair: list[Fit], tmp_path) -> None:
