@@ -225,8 +225,8 @@ def test_tables_from_standard_input_with_units(run, monkeypatch: pytest.MonkeyPa
 
 
 def test_each_note_of_a_fit_is_printed_once(run, tmp_path: Path) -> None:
-    rows = "".join(f"r{i},Only,{3**i}e9,1e12,{2.5 - 0.1 * i}\n" for i in range(6))
-    (tmp_path / "runs.csv").write_text("run,family,params,tokens,loss\n" + rows)
+    rows = "".join(f"r{i},Only,t,{3**i}e9,1e12,{2.5 - 0.1 * i}\n" for i in range(6))
+    (tmp_path / "runs.csv").write_text("run,family,tokenizer,params,tokens,loss\n" + rows)
     quick = ("--draws", 100, "--tune", 100, "--chains", 2, "--overwrite")
     code, out, err = run("fit", "kaplan", "runs.csv", *quick, "--json")
     notes = json.loads(out)["notes"]

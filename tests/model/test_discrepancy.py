@@ -273,7 +273,7 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
     density = processes.joint_log_density(*new, residuals, noise).values.ravel()
     exact = stats.multivariate_normal(mean, left).logpdf(values[12:])
     assert float(logsumexp(density) - np.log(many)) == pytest.approx(exact, abs=0.15)
-    together = conditioned.joint_draws(*new, like, np.random.default_rng(0)).values[0]
+    together = processes.joint_draws(*new, like, np.random.default_rng(0)).values[0]
     covered, largest = left - NOISE * np.eye(4), np.diag(left).max()
     assert np.cov(together.T) == pytest.approx(covered, abs=0.1 * largest)
     assert np.abs(covered - np.diag(np.diag(covered))).max() > 0.3 * largest
