@@ -77,6 +77,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any, folder: Path, written: dict[str, Any]) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(120_000)  # a machine may be busy
     opened = context.new_page()
     faults: list[str] = []
     opened.on("console", lambda message: faults.append(message.text))
@@ -110,7 +111,8 @@ def predicted(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> st
 
 
 def forecast(page: Page, kind: str) -> str:
-    page.wait_for_timeout(200)
+    # The forecaster draws in the next frame.
+    page.evaluate("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
     median, ends = (page.inner_text(f"[data-answer={name}]") for name in ("median", kind))
     return f"{median}: {ends}"
 
