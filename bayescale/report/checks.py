@@ -18,7 +18,7 @@ from bayescale.evaluation.uniformity import Smooth, smooth_test
 from bayescale.fit.fit import Fit
 from bayescale.model.design import design
 from bayescale.predictive.predictive import Predictive
-from bayescale.report.sensitivity import WIDTHS_MOST, PRECISION_MOST, sensitivities
+from bayescale.report.sensitivity import PRECISION_MOST, WIDTHS_MOST, sensitivities
 from bayescale.report.sentences import sentence
 from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
 
