@@ -11,8 +11,8 @@ import pytest
 
 from bayescale.cli import main as cli
 
-# Seconds that a refusal or a small answer may take.
-PATIENCE = 10.0
+# Seconds that a refusal or a small answer may take, and a short fit with its compilation.
+PATIENCE, FIT_PATIENCE = 10.0, 120.0
 
 
 def ended(*arguments: object) -> tuple[int, str, str]:
@@ -27,11 +27,11 @@ def ended(*arguments: object) -> tuple[int, str, str]:
     return int(left.value.code or 0), out.getvalue(), err.getvalue()
 
 
-def check(*arguments: object) -> int:
+def check(*arguments: object, patience: float = PATIENCE) -> int:
     """No traceback, no hang, no warning of Python; one line where the input is refused."""
     start = time.monotonic()
     code, out, err = ended(*arguments)
-    assert time.monotonic() - start < PATIENCE
+    assert time.monotonic() - start < patience
     assert code in (0, 2, 3)
     for text in ("Traceback", "Warning", ".py:", "site-packages"):
         assert text not in err
