@@ -13,8 +13,9 @@ NUMBERS = (
     *("70B", "1e9", "15T", "1e300", "-1", "0", "nan", "inf", "1e-300", "1e9:1e10:3", "1e9:1e10:²"),
     *("1e9:1e12:100000", "9" * 400, "1_0", ".5", "1e", "٣e9", "Llama-3", "0.9", "0.4", "1e24"),
 )
-# What a command line can hold: no NUL.
-TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+# What a command line can hold: no NUL; what is not UTF-8 comes as surrogates.
+LETTER = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+TEXT = st.text(LETTER | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF), max_size=30)
 NUMBER = st.sampled_from(NUMBERS) | TEXT
 ITEM = st.builds("{}={}".format, st.sampled_from(NAMES), st.sampled_from(NUMBERS)) | TEXT
 POINT = st.lists(ITEM, max_size=4).map(",".join)
