@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from known_laws import TRUTH
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.fit.identification import identification_notes
+from bayescale.fit.notes import prior_notes
 from bayescale.model.design import design
 from bayescale.testing import ladder, simulate
 
@@ -63,6 +65,32 @@ def test_a_scale_far_from_its_prior_is_a_conflict() -> None:
     runs = runs_of([n for n, _ in grid], [d for _, d in grid], loss)
     notes = {note.code: note for note in fitted(CHINCHILLA, runs).notes}
     assert "sigma" in notes["prior-conflict"].text
+
+
+def draws(low: float, high: float) -> xr.DataArray:
+    """A parameter between two values, evenly."""
+    return xr.DataArray(np.linspace(low, high, 4000).reshape(4, 1000), dims=("chain", "draw"))
+
+
+@pytest.mark.parametrize(
+    ("posterior", "code", "words"),
+    [
+        ((-0.099, 0.099), "weak-prior-data-separation", "about as wide as the prior: slope (99%)"),
+        ((-0.5, 0.5), "prior-conflict", "wider than the prior: slope (5.0 times as wide)"),
+        ((0.2, 0.3), "prior-conflict", "outside the prior's central 99 %: slope"),
+        ((-0.01, 0.01), None, ""),
+    ],
+)
+def test_wider_or_shifted_is_a_conflict_and_not_a_weak_prior(
+    posterior: tuple[float, float], code: str | None, words: str
+) -> None:
+    spec = Spec.load("compute-only").replace(groups=False)
+    names = [*spec.all_priors(), *spec.law.units]
+    before = xr.Dataset({name: draws(-0.1, 0.1) for name in names})
+    after = xr.Dataset({name: draws(-0.001, 0.001) for name in names})
+    notes = prior_notes(spec, before, after.assign(slope=draws(*posterior)))
+    assert [note.code for note in notes] == ([code] if code else [])
+    assert words in " ".join(note.text for note in notes)
 
 
 @pytest.mark.slow
