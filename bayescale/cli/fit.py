@@ -49,7 +49,11 @@ def fit_command(
     ] = False,
     draws: Annotated[
         int | None,
-        whole("--draws", "N", "Kept draws a chain; by default as the spec needs."),
+        whole("--draws", "N", "Keep so many draws a chain; by default until they are enough."),
+    ] = None,
+    ess: Annotated[
+        int | None,
+        whole("--ess", "N", "Draw until every quantity has N effective draws; by default 1000."),
     ] = None,
     tune: Annotated[
         int | None,
@@ -75,8 +79,6 @@ def fit_command(
 
     Exit code 3 if the chains did not converge; the fit is saved all the same, and marked.
     """
-    from dataclasses import replace
-
     from bayescale.fit.folder import reserved
     from bayescale.model.spec import Spec
 
@@ -85,14 +87,9 @@ def fit_command(
     )
     destination = out or Path("fits") / chosen.name
     table = read_runs(runs, column, where, units)
-    settings = replace(
-        chosen.settings,
-        draws=chosen.settings.draws if draws is None else draws,
-        tune=chosen.settings.tune if tune is None else tune,
-        chains=chains,
-        seed=seed,
-        sampler=sampler,
-    )
+    asked = {"draws": draws, "tune": tune, "ess": ess}
+    given = {name: value for name, value in asked.items() if value is not None}
+    settings = chosen.settings.replace(**given, chains=chains, seed=seed, sampler=sampler)
     with reserved(destination, overwrite=overwrite):
         # Only now what takes seconds to load.
         from bayescale.base.numbers import count, percent

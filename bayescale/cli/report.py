@@ -126,11 +126,11 @@ def _main_job(out: Path, seed: int) -> tuple[list[Fit], list[Fit], dict[str, Any
     from bayescale.fit.scaling import ScalingModel
     from bayescale.runs.table import Runs
 
-    runs, settings = Runs.read("open-llm-bpc"), Settings(seed=seed)
+    runs = Runs.read("open-llm-bpc")
 
     def fit(spec: str, table: Runs, name: str) -> Fit:
         say(f"fitting {spec} to {len(table)} runs of {table.name}")
-        fitted = ScalingModel(spec).fit(table, settings)
+        fitted = ScalingModel(spec).fit(table, seed=seed)
         fitted.save(out / "fit" / name, overwrite=True)
         return fitted
 

@@ -18,8 +18,9 @@ from bayescale.laws.base import Support
 from bayescale.model.curve import curve
 from bayescale.model.density import formulas
 from bayescale.model.discrepancy.inducing import TYPICAL
-from bayescale.model.discrepancy.process import coordinates, covariance, variance
+from bayescale.model.discrepancy.process import coordinates, covariance, local_deviation
 from bayescale.model.priors import quantile
+from bayescale.model.scale import discrepancy_unit, noise_scale
 from bayescale.model.spec import Spec
 
 # Of the weights of runs far off, and the degrees of freedom that they are taken for.
@@ -111,34 +112,37 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         law_offset=("law", -point),
         law_prior_sd=("law", prior_sd),
         law_slope=(("run", "law"), slope),
-        run_misfit=("run", _misfit(spec, data, observed - predicted(point), slope, point)),
+        run_misfit=(
+            "run",
+            _misfit(spec, data, float(typical), observed - predicted(point), slope),
+        ),
     )
 
 
 def _misfit(
-    spec: Spec, data: xr.Dataset, error: np.ndarray, slope: np.ndarray, point: np.ndarray
+    spec: Spec, data: xr.Dataset, level: float, errors: np.ndarray, slope: np.ndarray
 ) -> np.ndarray:
-    """How far each run typically is from law and discrepancy, as a share of the response: (run).
+    """How far each run is from the law and the long process, as a share of the response: (run).
 
-    By reweighted least squares around the tangent, the processes' parameters typical. The sampler's
-    coordinates need it, its density does not: any values leave that exact.
+    By reweighted least squares around the tangent, from which the errors are, the processes and the
+    noise typical. The sampler's coordinates need it, its density does not: any values leave that
+    exact.
     """
     runs, inducing = (
         coordinates(data[params].values, data[tokens].values, data["frontier"].values, np)
         for params, tokens in (("params", "tokens"), ("inducing_params", "inducing_tokens"))
     )
-    among = covariance(TYPICAL, inducing, inducing, np) * (1 + np.eye(len(inducing.compute)) * 1e-8)
-    basis = scipy.linalg.solve_triangular(
-        np.linalg.cholesky(among), covariance(TYPICAL, inducing, runs, np), lower=True
-    ).T
-    left = np.maximum(variance(TYPICAL, runs, np) - (basis**2).sum(1), 0)
-    design = np.concatenate([basis, slope], 1)
-    response = error + slope @ point
-    scale, misfit = np.median(np.abs(error)) / 0.67, np.zeros(len(error))
+    smooth = TYPICAL._replace(local_amplitude=np.float64(1e-6))
+    among = covariance(smooth, inducing, inducing, np) * (1 + np.eye(len(inducing.compute)) * 1e-6)
+    across = covariance(smooth, inducing, runs, np)
+    basis = scipy.linalg.solve_triangular(np.linalg.cholesky(among), across, lower=True).T
+    terms = np.concatenate([basis, slope], 1)
+    middle = {"sigma": float(quantile(spec.priors["sigma"], [0.5])[0]), "level": level}
+    noise = (noise_scale(spec, middle) / discrepancy_unit(spec, middle)) ** 2
+    noise = noise + local_deviation(TYPICAL, runs, np) ** 2
+    misfit = errors  # at first the law's own
     for _ in range(_REWEIGHTINGS):
-        noise = left + max(float(scale), 1e-6) ** 2
         weight = (1 + 1 / _DEGREES) / (noise + misfit**2 / _DEGREES)
-        precision = np.eye(design.shape[1]) + design.T @ (weight[:, None] * design)
-        misfit = response - design @ np.linalg.solve(precision, design.T @ (weight * response))
-        scale = np.median(np.abs(misfit)) / 0.67
+        precision = np.eye(terms.shape[1]) + terms.T @ (weight[:, None] * terms)
+        misfit = errors - terms @ np.linalg.solve(precision, terms.T @ (weight * errors))
     return misfit

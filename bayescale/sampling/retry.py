@@ -108,10 +108,12 @@ def until_converged(
 
 
 def _joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """The chains of several attempts, numbered on."""
+    """The chains of several attempts, numbered on and as long as the shortest."""
     if len(parts) == 1:
         return parts[0]
-    together = xr.concat(parts, "chain", join="override")
+    least = min(part.sizes["draw"] for part in parts)
+    cut = [part.isel(draw=slice(least)) for part in parts]
+    together = xr.concat(cut, "chain", join="override")
     return together.assign_coords(chain=np.arange(together.sizes["chain"]))
 
 

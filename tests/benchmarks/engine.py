@@ -111,7 +111,8 @@ def measured(times: int) -> list[dict[str, str | float]]:
                 empty = str(place / f"cache-{spec}-{turn}")
                 cold.append(seconds(ours, XDG_CACHE_HOME=empty, HOME=empty))
             warm = statistics.median(seconds(ours) for _ in range(times))
-            row(f"first fit {spec}: seconds beyond {warm:.1f}", statistics.median(cold) - warm, COLD_MOST)
+            beyond = statistics.median(cold) - warm
+            row(f"first fit {spec}: seconds beyond {warm:.1f}", beyond, COLD_MOST)
         by_family = [str(COMMAND), "compare", "compute-only", "chinchilla", "kaplan"]
         by_family += ["--by", "family", "--json"]
         seconds(by_family)

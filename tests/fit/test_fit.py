@@ -93,10 +93,7 @@ def test_our_prior_is_that_of_the_model(table: Runs) -> None:
             spec = spec.replace(response="bpc")
         sampler = Sampler(spec, design(spec, table))
         ours = priors.draws(spec, sampler.design, 4000, seed=1)
-        # With a discrepancy, PyMC has no draws of the law's parameters, only their density:
-        # `test_forecast.py` holds that against the priors.
-        law = [p.name for p in spec.law.parameters] if spec.discrepancy else []
-        names = [str(v) for v in ours if v not in law]
+        names = [str(v) for v in ours]
         theirs = pm.sample_prior_predictive(
             4000, model=sampler.model, var_names=names, random_seed=2
         )["prior"].to_dataset()
@@ -105,7 +102,7 @@ def test_our_prior_is_that_of_the_model(table: Runs) -> None:
             first = {dim: 0 for dim in ours[variable].dims[2:]}
             one, other = (draws[variable].isel(first).values.ravel() for draws in (ours, theirs))
             assert ks_2samp(one, other).pvalue > 1e-4, variable
-        left = {v.name for v in sampler.model.free_RVs} - {*names, "discrepancy_z"}
+        left = {v.name for v in sampler.model.free_RVs} - {*names, "discrepancy_weights"}
         assert all(variable.endswith("_z") for variable in left)
 
 

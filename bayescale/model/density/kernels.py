@@ -31,7 +31,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "inducing_depth": ("m",),
     "law_residual": ("n",),  # response less the tangent at the middle of the prior, a share
     "slope": ("n", "p"),  # of the tangent, a standard deviation of the prior
-    "misfit": ("n",),  # of each run, typically: in whitening it widens the variance of runs far off
+    "misfit": ("n",),  # of each run from the law and the long process, typically
     "tail": ("1",),  # 1 over the noise's degrees of freedom, 0 if it is Normal
     "law_z": ("p",),  # what the sampler moves
     "standardised": ("p",),  # the law's parameters, in standard deviations of the prior

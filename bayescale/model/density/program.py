@@ -288,9 +288,7 @@ class _Density:
         scale = noise_scale(spec, values) / unit
         residual = (self._observed() - self._curve(values)) / unit
         self.kernels = ("first", noise.kernel, "first_back", "first_places")
-        second = call(
-            "second", residual, scale, nu, z, out(first, "basis")
-        )
+        second = call("second", residual, scale, nu, z, out(first, "basis"))
         self._add(out(second, "value", 0))
         each = noise.height(values, scale, XP) - XP.log(unit)
         self._add(each * Node("size", (), "run", ()))

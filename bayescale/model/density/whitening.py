@@ -93,7 +93,9 @@ def first(
         for i in range(count):
             explained += basis[j, i] ** 2
         left[j] = max(variance + deviation[j] ** 2 - explained, 0.0)
-        precision[j] = (1 + tail[0]) / (left[j] + noise[0] + tail[0] * misfit[j] ** 2)
+        alone = left[j] + noise[0]
+        error = misfit[j] * alone / (alone + deviation[j] ** 2)
+        precision[j] = (1 + tail[0]) / (alone + tail[0] * error**2)
         for i in range(count):
             scaled[j, i] = precision[j] * basis[j, i]
     gram = across(scaled, basis)

@@ -21,6 +21,7 @@ from bayescale.model.discrepancy.process import JITTER
 @compiled  # type: ignore[untyped-decorator]
 def first_back(
     theta: np.ndarray,
+    noise: np.ndarray,
     compute: np.ndarray,
     split: np.ndarray,
     depth: np.ndarray,
@@ -111,12 +112,18 @@ def first_back(
             by_precision += basis[j, i] * (grad_basis[j, i] + along[i])
             by_residual += basis[j, i] * grad_projections[law, i]
         grad_law_residual[j] = precision[j] * (2 * by_known[law] + by_residual)
-        by_variance = -by_precision * precision[j] ** 2 / (1 + tail[0])
-        grad_tail[0] += by_variance * (misfit[j] ** 2 - 1 / precision[j])
+        alone = left[j] + noise[0]
+        local = deviation[j] ** 2
+        error = misfit[j] * alone / (alone + local)
+        by_widened = -by_precision * precision[j] ** 2 / (1 + tail[0])
+        grad_tail[0] += by_widened * (error**2 - 1 / precision[j])
+        by_error = by_widened * 2 * tail[0] * error * misfit[j] / (alone + local) ** 2
+        by_variance = by_widened + by_error * local
+        by_local = -by_error * alone
         grad_noise[0] += by_variance
         by_left = grad_left[j] + by_variance if left[j] > 0 else 0.0
         grad_variance += by_left
-        grad_deviation[j] = 2 * by_left * deviation[j]
+        grad_deviation[j] = 2 * (by_left + by_local) * deviation[j]
         by_weights, by_projected = -grad_error[j], precision[j] * residual[j]
         for i in range(count):
             grad_basis[j, i] = (
