@@ -10,7 +10,7 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report chromium test lint fast long bench bench-refits bench-rows \
+.PHONY: report chromium test lint fast long bench bench-engine bench-refits bench-rows \
 	bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
@@ -33,6 +33,9 @@ bench-refits: $(ENV)
 
 bench: $(USERS)
 	build/users/bin/python tests/benchmarks/ratios.py
+
+bench-engine: $(USERS) | $(UV)
+	build/users/bin/python tests/benchmarks/engine.py
 
 bench-start: $(USERS)
 	build/users/bin/python tests/benchmarks/start.py

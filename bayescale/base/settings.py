@@ -96,5 +96,5 @@ USUAL = Settings(ess=1000)
 DISCREPANCY = Settings(draws=4000, tune=250, target_accept=0.9, ess=1000)
 
 # Of a model without some of its runs; see `Sampler.refit`.
-REFIT = Settings(draws=1500, tune=300, chains=2, target_accept=0.9, ess=400)
-REFIT_DISCREPANCY = Settings(draws=4000, tune=250, target_accept=0.9, ess=400)
+REFIT = Settings(draws=2000, tune=300, chains=2, target_accept=0.9, ess=1000)
+REFIT_DISCREPANCY = Settings(draws=4000, tune=250, target_accept=0.9, ess=500)

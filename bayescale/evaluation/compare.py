@@ -351,6 +351,10 @@ class _Refitted(SamplingWrapper):  # type: ignore[misc]
         return xr.DataArray([[self._elpd[excluded_obs]]], dims=SAMPLE_DIMS)
 
 
+# How many times as many effective draws a fit has that stands for others by weights.
+_WEIGHTED = 3
+
+
 class _ByRun:
     """A model fitted to all runs, with a refit for each whose importance weights fail."""
 
@@ -358,7 +362,9 @@ class _ByRun:
         self, spec: Spec, arrays: Design, left_out: Sequence[Fold], settings: Settings
     ) -> None:
         everything = np.ones(arrays.data.sizes["run"], bool)
-        self._whole = Sampler(spec, arrays).refit(everything, settings)
+        # Importance weights lean on few draws in the tails: more of them than an interval needs.
+        more = replace(settings, ess=settings.ess and _WEIGHTED * settings.ess)
+        self._whole = Sampler(spec, arrays).refit(everything, more)
         inside = Predictive.of_design(spec, self._whole.posterior, arrays, settings.seed)
         density = inside.log_likelihood(inside.observed).to_dataset(name="response")
         self._tree = xr.DataTree.from_dict(

@@ -124,5 +124,6 @@ def _longer(settings: Settings, convergence: Convergence) -> Settings:
     draws have three times the chances.
     """
     smaller = 0.995 if convergence.divergences else max(0.98, settings.target_accept or 0)
-    draws = settings.draws if convergence.mixed else 3 * settings.draws
+    longer = 3 if settings.ess is None else 2  # those that stop by themselves are long already
+    draws = settings.draws if convergence.mixed else longer * settings.draws
     return replace(settings, draws=draws, tune=2 * settings.tune, target_accept=smaller)
