@@ -34,6 +34,7 @@ console_first = [
     "bayescale fit chinchilla",
     "bayescale fit forecast ladder.csv --out fits/ladder --column params=N --column tokens=D "
     "--column loss=val_loss",
+    "bayescale fit recipes.toml recipes.csv",
 ]
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(BUILD / f"notebooks-{digest()}")

@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 _LOGGER = logging.getLogger(__name__)
 _WIDTH = 100  # of the terminal that wraps what stands on standard error
+# Lines that say how far a command is: other ones each time, and of no use afterwards.
+_PROGRESS = re.compile(r"fit \d+ of \d+ finished|sampled in \d|sampling \d+ chains")
 
 
 def digest() -> str:
@@ -55,7 +57,8 @@ class Printed:
 
     def __str__(self) -> str:
         lines = [self.out.rstrip("\n")] if self.out.strip() else []
-        notes = [textwrap.fill(line, _WIDTH) for line in self.err.splitlines()]
+        kept = [line for line in self.err.splitlines() if not _PROGRESS.match(line)]
+        notes = [textwrap.fill(line, _WIDTH) for line in kept]
         if lines and notes:
             lines.append("")
         return "\n".join([*lines, *notes])
