@@ -2,7 +2,8 @@
 
 A block ```` ```{console} ```` holds one command a line, each after `$ `; a line that ends in a
 backslash goes on in the next. All pages share one folder, and a command that several pages show is
-run once. With `:exit: 2` a command has to end with that code.
+run once. With `:exit: 2` a command has to end with that code; `:head: 4` shows the first four
+lines; `:figure: NAME` shows a figure that the commands wrote, which `:alt:` says in words.
 """
 
 from __future__ import annotations
@@ -113,11 +114,16 @@ class Console(SphinxDirective):
     """A block of commands and what they print."""
 
     has_content = True
-    option_spec = {"exit": directives.nonnegative_int, "head": directives.positive_int}  # noqa: RUF012
+    option_spec = {  # noqa: RUF012
+        "exit": directives.nonnegative_int,
+        "head": directives.positive_int,
+        "figure": directives.path,
+        "alt": directives.unchanged_required,
+    }
 
     def run(self) -> list[nodes.Node]:
         """Run the commands; a warning where one ends otherwise than it should."""
-        shown = []
+        box = nodes.container(classes=["session"])
         for command, _ in commands("\n".join(self.content)):
             printed = self.env.app.shell.run(command)
             if printed.code != self.options.get("exit", 0):
@@ -125,9 +131,17 @@ class Console(SphinxDirective):
                 _LOGGER.warning(what, location=self.get_location())
             lines = str(printed).splitlines()
             most = self.options.get("head", len(lines))
-            shown += [f"$ {command}", *lines[:most], *(["..."] if len(lines) > most else [])]
-        block = nodes.literal_block("\n".join(shown), "\n".join(shown), language="console")
-        return [block]
+            text = "\n".join([*lines[:most], *(["..."] if len(lines) > most else [])])
+            box += nodes.literal_block(f"$ {command}", f"$ {command}", language="console")
+            if text:
+                box += nodes.literal_block(text, text, language="text")
+        if "figure" in self.options:
+            folder = os.path.relpath(self.env.app.shell.folder, self.env.srcdir)
+            uri = f"{folder}/{self.options['figure']}"
+            _, absolute = self.env.relfn2path(f"/{uri}")
+            here = os.path.relpath(absolute, Path(self.env.doc2path(self.env.docname)).parent)
+            box += nodes.image(uri=here, alt=self.options["alt"], classes=["made"])
+        return [box]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
