@@ -1,5 +1,8 @@
-import bayescale as bs
+"""The posterior of the compute-optimal exponent beside a published value."""
+
 from matplotlib.figure import Figure
+
+import bayescale as bs
 
 fit = bs.Fit.load("fits/chinchilla")
 figure = Figure(figsize=(6, 3))

@@ -1,5 +1,7 @@
 """Make a Llama of two layers with random weights, in the folder `tiny`."""
 
+from pathlib import Path
+
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -11,7 +13,7 @@ alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
 trainer = trainers.BpeTrainer(
     vocab_size=300, special_tokens=["<s>"], initial_alphabet=alphabet, show_progress=False
 )
-bpe.train_from_iterator([open(__file__, encoding="utf-8").read()], trainer)
+bpe.train_from_iterator([Path(__file__).read_text("utf-8")], trainer)
 tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>")
 torch.manual_seed(0)
 config = transformers.LlamaConfig(

@@ -47,3 +47,12 @@ def test_every_page_is_reached(page: Path) -> None:
     entries = re.findall(r"^```{toctree}\n(.*?)^```", index.read_text("utf-8"), re.M | re.S)
     name = page.relative_to(index.parent).with_suffix("").as_posix()
     assert any(name in entry.split() for entry in entries)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_files_and_tests_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for name in re.findall(r"`((?:bayescale|tests|models|reports|data|docs)/[\w./-]+)", text):
+        assert (HOME.parent / name).exists(), name
+    for path, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)", text):
+        assert f"def {test}(" in (HOME.parent / path).read_text("utf-8"), test
