@@ -1,5 +1,6 @@
 """The documentation site: `make docs` builds it into `build/docs/html`."""
 
+import logging
 import os
 import sys
 from importlib.metadata import version as version_of
@@ -10,6 +11,9 @@ BUILD = DOCS.parent / "build" / "docs"
 sys.path.insert(0, str(DOCS / "extensions"))
 from console import digest  # noqa: E402
 from generated import write  # noqa: E402
+
+for name in ("arviz", "traitlets"):  # they say what they do
+    logging.getLogger(name).setLevel(logging.WARNING)
 
 project = "bayescale"
 author = "the bayescale authors"
@@ -24,7 +28,7 @@ extensions = [
     "sphinx_copybutton",
 ]
 exclude_patterns = ["examples", "extensions"]
-nitpicky = False
+default_role = "code"  # single backticks in docstrings
 
 # Pages, and the commands and code in them, which are run.
 myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]

@@ -30,7 +30,7 @@ from sphinx.util.docutils import SphinxDirective
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 _LOGGER = logging.getLogger(__name__)
-_WIDTH = 100  # of the terminal that wraps what stands on standard error
+_WIDTH = 88  # of the terminal that wraps what stands on standard error
 # Lines that say how far a command is: other ones each time, and of no use afterwards.
 _PROGRESS = re.compile(r"fit \d+ of \d+ finished|sampled in \d|sampling \d+ chains")
 
