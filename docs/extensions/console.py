@@ -11,17 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
-import subprocess
-import sys
-import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from session import Printed, commands, run
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
@@ -30,39 +26,16 @@ from sphinx.util.docutils import SphinxDirective
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 _LOGGER = logging.getLogger(__name__)
-_WIDTH = 88  # of the terminal that wraps what stands on standard error
-# Lines that say how far a command is: other ones each time, and of no use afterwards.
-_PROGRESS = re.compile(r"fit \d+ of \d+ finished|sampled in \d|sampling \d+ chains")
 
 
 def digest() -> str:
     """Of all that the commands' output depends on: the package, its tables and the examples."""
     parts = [*(ROOT / name for name in ("bayescale", "data", "models")), EXAMPLES]
-    files = sorted(
-        path for part in parts for path in part.rglob("*.*") if "__pycache__" not in path.parts
-    )
     whole = hashlib.sha256()
-    for path in sorted(files):
+    for path in sorted(path for part in parts for path in part.rglob("*.*")):
         if path.is_file() and "__pycache__" not in path.parts:
             whole.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return whole.hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command printed, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def __str__(self) -> str:
-        lines = [self.out.rstrip("\n")] if self.out.strip() else []
-        kept = [line for line in self.err.splitlines() if not _PROGRESS.match(line)]
-        notes = [textwrap.fill(line, _WIDTH) for line in kept]
-        if lines and notes:
-            lines.append("")
-        return "\n".join([*lines, *notes])
 
 
 class Shell:
@@ -79,35 +52,16 @@ class Shell:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(EXAMPLES, folder)
 
-    def run(self, command: str) -> Printed:
-        """What a command prints; from memory where it was run before."""
+    def run(self, command: str, code: int = 0) -> Printed:
+        """What a command prints; from memory where it was run before and ended as it should."""
         if command not in self._printed:
             _LOGGER.info("$ %s", command, color="darkgray")
             done = run(command, self.folder)
+            if done.code != code:
+                return done
             self._printed[command] = [done.code, done.out, done.err]
             self._memory.write_text(json.dumps(self._printed, indent=1), "utf-8")
         return Printed(*self._printed[command])
-
-
-def run(command: str, folder: Path) -> Printed:
-    """Run a command in a folder, with this Python's `bayescale` first on the path."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore", "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Printed(done.returncode, done.stdout, done.stderr)
-
-
-def commands(text: str) -> list[tuple[str, str]]:
-    """The commands of a block, without their `$ `, and the lines that follow each."""
-    joined = re.sub(r"\\\n\s*", " ", text)
-    parts = re.split(r"^\$ (.*)$", joined, flags=re.M)
-    return [(c, out.strip("\n")) for c, out in zip(parts[1::2], parts[2::2], strict=True)]
 
 
 class Console(SphinxDirective):
@@ -125,8 +79,9 @@ class Console(SphinxDirective):
         """Run the commands; a warning where one ends otherwise than it should."""
         box = nodes.container(classes=["session"])
         for command, _ in commands("\n".join(self.content)):
-            printed = self.env.app.shell.run(command)
-            if printed.code != self.options.get("exit", 0):
+            code = self.options.get("exit", 0)
+            printed = self.env.app.shell.run(command, code)
+            if printed.code != code:
                 what = f"{command}: exit code {printed.code}: {printed.err}"
                 _LOGGER.warning(what, location=self.get_location())
             lines = str(printed).splitlines()
@@ -154,8 +109,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
     def first(app: Sphinx) -> None:
         for command in app.config.console_first:
-            if app.shell.run(command).code:
-                raise ExtensionError(f"{command}: {app.shell.run(command).err}")
+            printed = app.shell.run(command)
+            if printed.code:
+                raise ExtensionError(f"{command}: {printed.err}")
 
     app.connect("builder-inited", first)
     app.add_directive("console", Console)

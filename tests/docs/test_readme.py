@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
 
-from console import commands, run  # noqa: E402
+from session import commands, run  # noqa: E402
 
 README = (ROOT / "README.md").read_text("utf-8")
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?")
