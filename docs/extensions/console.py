@@ -92,10 +92,8 @@ class Console(SphinxDirective):
                 box += nodes.literal_block(text, text, language="text")
         if "figure" in self.options:
             folder = os.path.relpath(self.env.app.shell.folder, self.env.srcdir)
-            uri = f"{folder}/{self.options['figure']}"
-            _, absolute = self.env.relfn2path(f"/{uri}")
-            here = os.path.relpath(absolute, Path(self.env.doc2path(self.env.docname)).parent)
-            box += nodes.image(uri=here, alt=self.options["alt"], classes=["made"])
+            uri = f"/{folder}/{self.options['figure']}"
+            box += nodes.image(uri=uri, alt=self.options["alt"])
         return [box]
 
 
