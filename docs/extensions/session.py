@@ -26,7 +26,7 @@ class Printed:
     def __str__(self) -> str:
         lines = [self.out.rstrip("\n")] if self.out.strip() else []
         kept = [line for line in self.err.splitlines() if not _PROGRESS.match(line)]
-        notes = [textwrap.fill(line, _WIDTH) for line in kept]
+        notes = [textwrap.fill(line, _WIDTH, break_on_hyphens=False) for line in kept]
         if lines and notes:
             lines.append("")
         return "\n".join([*lines, *notes])
