@@ -130,7 +130,8 @@ def read_suite(path: str | Path) -> list[Split]:
         entries = parse_toml(path.read_text("utf-8"), path).get("backtest")
     except (OSError, UnicodeDecodeError) as error:
         raise BayescaleError(f"{path}: not a readable text file: {error}") from error
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    tables = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    if not (entries and tables):
         raise BayescaleError(f"{path}: no [[backtest]] tables, each with name, file and train")
     for number, entry in enumerate(entries, start=1):
         for key in ("name", "file", "train", "where"):
