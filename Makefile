@@ -10,7 +10,7 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report chromium test lint fast long bench bench-engine bench-refits bench-rows \
+.PHONY: report docs chromium test lint fast long bench bench-engine bench-refits bench-rows \
 	bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
@@ -18,6 +18,10 @@ USERS := build/users/.ready
 report: $(ENV)
 	.venv/bin/bayescale report
 	.venv/bin/python tests/benchmarks/skill_page.py
+
+# The site, in build/docs/html. Its commands and code are run, once for a state of the package.
+docs: $(TORCH)
+	.venv/bin/sphinx-build -W --keep-going --quiet -b html -d build/docs/doctrees docs build/docs/html
 
 test: lint $(TORCH) chromium
 	.venv/bin/python -m pytest -n 2 --dist loadfile
@@ -66,7 +70,7 @@ $(ENV) $(USERS): requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	touch $@
 
-# What measures and trains models (torch) is large; only tests need it.
+# What measures and trains models (torch) is large; only tests and the documentation need it.
 $(TORCH): requirements-measure.lock $(ENV)
 	$(UV) pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements-measure.lock
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
@@ -80,8 +84,8 @@ $(TORCH): requirements-measure.lock $(ENV)
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
 		--no-emit-index-url --output-file requirements.lock pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --extra measure --extra cluster \
-		--extra excel --generate-hashes --no-emit-index-url --constraints requirements.lock \
+	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --group docs --extra measure \
+		--extra cluster --extra excel --generate-hashes --no-emit-index-url --constraints requirements.lock \
 		--output-file requirements-measure.lock pyproject.toml
 
 clean:

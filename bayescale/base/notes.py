@@ -16,21 +16,8 @@ class Note:
     Attributes
     ----------
     code : str
-        Stable, for programs: `unconverged`, `divergences`, `tree-depth`, `low-bfmi`,
-        `weak-prior-data-separation`,
-        `prior-data-conflict`, `single-run-group`, `single-level-group`, `confounded-groups`,
-        `new-group`, `group-from-data`, `extrapolation`, `crosses-zero`, `no-optimum`,
-        `data-decide`, `infeasible-size`,
-        `printed-allocation`, `no-isoflops`, `budgets-left-out`, `envelope-grid`, `few-runs`,
-        `unidentified`, `constant-response`, `rising-response`, `prior-conflict`, `misfit`,
-        `outlying-runs`, `tokens-all-new`,
-        `undecided`, `sampled-again`, `thinned-replicates`, `overconfident-here`,
-        `missing-glyphs`, `only-response`, `any-split`.
-        Of a table of runs: `perplexity-as-loss`, `flops-not-6nd`, `repeats-as-new`,
-        `checkpoints-as-runs`; of other tools' files: `left-out`, `overruled`,
-        `unfinished-runs`, `stopped-early`, `nats-per-byte`; of measurements: `resumed`,
-        `empty-documents`, `not-round-trip`, `short-context`, `state-space`, `no-sequence`. A
-        warning of Python has the name of its class.
+        Stable, for programs; `docs/notes.md` has a section on each. A warning of Python has the
+        name of its class.
     level : {"failure", "warning", "info"}
     text, hint : str
         What was found, and what to do.

@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import bayescale as bs
 from bayescale import Fit
+from bayescale.report.figures.compute import along_compute
 from bayescale.report.figures.style import label_of
 
 
@@ -23,6 +25,14 @@ def test_every_name_is_there() -> None:
         assert getattr(bs.figures, name)
     with pytest.raises(AttributeError, match=r"bayescale\.figures.*'curv'"):
         _ = bs.figures.curv
+
+
+def test_points_along_compute_are_such_as_a_table_may_hold(fitted: Fit) -> None:
+    """However small or large the runs: the ladder of `models/sweeps/stdlib.toml` starts at 15k."""
+    for flops in (np.array([1e10, 3e11]), np.array([1e28, 1e32])):
+        span, points = along_compute(fitted, flops)
+        assert (np.diff(span) > 0).all()
+        assert len(fitted.predict(points).table()) == len(span)
 
 
 def test_a_label_is_cut_by_its_width_and_draws_no_formula() -> None:

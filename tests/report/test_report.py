@@ -12,6 +12,7 @@ import pytest
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.evaluation.reference import reference_runs
 from bayescale.report import write as report
+from bayescale.report.content.posterior import parameters
 from bayescale.report.write import write
 
 HOSTILE = ("<script>alert(1)</script>", "家" * 300, r'_quote"&amp;$\frac{$')
@@ -136,6 +137,12 @@ def test_other_specs_have_reports_too(spec: str, table: Runs, tmp_path: Path) ->
     written = write([fit], tmp_path, command="x")
     assert len(written["fits"]) == 1
     assert "did not converge" in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_every_parameter_of_a_discrepancy_has_a_meaning(forecast: Fit) -> None:
+    rows = parameters(forecast)
+    assert {"discrepancy_amplitude", "discrepancy_local_growth"} <= {row["name"] for row in rows}
+    assert all(row["meaning"] for row in rows)
 
 
 @pytest.mark.filterwarnings("error::UserWarning:bayescale")

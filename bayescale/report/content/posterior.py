@@ -9,6 +9,7 @@ from bayescale.base.intervals import interval
 from bayescale.base.numbers import plural
 from bayescale.evaluation.reference import least_squares, reference_runs
 from bayescale.fit.fit import Fit
+from bayescale.model.discrepancy import process
 from bayescale.report.content.records import Records, records
 from bayescale.report.sentences import sentence
 
@@ -17,6 +18,7 @@ def parameters(fit: Fit) -> Records:
     """Summary of each parameter with its meaning and its prior."""
     meaning = {p.name: p.meaning for p in fit.spec.law.parameters} | dict(fit.spec.law.units)
     meaning |= {name: sentence(f"priors.{name}") for name in ("sigma", "nu")}
+    meaning |= {process.PREFIX + name: text for name, (_, text) in process.PARAMETERS.items()}
     for effect in fit.spec.effect_list():
         gaps = {"parameter": effect.parameter, "groups": plural(effect.group)}
         meaning[effect.sd_name] = sentence("priors.group_sd", **gaps)

@@ -11,6 +11,7 @@ from bayescale.runs.columns import COLUMNS
 
 COMPUTE_LABEL = f"{COLUMNS['flops'].label} (FLOP, 6 N D)"
 _GRID = 80
+_ROUNDING = 1e-9
 
 
 def token_intervals(fit: Fit) -> pd.DataFrame:
@@ -54,7 +55,8 @@ def along_compute(
     flops : array
         (run,) training FLOP of the runs.
     beyond : float
-        How far to go past the most compute, as a factor; below, it is half the least.
+        How far to go past the most compute, as a factor; below, it is half the least. Neither
+        goes past what a table of runs may hold.
 
     Returns
     -------
@@ -64,7 +66,11 @@ def along_compute(
         A row a point: `params`, `tokens`.
     """
     ratio = fit.centre["tokens"] / fit.centre["params"]
-    span = np.geomspace(flops.min() / 2, flops.max() * beyond, _GRID)
+    params, tokens = COLUMNS["params"], COLUMNS["tokens"]
+    least = 6 * max(ratio * params.low**2, tokens.low**2 / ratio) * (1 + _ROUNDING)
+    most = 6 * min(ratio * params.high**2, tokens.high**2 / ratio) * (1 - _ROUNDING)
+    ends = max(flops.min() / 2, least), min(flops.max() * beyond, most)
+    span = np.geomspace(*ends, _GRID)
     return span, pd.DataFrame(
         {"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)}
     )
