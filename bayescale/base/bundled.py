@@ -58,12 +58,6 @@ def read_input(kind: str, source: str | Path) -> str:
         raise BayescaleError(f"{name}: not a readable text file: {error}") from error
 
 
-def card_title(table: str) -> str:
-    """First line of the card beside a bundled table."""
-    card = _named("bayescale.data", ".md")[table]
-    return card.read_text("utf-8").splitlines()[0].lstrip("# ").partition(": ")[2]
-
-
 def published_laws() -> dict[str, dict[str, Any]]:
     """Constants of published laws with their citations, by name; N and D in raw counts."""
     text = files("bayescale.data").joinpath("published_laws.toml").read_text("utf-8")

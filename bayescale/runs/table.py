@@ -57,7 +57,7 @@ class Runs(Shown):
         where: str | None = None,
         units: bool = False,
     ) -> Runs:
-        """Read a file, a bundled table by its name, or standard input as `-`.
+        """Read a file, a table by its name (`bayescale data list`), or standard input as `-`.
 
         Formats, by the file's ending: `.csv`, `.tsv`, `.jsonl`, `.json`, `.parquet`, `.xlsx`, and
         each of them in `.gz`.
