@@ -52,12 +52,12 @@ def read_file(source: str | Path, text: Collection[str]) -> pd.DataFrame:
         with as_file(bundled.tables()[name]) as path:
             return _parse(path.read_bytes(), path.suffix, name, text)
     path = Path(source)
-    if not path.is_file():
-        if path.suffix:
-            raise BayescaleError(f"{name}: no such file")
-        raise bundled.unknown("table", name, list(sources()))
     suffix = path.suffix.lower()
     try:
+        if not path.is_file():
+            if path.suffix:
+                raise BayescaleError(f"{name}: no such file")
+            raise bundled.unknown("table", name, list(sources()))
         content = path.read_bytes()
         if suffix == ".gz":
             suffix = Path(path.stem).suffix.lower()

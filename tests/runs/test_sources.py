@@ -251,13 +251,14 @@ def test_datablations(publish: Callable[..., Source]) -> None:
 def test_names_of_datablations_say_what_others_read_in_them(tmp_path: Path) -> None:
     expected = pd.read_csv(SHARED / "datablations.csv")
     expected = expected[~expected["optimal_shape"]].set_index("run")
-    names = (
-        "7m 14m 20m 25m 44m 83m 146m 196m 220m 221m 280m 421m 574m 619m 1b1 1b5 2b2 2b8 3b9 4b2 8b7"
-    ).split()
     # In millions, as the notebook has them.
-    params = (7.098752, 14.1, 19.703712, 35.5, 44, 82.7, 146.5, 201.236224, 220.5, 220.5, 281,
-              421.2, 573.7, 618.7, 1096.3, 1517.3, 2160.013824, 2810, 3899.71072, 4246.5, 8670)  # fmt: skip
-    sizes = {name: 1e6 * count for name, count in zip(names, params, strict=True)}
+    sizes = {
+        **{"7m": 7.098752, "14m": 14.1, "20m": 19.703712, "25m": 35.5, "44m": 44, "83m": 82.7},
+        **{"146m": 146.5, "196m": 201.236224, "220m": 220.5, "221m": 220.5, "280m": 281},
+        **{"421m": 421.2, "574m": 573.7, "619m": 618.7, "1b1": 1096.3, "1b5": 1517.3},
+        **{"2b2": 2160.013824, "2b8": 2810, "3b9": 3899.71072, "4b2": 4246.5, "8b7": 8670},
+    }
+    sizes = {name: 1e6 * count for name, count in sizes.items()}
     source = f"NAMES_TO_VAL_LOSSES = {expected['loss'].to_dict()}\nPARAMS_MAP = {sizes}\n"
     file = tmp_path / "parametric_fit.ipynb"
     file.write_text(json.dumps({"cells": [{"cell_type": "code", "source": [source]}]}), "utf-8")
