@@ -78,7 +78,7 @@ lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
 		--no-emit-index-url --output-file requirements.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --extra measure --extra cluster \
-		--extra excel --generate-hashes --no-emit-index-url --constraints requirements.lock \
+		--extra excel --extra trackers --extra priors --generate-hashes --no-emit-index-url --constraints requirements.lock \
 		--output-file requirements-measure.lock pyproject.toml
 
 clean:
