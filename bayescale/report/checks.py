@@ -15,9 +15,8 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.evaluation.uniformity import Smooth, smooth_test
-from bayescale.fit.fit import Fit
+from bayescale.fit.fit import Fit, log_prior
 from bayescale.model.design import design
-from bayescale.model.priors import log_density as log_prior
 from bayescale.predictive.predictive import Predictive
 from bayescale.report.sentences import sentence
 from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
@@ -134,10 +133,9 @@ def _tree(fit: Fit) -> xr.DataTree | None:
     step = max(1, fit.posterior.sizes["draw"] * fit.posterior.sizes["chain"] // _DRAWS)
     posterior = fit.posterior.isel(draw=slice(None, None, step))
     runs = Predictive.of_design(fit.spec, posterior, design(fit.spec, fit.runs), fit.seed)
-    priors = fit.spec.all_priors()
     groups = {
-        "posterior": posterior[list(priors)],
-        "log_prior": xr.Dataset({n: log_prior(p, posterior[n]) for n, p in priors.items()}),
+        "posterior": posterior[list(fit.spec.all_priors())],
+        "log_prior": log_prior(fit.spec, posterior),
         "log_likelihood": runs.log_likelihood(runs.observed).to_dataset(name="response"),
         "posterior_predictive": runs.replicates().to_dataset(name="response"),
         "observed_data": runs.observed.to_dataset(name="response"),
