@@ -18,6 +18,7 @@ from bayescale.cli.measure import measure_app, sweep_command
 from bayescale.cli.plan import exhaust_command, plan_app
 from bayescale.cli.predict import invert_command, predict_command
 from bayescale.cli.printing import USER_ERROR
+from bayescale.cli.prior import prior_command
 from bayescale.cli.report import plot_command, report_command
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command("models")(models_command)
 app.add_typer(data_app, name="data")
+app.command("prior")(prior_command)
 app.command("fit")(fit_command)
 app.command("predict")(predict_command)
 app.command("invert")(invert_command)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,12 @@ def to_mlflow(given: Logged, uri: str) -> str:
         If MLflow is not installed, or refuses.
     """
     mlflow = need("mlflow", extra=_EXTRA, purpose="--mlflow")
+    # MLflow prints where a run can be seen, also where a program reads standard output.
+    with redirect_stdout(sys.stderr):
+        return _to_mlflow(mlflow, given, uri)
+
+
+def _to_mlflow(mlflow: Any, given: Logged, uri: str) -> str:
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(_EXPERIMENT)
