@@ -32,7 +32,7 @@ def specs() -> dict[str, Traversable]:
 
 
 def inputs(kind: str) -> dict[str, Traversable]:
-    """The shipped TOML files of a folder of `models/`, by name: prices, scenarios or sweeps."""
+    """The shipped TOML files of a folder of `models/`, such as prices or suites, by name."""
     return _named("bayescale.models", ".toml", kind)
 
 

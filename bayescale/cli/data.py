@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bayescale.base.errors import BayescaleError, RunsError
+from bayescale.base.errors import RunsError
 from bayescale.base.tables import Table
 from bayescale.cli.options import Column, Units, Where, read_runs
 from bayescale.cli.printing import Output, printing
@@ -89,17 +89,12 @@ def fetch_command(
 
     From then on its name can stand for it in every command; --csv prints all of it.
     """
-    from bayescale.base import bundled
     from bayescale.base.numbers import count
     from bayescale.runs.sources import read
     from bayescale.runs.sources.fetch import fetch
-    from bayescale.runs.sources.registry import sources
+    from bayescale.runs.sources.registry import find
 
-    if name not in sources():
-        raise bundled.unknown("table", name, list(sources()))
-    source = sources()[name]
-    if source.is_bundled:
-        raise BayescaleError(f"{name}: ships with the package; use its name")
+    source = find(name)
     fetch(source)
     rows = read(source).astype(object)
     rows = rows.where(rows.notna(), None).to_dict(orient="records")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from conftest import SHARED
 from bayescale import Runs
 from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
+from bayescale.evaluation.backtest import read_suite
 from bayescale.runs.sources import PARSERS, read
 from bayescale.runs.sources.fetch import fetch
 from bayescale.runs.sources.registry import Source, sources
@@ -172,6 +174,23 @@ def test_what_is_not_there_or_not_the_same_is_refused(points: Source, tmp_path: 
     file.unlink()
     with pytest.raises(BayescaleError, match="answers 404 for data/svg"):
         fetch(points)
+
+
+def test_fetch_reads_what_it_fetched(points: Source) -> None:
+    runs = Runs.fetch("chinchilla-points", where="loss < 5")
+    assert (len(runs), runs.name) == (1, "chinchilla-points")
+    with pytest.raises(BayescaleError, match="ships with the package"):
+        Runs.fetch("open-llm-bpc")
+
+
+def test_the_published_suite_is_of_tables_that_can_be_fetched(
+    serve: Callable[[Path], None],
+) -> None:
+    text = bundled.read_input("suites", "published")
+    splits = tomllib.loads(text)["backtest"]
+    assert {each["table"] for each in splits} <= set(BY_NAME)
+    with pytest.raises(BayescaleError, match="`bayescale data fetch chinchilla-points` gets it"):
+        read_suite("published")
 
 
 def test_a_damaged_copy_is_refused_and_fetched_again(points: Source) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from bayescale.base.bundled import unknown
+from bayescale.base.errors import BayescaleError
+
 
 @dataclass(frozen=True)
 class Source:
@@ -56,6 +59,21 @@ class Source:
     def paths(self) -> dict[str, Path]:
         """Where each file is kept, by its path in the repository."""
         return {path: self.folder / path for path in self.files}
+
+
+def find(name: str) -> Source:
+    """The table of a name that can be fetched.
+
+    Raises
+    ------
+    BayescaleError
+        If no table has this name, or it ships with the package.
+    """
+    if name not in sources():
+        raise unknown("table", name, list(sources()))
+    if sources()[name].is_bundled:
+        raise BayescaleError(f"{name}: ships with the package; use its name")
+    return sources()[name]
 
 
 @cache
