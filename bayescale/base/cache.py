@@ -42,6 +42,10 @@ class Cache:
         """Where the files are."""
         return user_cache_path("bayescale") / self.name
 
+    def holds(self, name: str) -> bool:
+        """Whether anything is kept under a name; only `read` tells whether it can be used."""
+        return (self.folder() / name).is_file()
+
     def read(self, name: str) -> bytes | None:
         """What was kept under a name, if it is whole and nobody else could have written it."""
         path = self.folder() / name

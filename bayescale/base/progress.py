@@ -84,10 +84,20 @@ class SamplingProgress(_Live):
         super().__init__(enabled=enabled)
         self._settings = settings
         self._total = settings.chains * (settings.draws + settings.tune)
+        self._found = ""
+
+    def found(self, effective: float, *, agree: bool) -> None:
+        """What the draws so far are worth, and whether the chains agree."""
+        self._found = f", {effective:.0f} of {self._settings.ess} effective draws"
+        if not agree:
+            self._found += ", R-hat above its limit"
 
     def __enter__(self) -> Self:
         sizes = self._settings
-        self._line(f"sampling {sizes.chains} chains: {sizes.tune} tuning draws, {sizes.draws} kept")
+        until = f"{sizes.draws} kept"
+        if sizes.ess is not None:
+            until = f"then until {sizes.ess} effective draws, at most {sizes.draws} a chain"
+        self._line(f"sampling {sizes.chains} chains: {sizes.tune} tuning draws, {until}")
         return super().__enter__()
 
     def __exit__(
@@ -106,7 +116,7 @@ class SamplingProgress(_Live):
         divergences = sum(chain.divergences for chain in chains)
         self._bar.update(
             self._task,
-            description=f"sampling {len(chains)} chains, {divergences} divergences",
+            description=f"sampling {len(chains)} chains, {divergences} divergences{self._found}",
             total=self._total,
             completed=done,
         )

@@ -17,6 +17,7 @@ _BOUNDS = {
     "tune": (100, 1_000_000),
     "chains": (2, 1_000),
     "seed": (0, 2**63 - 1),
+    "ess": (100, 1_000_000),
 }
 # Kept draws of all chains together: with a hundred quantities each, 8 GB.
 _DRAWS_MOST = 10_000_000
@@ -30,6 +31,9 @@ class Settings:
     ----------
     draws, tune : int
         Per chain, from 100 to a million.
+    ess : int, optional
+        Stop before all draws are made, once every quantity has so many effective draws (bulk and
+        tail) and an R-hat of at most 1.01; None makes all draws.
     chains : int
         From 2 to 1,000; all keep at most ten million draws.
     seed : int
@@ -46,6 +50,7 @@ class Settings:
     seed: int = 0
     sampler: Literal["nutpie", "pymc"] = "nutpie"
     target_accept: float | None = None
+    ess: int | None = None
 
     def replace(self, **options: Any) -> Settings:
         """The same settings but for those named.
@@ -59,11 +64,15 @@ class Settings:
         for name in options:
             if name not in known:
                 raise BayescaleError(f"setting {name!r} is unknown; known: {', '.join(known)}")
+        if "draws" in options:  # so many, unless told to stop before
+            options = {"ess": None, **options}
         return replace(self, **options)
 
     def __post_init__(self) -> None:
         for name, (least, most) in _BOUNDS.items():
             value: Any = getattr(self, name)
+            if name == "ess" and value is None:
+                continue
             if not isinstance(value, Integral):
                 raise BayescaleError(f"{name}={value!r}: must be a whole number")
             if not least <= int(value) <= most:
@@ -79,8 +88,12 @@ class Settings:
             raise BayescaleError(f"target_accept={self.target_accept:g}: from 0.5 to below 1")
 
 
-# Of a model without some of its runs; see `Sampler.refit`.
-REFIT = Settings(draws=1500, tune=300, chains=2, target_accept=0.9)
+# Of a spec on its own table.
+USUAL = Settings(ess=1000)
 
-# Of a model with a discrepancy: gradients are expensive, and few draws are as good as many.
-DISCREPANCY = Settings(draws=750, tune=400, target_accept=0.9)
+# Of a model with a discrepancy, whose coordinates suit longer steps.
+DISCREPANCY = Settings(draws=1500, tune=250, target_accept=0.8, ess=1000)
+
+# Of a model without some of its runs; see `Sampler.refit`.
+REFIT = Settings(draws=1500, tune=300, chains=2, target_accept=0.9, ess=400)
+REFIT_DISCREPANCY = Settings(draws=1500, tune=250, target_accept=0.8, ess=400)

@@ -229,7 +229,7 @@ def backtest(
     start = time.perf_counter()
     sampler = Sampler(spec, design(spec, split.train))
     settings = replace(spec.settings, seed=seed)
-    fit = fit_with(sampler, split.train, settings, show_progress=show_progress, cores=cores)
+    fit = fit_with(sampler, split.train, settings, show_progress=show_progress)
     logs = logs_of(spec, split, fit.predict(split.test, "run").draws)
     points = scored(split, spec.response, logs, spec.params)
     return Backtest(split, spec, points, fit.convergence, time.perf_counter() - start)

@@ -85,7 +85,7 @@ class _Simulated:
         data = self.arrays.data
         data = data.assign(response=data["response"].copy(data=self.response))
         sampler = Sampler(self.spec, self.arrays)
-        posterior, _ = sampler.sample(self.settings, data=data, cores=cores)
+        posterior, _ = sampler.sample(self.settings, data=data)
         return _ranks(self.spec, self.truth, posterior)
 
 

@@ -154,7 +154,6 @@ def fit_with(
     settings: Settings,
     *,
     show_progress: bool,
-    cores: int | None = None,
     before: Sequence[Note] = (),
 ) -> Fit:
     """Fit through a sampler that may have been compiled before; `runs` made its design.
@@ -171,7 +170,7 @@ def fit_with(
         print_notes(early)
 
     def sampled(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
-        return sampler.sample(settings, show_progress=show_progress, cores=cores)
+        return sampler.sample(settings, show_progress=show_progress)
 
     usual = settings == replace(spec.settings, seed=settings.seed)
     found = until_converged(sampled, judge, settings, _ATTEMPTS if usual else 1)

@@ -8,7 +8,6 @@ that of the law itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,40 +16,35 @@ import xarray as xr
 
 from bayescale.laws.base import Support
 from bayescale.model.curve import curve
+from bayescale.model.density import formulas
+from bayescale.model.discrepancy.inducing import TYPICAL
+from bayescale.model.discrepancy.process import coordinates, covariance, variance
 from bayescale.model.priors import quantile
 from bayescale.model.spec import Spec
 
-# A parameter without bounds, as PyMC samples it.
-_UNCONSTRAINED: dict[Support, Callable[[Any], Any]] = {
-    "real": lambda value: value,
-    "positive": np.log,
-    "unit": lambda value: np.log(value) - np.log1p(-value),
-}
+# Of the weights of runs far off, and the degrees of freedom that they are taken for.
+_REWEIGHTINGS, _DEGREES = 5, 7.0
 # Times that least squares are repeated, each with the scale of the residuals of the one before.
 _REPEATS = 3
 # Of the numerical slope, in standard deviations of the prior.
 _STEP = 1e-4
 
 
-def constrained(spec: Spec, free: Any, xp: Any) -> dict[str, Any]:
-    """The law's parameters by name, each (), from values without bounds (law)."""
-    forms: dict[Support, Callable[[Any], Any]] = {
-        "real": lambda u: u,
-        "positive": xp.exp,
-        "unit": lambda u: 1 / (1 + xp.exp(-u)),
-    }
-    return {p.name: forms[p.support](free[i]) for i, p in enumerate(spec.law.parameters)}
-
-
-def log_jacobian(support: Support, free: Any, xp: Any) -> Any:
-    """Log derivative of `constrained` for one parameter's value without bounds ()."""
+def unconstrained(support: Support, value: Any) -> Any:
+    """A parameter's value without bounds, as it is sampled."""
     match support:
         case "real":
-            return 0.0
+            return value
         case "positive":
-            return free
+            return np.log(value)
         case "unit":
-            return -free - 2 * xp.log1p(xp.exp(-free))
+            return np.log(value) - np.log1p(-value)
+
+
+def constrained(spec: Spec, free: Any, xp: Any) -> dict[str, Any]:
+    """The law's parameters by name, each (), from values without bounds (law)."""
+    parameters = enumerate(spec.law.parameters)
+    return {p.name: formulas.constrained(p.support, free[i], xp) for i, p in parameters}
 
 
 def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
@@ -69,15 +63,14 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     Dataset
         With `law_point` (law): the parameters there, without bounds. `law_prior_sd` (law): the
         prior's standard deviation, and `law_offset` (law): how many of them its middle is away.
-        `law_nearest` (run): position of the inducing point nearest to each run. `law_runs`
-        (inducing): number of runs nearest to each, at least 1. `law_slope` (inducing, law): mean
-        slope of these runs' curve, as a share of the response, a standard deviation of the prior.
+        `law_slope` (run, law): slope of the curve, as a share of the response, a standard deviation
+        of the prior. `run_inflation` (run): see `_inflation`.
     """
     if not spec.discrepancy:
         return data
     parameters = spec.law.parameters
     quantiles = [
-        _UNCONSTRAINED[p.support](quantile(spec.priors[p.name], [0.16, 0.5, 0.84]))
+        unconstrained(p.support, quantile(spec.priors[p.name], [0.16, 0.5, 0.84]))
         for p in parameters
     ]
     low, median, high = np.transpose(quantiles)
@@ -104,7 +97,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
 
     point, scale = np.zeros(len(parameters)), 0.01
     level = [p.name for p in parameters].index("level")
-    typical_level = _UNCONSTRAINED[parameters[level].support](typical)
+    typical_level = unconstrained(parameters[level].support, typical)
     point[level] = (typical_level - median[level]) / prior_sd[level]
     for _ in range(_REPEATS):
         point = scipy.optimize.least_squares(residuals, point, loss="soft_l1", args=(scale,)).x
@@ -112,21 +105,43 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         scale *= max(np.median(np.abs(errors)) / 0.67, 0.01)
     steps = _STEP * np.eye(len(point))
     slopes = [(predicted(point + s) - predicted(point - s)) / (2 * _STEP) for s in steps]
-    nearest = _nearest(data)
-    count = np.bincount(nearest, minlength=data.sizes["inducing"]).clip(1).astype(float)
-    sums = [np.bincount(nearest, slope, minlength=len(count)) for slope in slopes]
+    slope = np.transpose(slopes)
     return data.assign(
         law_point=("law", median + prior_sd * point),
         law_offset=("law", -point),
         law_prior_sd=("law", prior_sd),
-        law_nearest=("run", nearest),
-        law_runs=("inducing", count),
-        law_slope=(("inducing", "law"), np.transpose(sums / count)),
+        law_slope=(("run", "law"), slope),
+        run_inflation=("run", _inflation(spec, data, observed - predicted(point), slope, point)),
     )
 
 
-def _nearest(data: xr.Dataset) -> np.ndarray:
-    """Position of the inducing point that is nearest to each run: (run)."""
-    sizes = ("params", "tokens")
-    tree = scipy.spatial.KDTree(np.stack([data[f"inducing_{size}"] for size in sizes], 1))
-    return np.asarray(tree.query(np.stack([data[size] for size in sizes], 1))[1])
+def _inflation(
+    spec: Spec, data: xr.Dataset, error: np.ndarray, slope: np.ndarray, point: np.ndarray
+) -> np.ndarray:
+    """Factor on the variance of each run, as Student's t noise widens that of a run far off: (run).
+
+    By reweighted least squares around tangent and discrepancy, the processes' parameters typical.
+    The sampler's coordinates need it, its density does not: any positive factors leave that exact.
+    """
+    if spec.noise.dist == "Normal":
+        return np.ones(len(error))
+    runs, inducing = (
+        coordinates(data[params].values, data[tokens].values, data["frontier"].values, np)
+        for params, tokens in (("params", "tokens"), ("inducing_params", "inducing_tokens"))
+    )
+    among = covariance(TYPICAL, inducing, inducing, np) * (1 + np.eye(len(inducing.compute)) * 1e-8)
+    basis = scipy.linalg.solve_triangular(
+        np.linalg.cholesky(among), covariance(TYPICAL, inducing, runs, np), lower=True
+    ).T
+    left = np.maximum(variance(TYPICAL, runs, np) - (basis**2).sum(1), 0)
+    design = np.concatenate([basis, slope], 1)
+    response = error + slope @ point
+    scale, inflation = np.median(np.abs(error)) / 0.67 + 1e-6, np.ones(len(error))
+    for _ in range(_REWEIGHTINGS):
+        weight = 1 / ((left + scale**2) * inflation)
+        precision = np.eye(design.shape[1]) + design.T @ (weight[:, None] * design)
+        misfit = response - design @ np.linalg.solve(precision, design.T @ (weight * response))
+        scale = max(float(np.median(np.abs(misfit))) / 0.67, 1e-6)
+        inflation = 1 + misfit**2 / (_DEGREES * (left + scale**2))
+        inflation /= 1 + 1 / _DEGREES
+    return inflation

@@ -26,7 +26,7 @@ from pydantic import (
 from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError, LawError, SpecError
 from bayescale.base.notes import Note
-from bayescale.base.settings import DISCREPANCY, REFIT, Settings
+from bayescale.base.settings import DISCREPANCY, REFIT, REFIT_DISCREPANCY, USUAL, Settings
 from bayescale.base.text import control_character
 from bayescale.base.toml import one_line, validated
 from bayescale.laws import Law, find
@@ -260,12 +260,12 @@ class Spec(_Strict):
     @property
     def settings(self) -> Settings:
         """How to sample it by default."""
-        return DISCREPANCY if self.discrepancy else Settings()
+        return DISCREPANCY if self.discrepancy else USUAL
 
     @property
     def refit_settings(self) -> Settings:
         """How to sample it again without some of its runs."""
-        return DISCREPANCY if self.discrepancy else REFIT
+        return REFIT_DISCREPANCY if self.discrepancy else REFIT
 
     def all_priors(self) -> dict[str, Prior]:
         """Every prior by its name in the posterior: of the law and the noise, of the standard

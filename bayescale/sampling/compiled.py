@@ -1,8 +1,7 @@
-"""Compiled samplers: made once on a machine for each structure of a model, kept on disk.
+"""Compiled densities: made once on a machine for each text of a density, kept on disk.
 
-nutpie compiles two functions of a model, its log density with the gradient and what follows from
-a draw; both take the data as arguments. Their machine code is kept under a digest of all that it
-depends on: spec, sizes of what is sampled, this package's source, versions, processor. A file
+A program's function takes the data as arguments. Its machine code is kept under a digest of
+all that it depends on: the program's text, the modules that it calls, versions, processor. A file
 that another user could have written is not read, and a damaged one is made again.
 """
 
@@ -11,38 +10,35 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import pandas as pd
+import numba
 from numba.core import compiler, registry
 from numba.core.codegen import JITCPUCodegen
 from numba.core.environment import Environment
 from numba.core.runtime import rtsys
-from nutpie.compile_pymc import (
-    CompiledPyMCModel,
-    compile_pymc_model,
-    make_user_data,
-)
 
 from bayescale.base.cache import Cache
+from bayescale.model.density.program import Program
 
-if TYPE_CHECKING:
-    import pymc as pm
+_PACKAGES = ("numba", "llvmlite", "numpy", "scipy")
 
-type Labels = Mapping[str, Any]
-
-_PACKAGES = ("numba", "llvmlite", "nutpie", "numpy", "pymc", "pytensor", "scipy")
-_UNCONSTRAINED = "unconstrained_parameter"
-
-# 1 to 10 MB each.
+# 1 to 3 MB each.
 CACHE = Cache("compiled", 200, "the sampler is made again", "samplers are not kept")
+
+# Functions of this process, by their digest.
+_LOADED: dict[str, Native] = {}
+_LOADED_MOST = 50
+_COMPILING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -55,105 +51,114 @@ class _Code:
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """An array that the functions are handed at each call; what nutpie asks of its variable."""
-
-    name: str
-    dtype: np.dtype
-    ndim: int
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What a file holds."""
-
-    log_density: _Code
-    expand: _Code
-    start: np.ndarray
-    shared: list[_Shared]
-    shape_info: tuple[list[str], list[slice], list[tuple[int, ...]]]
-    dims: dict[str, tuple[str, ...]]
-    unconstrained: list[str]
-    reparameterized: list[str]
-
-
-@dataclass(frozen=True)
-class _Native:
+class Native:
     """A function in memory, and what must live as long as it does."""
 
     address: int
     owner: Any
 
 
-class Start:
-    """Where chains start: each unconstrained value within 1 of its prior's central one."""
-
-    def __init__(self, centre: np.ndarray) -> None:
-        self._centre = centre
-
-    def __call__(self, seed: int) -> np.ndarray:
-        """Where a chain of this seed starts."""
-        return self._centre + np.random.default_rng(seed).uniform(-1, 1, self._centre.shape)
-
-
 def digest(structure: Sequence[Any]) -> str:
-    """Name of a structure's sampler, given as plain values, in this version on this machine."""
+    """Name for what depends on these plain values, on this package and on this machine."""
     text = json.dumps([*structure, *surroundings()])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def sampler(name: str, build: Callable[[], pm.Model]) -> CompiledPyMCModel:
-    """A compiled sampler, from disk if it is there; `relabelled` gives it labels.
+def functions(program: Program) -> tuple[Native, list[Native]]:
+    """A program's function and the kernels that it calls, from disk if they are there.
 
-    Parameters
-    ----------
-    name : str
-        Digest of the structure.
-    build : callable
-        Makes the model, if it must be compiled.
+    Of kernels that are not, another process makes half meanwhile: Numba compiles for one thread.
     """
-    content = CACHE.read(name)
-    if content is not None:
-        return _assembled(pickle.loads(content))
-    kept = _compile(build())
-    CACHE.write(name, pickle.dumps(kept))
-    return _assembled(kept)
+    missing = [name for name in program.kernels if not CACHE.holds(digest(["kernel", name]))]
+    with _helper(missing[::2] if len(missing) > 1 else []):
+        native = density(program)
+        for name in missing[1::2]:
+            kernel(name)
+    return native, [kernel(name) for name in program.kernels]
 
 
-def centre(model: pm.Model) -> np.ndarray:
-    """Central value of each unconstrained parameter's prior."""
-    from pymc.initial_point import make_initial_point_fn  # noqa: PLC0415 - seconds, only here
-
-    point = make_initial_point_fn(model=model, jitter_rvs=set(), return_transformed=True)(0)
-    values = [np.ravel(point[model.rvs_to_values[v].name]) for v in model.free_RVs]
-    return np.concatenate(values).astype(float)
+def density(program: Program) -> Native:
+    """A program's function; see `compiling.DENSITY`."""
+    return _kept(["density", program.text], lambda: _compile_density(program))
 
 
-def _compile(model: pm.Model) -> _Kept:
+def kernel(name: str) -> Native:
+    """A kernel of the discrepancy; see `compiling.KERNEL`."""
+    return _kept(["kernel", name], lambda: _compile_kernel(name))
+
+
+@contextmanager
+def _helper(names: Sequence[str]) -> Iterator[None]:
+    """Meanwhile, these kernels are compiled by another process, which leaves them on disk."""
+    if not names:
+        yield
+        return
+    script = "from bayescale.sampling import compiled"
+    for name in names:
+        script += f"\ncompiled.kernel({name!r})"
+    null = subprocess.DEVNULL
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=null, stdout=null, stderr=null) as process:
+        try:
+            yield
+        except BaseException:
+            process.kill()
+            raise
+
+
+def copy() -> Native:
+    """The function that keeps a draw as it is; see `compiling.EXPAND`."""
+    return _kept(["copy"], _compile_copy)
+
+
+def _kept(structure: Sequence[Any], compile_it: Callable[[], _Code]) -> Native:
+    return _kept_as(digest(structure), compile_it)
+
+
+def _kept_as(name: str, compile_it: Callable[[], _Code]) -> Native:
+    with _COMPILING:
+        if name not in _LOADED:
+            content = CACHE.read(name)
+            if content is None:
+                content = pickle.dumps(compile_it())
+                CACHE.write(name, content)
+            if len(_LOADED) == _LOADED_MOST:
+                _LOADED.pop(next(iter(_LOADED)))
+            _LOADED[name] = _loaded(pickle.loads(content))
+        return _LOADED[name]
+
+
+def _compile_density(program: Program) -> _Code:
+    from bayescale.model.density import compiling
+
+    function = compiling.function(program)
+    return _compiled(function, compiling.DENSITY)
+
+
+def _compile_kernel(name: str) -> _Code:
+    from bayescale.model.density import compiling
+
+    return _compiled(compiling.kernel(name), compiling.KERNEL)
+
+
+def _compile_copy() -> _Code:
+    from bayescale.model.density import compiling
+
+    return _compiled(compiling.copy, compiling.EXPAND)
+
+
+def _compiled(function: Callable[..., int], signature: Any) -> _Code:
     results: list[Any] = []
 
     class Keeping(compiler.Compiler):  # type: ignore[misc]
-        """Numba's compiler, whose results nutpie does not hand on."""
+        """Numba's compiler, whose results are not handed on."""
 
         def compile_extra(self, func: Any) -> Any:
             results.append(super().compile_extra(func))
             return results[-1]
 
-    made = compile_pymc_model(model, pipeline_class=Keeping)
-    log_density, expand = map(_code, results)
-    return _Kept(
-        log_density=log_density,
-        expand=expand,
-        start=centre(model),
-        shared=[
-            _Shared(var.name, made.shared_data[key].dtype, made.shared_data[key].ndim)
-            for var, key in made.shared_var_keys.items()
-        ],
-        shape_info=made.shape_info,
-        dims=dict(made.dims),
-        unconstrained=[str(label) for label in made.coords[_UNCONSTRAINED]],
-        reparameterized=list(made.reparameterized_names),
-    )
+    numba.cfunc(signature, pipeline_class=Keeping, error_model="numpy")(function)
+    return _code(results[-1])
 
 
 def _code(result: Any) -> _Code:
@@ -165,7 +170,7 @@ def _code(result: Any) -> _Code:
     )
 
 
-def _loaded(code: _Code) -> _Native:
+def _loaded(code: _Code) -> Native:
     """A function in an engine of its own.
 
     In the engine of all that Numba compiles, where it was made, some of its symbols would be
@@ -178,37 +183,7 @@ def _loaded(code: _Code) -> _Native:
         environments.append(Environment({}))
         environments[-1].consts.extend(constants)
         library.codegen.set_env(name, environments[-1])
-    return _Native(library.get_pointer_to_function(code.symbol), (library, environments))
-
-
-def _assembled(kept: _Kept) -> CompiledPyMCModel:
-    """nutpie's model, with empty arrays for the data to come."""
-    names, slices, shapes = kept.shape_info
-    keys = {shared: f"shared_{number}" for number, shared in enumerate(kept.shared)}
-    data = {key: np.empty((0,) * shared.ndim, shared.dtype) for shared, key in keys.items()}
-    return CompiledPyMCModel(
-        dims=kept.dims,
-        reparameterized_names=kept.reparameterized,
-        compiled_logp_func=_loaded(kept.log_density),
-        compiled_expand_func=_loaded(kept.expand),
-        initial_point_func=Start(kept.start),
-        shared_data=data,
-        shared_var_keys=keys,
-        user_data=make_user_data(keys, data),
-        n_expanded=slices[-1].stop,
-        shape_info=kept.shape_info,
-        logp_func=None,
-        expand_func=None,
-        _n_dim=len(kept.start),
-        _shapes={name: tuple(shape) for name, shape in zip(names, shapes, strict=True)},
-        _coords={_UNCONSTRAINED: pd.Index(kept.unconstrained)},
-    )
-
-
-def relabelled(made: CompiledPyMCModel, labels: Labels) -> CompiledPyMCModel:
-    """The same sampler for groups and runs of these names."""
-    coords = {dim: pd.Index(names) for dim, names in labels.items()}
-    return replace(made, _coords=made.coords | coords)
+    return Native(library.get_pointer_to_function(code.symbol), (library, environments))
 
 
 @cache

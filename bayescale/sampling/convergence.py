@@ -117,6 +117,20 @@ class Convergence:
         return notes
 
 
+def effective(posterior: xr.Dataset) -> tuple[float, bool]:
+    """Effective draws of the quantity that has the fewest, and whether all R-hats are in order.
+
+    Of bulk and tail ESS the smaller.
+    """
+    import arviz_stats  # takes a second to load
+
+    quantities = _varying(posterior)
+    with np.errstate(all="ignore"):  # of chains that are stuck
+        r_hat = float(arviz_stats.rhat(quantities).max())
+        found = [arviz_stats.ess(quantities, method=method).min() for method in ("bulk", "tail")]
+    return float(min(found)), r_hat <= R_HAT_MOST
+
+
 def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
     """Convergence of all variables in a posterior; constants have none and are passed over.
 
@@ -129,9 +143,7 @@ def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
     """
     import arviz_stats  # takes a second to load, and a prediction does without
 
-    quantities = _quantities(posterior)
-    varies = quantities.max(SAMPLE_DIMS) != quantities.min(SAMPLE_DIMS)  # not a number: varies
-    quantities = quantities.isel(quantity=np.flatnonzero(varies))
+    quantities = _varying(posterior)
     with np.errstate(all="ignore"):  # of chains that are stuck
         r_hat, bulk, tail = (
             arviz_stats.rhat(quantities),
@@ -150,6 +162,12 @@ def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
         saturated=float(sample_stats[reached[0]].mean()) if reached else None,
         bfmi=float(arviz_stats.bfmi(sample_stats)["energy"].min()),
     )
+
+
+def _varying(posterior: xr.Dataset) -> xr.DataArray:
+    quantities = _quantities(posterior)
+    varies = quantities.max(SAMPLE_DIMS) != quantities.min(SAMPLE_DIMS)  # not a number: varies
+    return quantities.isel(quantity=np.flatnonzero(varies))
 
 
 def _quantities(posterior: xr.Dataset) -> xr.DataArray:

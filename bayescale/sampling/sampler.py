@@ -1,4 +1,4 @@
-"""Sampler: compile once, sample as often as needed. The only place that samples."""
+"""Sampler: a spec's density, made once and sampled as often as needed."""
 
 from __future__ import annotations
 
@@ -8,32 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import nutpie
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.progress import SamplingProgress
 from bayescale.base.settings import Settings
+from bayescale.model.density.nodes import ordered
+from bayescale.model.density.program import Program, program
 from bayescale.model.design import Design, collapsed
-from bayescale.model.linearised import tangent
 from bayescale.model.spec import Spec
-from bayescale.sampling import compiled
-from bayescale.sampling.convergence import Convergence, judge
+from bayescale.sampling import chains
+from bayescale.sampling.convergence import Convergence, effective, judge
+from bayescale.sampling.density import Density, arrays
 from bayescale.sampling.retry import Retry, until_converged
 
 if TYPE_CHECKING:
     import pymc as pm
 
-# Compiled samplers of this process; labels and arrays are handed over at sampling.
-_COMPILED: dict[str, Any] = {}
-_COMPILED_MOST = 16
-
-# PyMC and PyTensor build and compile for one thread at a time: of a model built beside another,
-# the order of some sums differed, and with it the draws.
+# Nodes are shared within a process, and PyMC builds for one thread at a time.
 _BUILDING = threading.RLock()
 
 # A refit is judged on about this many of its draws. Neighbours tell little that is new, and judging
@@ -72,7 +67,7 @@ class Sampler:
 
     @cached_property
     def model(self) -> pm.Model:
-        """PyMC's model, which only PyMC's sampler and a compiler need."""
+        """PyMC's model of the same posterior, which only PyMC's own sampler needs."""
         from bayescale.model.graph import build  # a second or two to load
 
         with _BUILDING:
@@ -84,7 +79,6 @@ class Sampler:
         *,
         data: xr.Dataset | None = None,
         show_progress: bool = False,
-        cores: int | None = None,
     ) -> tuple[xr.Dataset, xr.Dataset]:
         """Draws from the posterior.
 
@@ -94,21 +88,17 @@ class Sampler:
         data : Dataset, optional
             Arrays as the design's, of other runs or responses; nothing is compiled again.
         show_progress : bool
-        cores : int, optional
-            How many chains nutpie samples at a time; by default as many as there are cores.
 
         Returns
         -------
         posterior, sample_stats : Dataset
             With dims (chain, draw, ...).
         """
+        if settings.sampler == "pymc":
+            return self._sample_pymc(settings, data)
         with SamplingProgress(settings, enabled=show_progress) as progress:
-            if settings.sampler == "pymc":
-                tree = self._sample_pymc(settings, data)
-            else:
-                arrays = self.design.data if data is None else data
-                tree = self._sample_nutpie(settings, arrays, progress, cores)
-        return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+            density = self.density(self.design.data if data is None else data)
+            return self._sampled(density, settings, progress)
 
     def refit(self, kept: np.ndarray, settings: Settings | None = None) -> Refit:
         """The posterior given only some of the runs, through the same compiled sampler.
@@ -125,90 +115,69 @@ class Sampler:
         """
         settings = settings or self.spec.refit_settings
         data = self.design.data.isel(run=np.flatnonzero(kept))
-        # Convergence is judged on the effects themselves; their partly centred versions carry the
-        # same information.
-        partly_centred = [f"{effect.name}_z" for effect in self.spec.effect_list()]
+        density = self.density(data)
 
         def sample(settings: Settings) -> tuple[xr.Dataset, xr.Dataset]:
-            tree = self._sample_nutpie(settings, data, cores=1)
-            return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+            return self._sampled(density, settings)
 
         def verdict(posterior: xr.Dataset, stats: xr.Dataset) -> Convergence:
             total = posterior.sizes["chain"] * posterior.sizes["draw"]
-            thinned = posterior.isel(draw=slice(None, None, max(1, total // _JUDGED)))
-            return judge(thinned.drop_vars(partly_centred), stats)
+            return judge(posterior.isel(draw=slice(None, None, max(1, total // _JUDGED))), stats)
 
         sampled = until_converged(sample, verdict, settings, _ATTEMPTS)
         return Refit(sampled.posterior, sampled.convergence, sampled.retries)
 
-    def _compile(self) -> Any:
-        """The sampler of this spec for as many groups, compiled once on a machine."""
-        # Runs may change in number, unless something in the posterior is one a run.
-        fixed = {
-            "latent",
-            "inducing",
-            *self.spec.groups,
-            *(["corpus"] if self.spec.corpora else []),
-        }
-        labels = self.design.coords
-        sizes = {dim: len(names) for dim, names in labels.items() if dim in fixed}
-        filled = [str(name) for name in self.design.data if self.design.data[name].size]
-        spec = self.spec.model_dump(mode="json", exclude={"name", "title"})
-        name = compiled.digest([spec, self.spec.law.fingerprint, sizes, filled])
+    @cached_property
+    def _program(self) -> Program:
+        data = arrays(self.spec, self.design.data)
         with _BUILDING:
-            if name not in _COMPILED:
-                if len(_COMPILED) == _COMPILED_MOST:
-                    _COMPILED.pop(next(iter(_COMPILED)))
-                _COMPILED[name] = compiled.sampler(name, lambda: self.model)
-            sampler = _COMPILED[name]
-        return compiled.relabelled(sampler, labels)
+            return program(self.spec, {str(n): ordered(map(str, v.dims)) for n, v in data.items()})
 
-    def _arrays(self, data: xr.Dataset) -> dict[str, np.ndarray]:
-        """What the model takes of a design's arrays; none that are empty."""
-        data = tangent(self.spec, collapsed(self.spec, data))
-        return {str(name): data[name].values for name in data.data_vars if data[name].size}
+    def density(self, data: xr.Dataset) -> Density:
+        """The log density of these arrays, which are as the design's."""
+        return Density(self.spec, self._program, arrays(self.spec, data))
 
     def _target_accept(self, settings: Settings) -> float:
         if settings.target_accept is not None:
             return settings.target_accept
         return 0.98 if self.spec.effects else 0.9
 
-    def _sample_nutpie(
-        self,
-        settings: Settings,
-        data: xr.Dataset,
-        progress: SamplingProgress | None = None,
-        cores: int | None = None,
-    ) -> xr.DataTree:
-        arrays = self._arrays(data)
-        sampler = self._compile().with_data(**arrays)
-        # Measured: without groups the low-rank mass matrix follows the correlations of a law's
-        # parameters (17 times the effective draws a second on Chinchilla's 240 points); with
-        # groups it mixes worse than the diagonal, and the funnels want small steps.
-        running = nutpie.sample(
-            sampler,
-            draws=settings.draws,
-            tune=settings.tune,
+    def _sampled(
+        self, density: Density, settings: Settings, progress: SamplingProgress | None = None
+    ) -> tuple[xr.Dataset, xr.Dataset]:
+        """Draws by nutpie; fewer than asked for, where they are enough before."""
+
+        def enough(draws: np.ndarray) -> float:
+            """Draws of a chain that would have `settings.ess` effective ones, going by these."""
+            assert settings.ess is not None
+            found, agree = effective(density.posterior(draws))
+            if progress is not None:
+                progress.found(found, agree=agree)
+            if found >= settings.ess and agree:
+                return draws.shape[1]
+            missing = 1.1 * settings.ess / max(found, 1.0)
+            return draws.shape[1] * float(np.clip(missing, 1.0 if agree else 1.3, 3.0))
+
+        plan = chains.Plan(
             chains=settings.chains,
+            tune=settings.tune,
+            draws=settings.draws,
             seed=settings.seed,
-            cores=cores,
-            adaptation="diag" if self.spec.effects and not self.spec.discrepancy else "low_rank",
-            target_accept=self._target_accept(settings),
-            # Tuned trajectories need about 15 leapfrog steps; without this cap the first ones would
-            # need a thousand.
-            maxdepth=7 if self.spec.discrepancy else 10,
-            save_warmup=False,
-            progress_bar=False,
-            progress_callback=progress.update if progress else None,
-            progress_rate=100,
-            blocking=False,
+            enough=None if settings.ess is None else enough,
+            options={
+                # Measured: without groups the low-rank mass matrix follows the correlations of a
+                # law's parameters (17 times the effective draws a second on Chinchilla's 240
+                # points); with groups it mixes worse than the diagonal, and the funnels want small
+                # steps.
+                "adaptation": "low_rank" if self._low_rank else "diag",
+                "target_accept": self._target_accept(settings),
+                # Tuned trajectories need about 15 leapfrog steps; without this cap the first ones
+                # would need a thousand.
+                "maxdepth": 7 if self.spec.discrepancy else 10,
+            },
         )
         try:
-            with threadpool_limits(1):  # chains run side by side; BLAS threads would get in the way
-                return running.wait()
-        except KeyboardInterrupt:  # nutpie's own blocking call would return the partial trace
-            running.cancel()
-            raise
+            draws, stats = chains.run(density, plan, progress.update if progress else None)
         except RuntimeError as error:  # nutpie has no error of its own
             if "initialization points failed" not in str(error):
                 raise
@@ -216,14 +185,22 @@ class Sampler:
                 f"{self.spec.name}: no starting point has a finite density; bring the priors "
                 "closer to what the runs allow"
             ) from error
+        return density.posterior(draws), stats
 
-    def _sample_pymc(self, settings: Settings, data: xr.Dataset | None) -> xr.DataTree:
+    @property
+    def _low_rank(self) -> bool:
+        return bool(self.spec.discrepancy) or not self.spec.effects
+
+    def _sample_pymc(
+        self, settings: Settings, data: xr.Dataset | None
+    ) -> tuple[xr.Dataset, xr.Dataset]:
         import pymc as pm
 
         with _BUILDING, self.model, _quiet():
             if data is not None:
-                pm.set_data(self._arrays(data))
-            return pm.sample(
+                runs = collapsed(self.spec, data)
+                pm.set_data({str(n): runs[n].values for n in runs.data_vars if runs[n].size})
+            tree = pm.sample(
                 draws=settings.draws,
                 tune=settings.tune,
                 chains=settings.chains,
@@ -233,6 +210,7 @@ class Sampler:
                 progressbar=False,
                 compute_convergence_checks=False,
             )
+        return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
 
 
 @contextmanager

@@ -16,14 +16,12 @@ from bayescale.model.discrepancy.process import (
 # gradient's cost grows as the square of them, so a table of 8 runs does not pay for 40.
 SIZES = (10, 20, 40)
 MOST = SIZES[-1]
-# Used to choose the inducing points, and for nothing else.
-_TYPICAL = Parameters(
+# Used to choose the inducing points and the sampler's coordinates, and for nothing else.
+TYPICAL = Parameters(
     amplitude=np.float64(0.05),
     length_compute=np.float64(6.0),
     length_split=np.float64(3.0),
     local_amplitude=np.float64(0.006),
-    local_length_compute=np.float64(1.5),
-    local_length_split=np.float64(1.5),
     local_growth=np.float64(0.45),
 )
 # Padding points sit 1,000 e-folds apart, so their covariance with any run is zero.
@@ -61,7 +59,7 @@ def inducing_runs(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     if len(params) <= MOST:
         return np.arange(len(params))
     runs = coordinates(params, tokens, coordinates(params, tokens, 0.0, np).compute.max(), np)
-    left = variance(_TYPICAL, runs, np).copy()
+    left = variance(TYPICAL, runs, np).copy()
     factor = np.zeros((MOST, len(params)))
     chosen: list[int] = []
     for i in range(MOST):
@@ -69,7 +67,7 @@ def inducing_runs(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         if left[pivot] < 1e-10:
             break
         pivot_run = Coordinates(*(values[[pivot]] for values in runs))
-        row = covariance(_TYPICAL, pivot_run, runs, np)[0]
+        row = covariance(TYPICAL, pivot_run, runs, np)[0]
         factor[i] = (row - factor[:i, pivot] @ factor[:i]) / np.sqrt(left[pivot])
         left = np.maximum(left - factor[i] ** 2, 0)
         chosen.append(pivot)

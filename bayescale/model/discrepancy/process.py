@@ -30,10 +30,10 @@ PARAMETERS = {
     "length_compute": ("positive", "its length along ln(N D), in e-folds over sqrt(2)"),
     "length_split": ("positive", "its length along ln(D / N), in e-folds over sqrt(2)"),
     "local_amplitude": ("positive", "size of the local process at the frontier, a share"),
-    "local_length_compute": ("positive", "its length along ln(N D)"),
-    "local_length_split": ("positive", "its length along ln(D / N)"),
     "local_growth": ("real", "growth of its size per e-fold below the frontier, in logs"),
 }
+# Of the local process, along both. No table of runs tells: sampled, it stayed where its prior was.
+LOCAL_LENGTH = np.array([1.5])
 # Added to each inducing point's own variance, as a share of it, so that the Cholesky factor exists
 # where two runs have the same N and D.
 JITTER = 1e-8
@@ -50,8 +50,6 @@ class Parameters(NamedTuple):
     length_compute: Any
     length_split: Any
     local_amplitude: Any
-    local_length_compute: Any
-    local_length_split: Any
     local_growth: Any
 
 
@@ -79,7 +77,7 @@ def covariance(theta: Parameters, left: Coordinates, right: Coordinates, xp: Any
     compute = left.compute[..., :, None] - right.compute[..., None, :]
     split = left.split[..., :, None] - right.split[..., None, :]
     long = _matern(compute, split, theta.length_compute, theta.length_split, xp)
-    local = _matern(compute, split, theta.local_length_compute, theta.local_length_split, xp)
+    local = _matern(compute, split, LOCAL_LENGTH, LOCAL_LENGTH, xp)
     by_left, by_right = (local_deviation(theta, runs, xp) for runs in (left, right))
     long_variance = theta.amplitude[..., None] ** 2
     return long_variance * long + by_left[..., :, None] * by_right[..., None, :] * local

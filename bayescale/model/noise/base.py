@@ -27,6 +27,16 @@ class Noise(ABC):
 
     name: ClassVar[str]
     parameters: ClassVar[tuple[str, ...]]
+    # Of `bayescale.model.density.kernels`: what the density of a model discrepancy calls.
+    kernel: ClassVar[str]
+
+    @abstractmethod
+    def formula(self, values: Values, error: Any, scale: Any, xp: Any) -> Any:
+        """Log density of errors, for any module's functions; scalars in `values`."""
+
+    @abstractmethod
+    def height(self, values: Values, scale: Any, xp: Any) -> Any:
+        """What `density.noise` leaves out of each run's log density."""
 
     @abstractmethod
     def draws(self, values: Values, like: xr.DataArray, rng: np.random.Generator) -> xr.DataArray:

@@ -17,6 +17,14 @@ class Normal(Noise):
 
     name = "Normal"
     parameters = ("sigma",)
+    kernel = "second_normal"
+
+    def formula(self, values: Values, error: Any, scale: Any, xp: Any) -> Any:
+        z = error / scale
+        return self.height(values, scale, xp) - xp.log(scale) - 0.5 * (z * z)
+
+    def height(self, values: Values, scale: Any, xp: Any) -> Any:
+        return -0.5 * np.log(2 * np.pi)
 
     def draws(self, values: Values, like: xr.DataArray, rng: np.random.Generator) -> xr.DataArray:
         return like.copy(data=rng.standard_normal(like.shape))

@@ -14,8 +14,8 @@ from bayescale.model.noise.base import Noise
 # A sum of a Normal and a Student's t has no closed density. Gauss-Hermite nodes over the Normal
 # give it: off by less than .002 nats up to 20 scales out while its variance is at most the squared
 # scale of the noise, and by .02 at twice that; FITC residual variances of runs are smaller.
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
-_LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
+NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
+LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
 
 
 class StudentT(Noise):
@@ -23,6 +23,16 @@ class StudentT(Noise):
 
     name = "StudentT"
     parameters = ("sigma", "nu")
+    kernel = "second_student_t"
+
+    def formula(self, values: Values, error: Any, scale: Any, xp: Any) -> Any:
+        z, nu = error / scale, values["nu"]
+        return self.height(values, scale, xp) - (nu + 1) / 2 * xp.log1p(z * z / nu)
+
+    def height(self, values: Values, scale: Any, xp: Any) -> Any:
+        nu = values["nu"]
+        ratio = xp.gammaln((nu + 1) / 2) - xp.gammaln(nu / 2)
+        return ratio - 0.5 * xp.log(nu * np.pi) - xp.log(scale)
 
     def draws(self, values: Values, like: xr.DataArray, rng: np.random.Generator) -> xr.DataArray:
         nu = values["nu"].broadcast_like(like).transpose(*like.dims)
@@ -35,9 +45,9 @@ class StudentT(Noise):
     def log_density_around(
         self, values: Values, error: xr.DataArray, scale: Any, variance: Any
     ) -> xr.DataArray:
-        node = xr.DataArray(_NODES, dims="node")
+        node = xr.DataArray(NODES, dims="node")
         shifted = error - np.sqrt(variance) * node
-        terms = self.log_density(values, shifted, scale) + xr.DataArray(_LOG_WEIGHTS, dims="node")
+        terms = self.log_density(values, shifted, scale) + xr.DataArray(LOG_WEIGHTS, dims="node")
         return xr.apply_ufunc(
             scipy.special.logsumexp, terms, input_core_dims=[["node"]], kwargs={"axis": -1}
         )
@@ -47,9 +57,9 @@ class StudentT(Noise):
         import pytensor.tensor as pt  # noqa: PLC0415
 
         # Off 0, where the root has no slope.
-        shifted = error[:, None] - pt.sqrt(variance + 1e-16)[:, None] * _NODES
+        shifted = error[:, None] - pt.sqrt(variance + 1e-16)[:, None] * NODES
         noise = pm.StudentT.dist(nu=values["nu"], mu=0, sigma=scale)
-        return pt.logsumexp(pm.logp(noise, shifted) + _LOG_WEIGHTS, axis=1)
+        return pt.logsumexp(pm.logp(noise, shifted) + LOG_WEIGHTS, axis=1)
 
     def equivalent_variance(self, values: Values, scale: Any, prob: float) -> Any:
         end = (1 + prob) / 2

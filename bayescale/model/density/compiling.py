@@ -1,0 +1,113 @@
+"""Compiling: the text of a density as functions that nutpie can call, by Numba."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from bayescale.model.density import covariances, kernels, whitening, whitening_back
+from bayescale.model.density.program import Program
+from bayescale.model.density.small import compiled, digamma
+
+# First entries of the table that a function is handed: where the floats, the indices and the extras
+# are and how long each. The kernels' addresses follow, and the lengths of the dims.
+_ADDRESSES = 6
+
+_POINTER = types.CPointer(types.double)
+DENSITY = types.int64(types.uint64, _POINTER, _POINTER, _POINTER, types.voidptr)
+EXPAND = types.int64(types.uint64, types.uint64, _POINTER, _POINTER, types.voidptr)
+KERNEL = types.int64(types.int64, types.int64, types.int64, types.int64)
+
+_KERNELS = {
+    "first": whitening.first,
+    "second_normal": whitening.second_normal,
+    "second_student_t": whitening.second_student_t,
+    "first_back": whitening_back.first_back,
+    "first_places": covariances.first_places,
+}
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _pointer(typing_context: Any, address: Any) -> Any:
+    """A pointer to an address."""
+
+    def made(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), made
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def invoke(typing_context: Any, address: Any, workspace: Any, n: Any, m: Any, p: Any) -> Any:
+    """Call a kernel by its address, on the workspace at another."""
+
+    def made(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        whole = ir.IntType(64)
+        kind = ir.FunctionType(whole, [whole] * 4)
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return types.int64(types.int64, types.uintp, types.int64, types.int64, types.int64), made
+
+
+def kernel(name: str) -> Any:
+    """A kernel with the signature `KERNEL`: its arguments are parts of the workspace."""
+    function = _KERNELS[name]
+    lines, start, parts = [], "0", []
+    wanted = inspect.signature(function.py_func).parameters
+    for field, shape in kernels.FIELDS.items():
+        lines.append(f"q_{field} = {start}")
+        start = f"q_{field} + {' * '.join(shape)}"
+        if field in wanted:
+            parts.append(f"carray(pointer(q + 8 * q_{field}), ({', '.join(shape)},), float64)")
+    lines += [f"kernel({', '.join(parts)})", "return 0"]
+    names = {
+        "carray": numba.carray,
+        "float64": np.float64,
+        "kernel": function,
+        "pointer": _pointer,
+    }
+    exec("def c_kernel(q, n, m, p):\n" + "\n".join("    " + line for line in lines), names)
+    return names["c_kernel"]
+
+
+def function(program: Program) -> Any:
+    """A program's function, with the signature `DENSITY`."""
+    names = {"np": np, "math": math, "digamma": digamma, "invoke": invoke}
+    exec(program.text, names)
+    value_of = compiled(names["density"])
+    sizes = _ADDRESSES + len(program.kernels)
+    entries = sizes + len(program.sizes)
+
+    def c_density(count: Any, x_: Any, out_: Any, value_: Any, table_: Any) -> int:
+        table = numba.carray(table_, (entries,), np.int64)
+        x, out = numba.carray(x_, (count,)), numba.carray(out_, (count,))
+        floats = numba.carray(_pointer(table[0]), (table[1],), np.float64)
+        indices = numba.carray(_pointer(table[2]), (table[3],), np.int64)
+        extras = numba.carray(_pointer(table[4]), (table[5],), np.float64)
+        value = value_of(x, out, extras, floats, indices, table[_ADDRESSES:sizes], table[sizes:])
+        numba.carray(value_, (1,))[0] = value
+        if not math.isfinite(value):
+            return 4
+        if not len(extras):
+            for slope in out:
+                if not math.isfinite(slope):
+                    return 3
+        return 0
+
+    return c_density
+
+
+def copy(count: Any, expanded: Any, x_: Any, out_: Any, table_: Any) -> int:
+    """What nutpie keeps of a draw: the sampled vector as it is. To be compiled as `EXPAND`."""
+    x, out = numba.carray(x_, (count,)), numba.carray(out_, (expanded,))
+    for i in range(count):
+        out[i] = x[i]
+    return 0

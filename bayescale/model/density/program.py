@@ -1,0 +1,295 @@
+"""Program: a spec's log density as nodes, and the text of the functions that a sampler calls.
+
+The density is that of PyMC's model (`model/graph.py`), in coordinates that suit a sampler: effects
+are partly centred, and a law with a discrepancy and the discrepancy itself are whitened by what the
+runs say of them. Tests hold it against PyMC's, value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayescale.model.curve import centred_tokens, curve
+from bayescale.model.density import formulas, kernels
+from bayescale.model.density.evaluate import evaluated
+from bayescale.model.density.gradient import gradient
+from bayescale.model.density.nodes import (
+    Dims,
+    Node,
+    Recorder,
+    call,
+    const,
+    data,
+    out,
+    param,
+    stack,
+    topological,
+)
+from bayescale.model.density.source import Layout, Store, length, safe, written
+from bayescale.model.discrepancy.process import PARAMETERS, PREFIX, WEIGHTS, coordinates
+from bayescale.model.noise import NOISES
+from bayescale.model.scale import discrepancy_unit, noise_scale
+from bayescale.model.spec import Effect, Prior, Spec
+
+XP = Recorder()
+# What of a node's kinds is known before sampling.
+_KNOWN = ("const", "data", "size", "element")
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A density to be compiled.
+
+    Attributes
+    ----------
+    text : str
+        Of a function `density`; see `source.written`.
+    params, extras : mapping
+        Name of each block of the sampled vector, and of what else a draw holds, to its dims.
+    floats, indices : mapping
+        Name of each array that it takes to its node, in order.
+    sizes : list of str
+        The dims whose lengths it takes.
+    kernels : tuple of str
+        Those that it calls, in the order of `kernels.INPUTS`.
+    """
+
+    text: str
+    params: Mapping[str, Dims]
+    extras: Mapping[str, Dims]
+    floats: Mapping[str, Node]
+    indices: Mapping[str, Node]
+    sizes: list[str]
+    kernels: tuple[str, ...]
+
+    def arrays(
+        self, known: Mapping[str, np.ndarray], sizes: Mapping[str, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The design's numbers, and its indices, each as one vector."""
+        floats = [evaluated(node, known, sizes).ravel() for node in self.floats.values()]
+        indices = [np.ravel(known[name]).astype(np.int64) for name in self.indices]
+        return (
+            np.concatenate([*floats, np.zeros(1)]),
+            np.concatenate([*indices, np.zeros(1, np.int64)]),
+        )
+
+
+def program(spec: Spec, dims: Mapping[str, Dims]) -> Program:
+    """The density of a spec.
+
+    Parameters
+    ----------
+    spec : Spec
+    dims : mapping
+        Name of each array of the design that is not empty to its dims.
+    """
+    x = {name: data(name, along) for name, along in dims.items()}
+    made = _Density(spec, x)
+    total = made.total()
+    by = [param(name, along) for name, along in made.params.items()]
+    slopes = gradient(total, by, kernels.PULLBACKS)
+    known = _hoisted([total, *slopes, *made.extras.values()])
+    floats = {f"known{i}": node for i, node in enumerate(known)}
+    instead = {node: Node("data", (), name, node.dims) for name, node in floats.items()}
+    total, *rest = _replaced([total, *slopes, *made.extras.values()], instead)
+    slopes, extras = rest[: len(slopes)], rest[len(slopes) :]
+    indices = {
+        node.args[1].detail: node.args[1]
+        for node in topological([total, *slopes, *extras])
+        if node.op in ("gather", "scatter")
+    }
+    layout = Layout(
+        made.params,
+        {name: node.dims for name, node in floats.items()},
+        {name: node.dims for name, node in indices.items()},
+    )
+    stores = [
+        Store("g", f"x_{safe(name)}", _wide(slope, along))
+        for (name, along), slope in zip(made.params.items(), slopes, strict=True)
+    ]
+    start = "0"
+    for node in extras:
+        stores.append(Store("e", start, node))
+        start += " + " + length(node.dims)
+    return Program(
+        text=written("density", layout, stores, total),
+        params=made.params,
+        extras={name: node.dims for name, node in made.extras.items()},
+        floats=floats,
+        indices=indices,
+        sizes=layout.sizes,
+        kernels=made.kernels,
+    )
+
+
+def _wide(node: Node, dims: Dims) -> Node:
+    return node if set(node.dims) == set(dims) else Node("wide", (node,), None, dims)
+
+
+# What is known before sampling
+
+
+def _hoisted(roots: list[Node]) -> list[Node]:
+    """The largest parts that depend on the design alone, each once."""
+    order = topological(roots)
+    known: set[Node] = set()
+    for node in order:
+        if node.op in _KNOWN or (node.args and all(arg in known for arg in node.args)):
+            known.add(node)
+    parts: dict[Node, None] = {}
+
+    def taken(node: Node) -> bool:
+        return node in known and node.op not in ("const", "size") and not _is_index(node)
+
+    for node in order:
+        if node not in known:
+            parts |= dict.fromkeys(arg for arg in node.args if taken(arg))
+    parts |= dict.fromkeys(root for root in roots if taken(root))
+    return list(parts)
+
+
+def _is_index(node: Node) -> bool:
+    return node.op == "data" and str(node.detail).endswith("_index")
+
+
+def _replaced(roots: list[Node], instead: Mapping[Node, Node]) -> list[Node]:
+    done: dict[Node, Node] = dict(instead)
+    for node in topological(roots):
+        if node not in done:
+            args = tuple(done[arg] for arg in node.args)
+            done[node] = node if args == node.args else Node(node.op, args, node.detail, node.dims)
+    return [done[root] for root in roots]
+
+
+# The density
+
+
+class _Density:
+    def __init__(self, spec: Spec, x: Mapping[str, Node]) -> None:
+        self.spec = spec
+        self.x: dict[str, Any] = dict(x)
+        self.params: dict[str, Dims] = {}
+        self.extras: dict[str, Node] = {}
+        self.values: dict[str, Any] = {}
+        self.parts: list[Any] = []
+        self.kernels: tuple[str, ...] = ()
+
+    def total(self) -> Node:
+        spec = self.spec
+        law = [parameter.name for parameter in spec.law.parameters] if spec.discrepancy else []
+        for name, prior in spec.priors.items():
+            if name not in law:
+                self._prior(name, prior)
+        effects = list(spec.effect_list())
+        for effect in effects:
+            self._prior(effect.sd_name, effect.sd)
+        for name, prior in spec.discrepancy.items():
+            self._prior(PREFIX + name, prior)
+        for effect in effects:
+            self._effect(effect)
+        if "tokens_sd" in self.x:
+            z = self._block("tokens_z", ("latent",))
+            self.values["tokens_z"] = z
+            self._add(formulas.normal(z, 0, 1, XP))
+            self.x["tokens"] = centred_tokens(self.values, self.x)
+        if spec.discrepancy:
+            self._with_discrepancy()
+        else:
+            self._responses()
+        total: Any = const(0)
+        for part in self.parts:
+            total = total + part
+        return const(total)
+
+    def _block(self, name: str, dims: Dims) -> Node:
+        self.params[name] = dims
+        return param(name, dims)
+
+    def _add(self, density: Any) -> None:
+        self.parts.append(const(density).sum())
+
+    def _prior(self, name: str, prior: Prior) -> None:
+        free = self._block(name, (prior.by,) if prior.by else ())
+        value = formulas.constrained(prior.support, free, XP)
+        self._add(formulas.log_density(prior.dist, prior.arguments, value, XP))
+        self._add(formulas.log_jacobian(prior.support, free, XP))
+        self.values[name] = value
+
+    def _effect(self, effect: Effect) -> None:
+        """See `graph._effect`: effect / sd^(1 - w), whose prior is Normal(0, sd^w)."""
+        sd, runs = self.values[effect.sd_name], self.x[f"{effect.group}_runs"]
+        dims = (effect.group, effect.sd.by) if effect.sd.by else (effect.group,)
+        weight = runs / (runs + 4.0)
+        z = self._block(f"{effect.name}_z", dims)
+        self._add(formulas.normal(z, 0, sd**weight, XP))
+        self.values[effect.name] = sd ** (1 - weight) * z
+
+    def _curve(self, values: Mapping[str, Any]) -> Any:
+        mean = curve(self.spec, values, self.x, XP)
+        return XP.log(mean) if self.spec.noise.on == "log" else mean
+
+    def _observed(self) -> Any:
+        response = self.x["response"]
+        return XP.log(response) if self.spec.noise.on == "log" else response
+
+    def _responses(self) -> None:
+        spec = self.spec
+        scale = noise_scale(spec, self.values)
+        error = self._observed() - self._curve(self.values)
+        if spec.collapses:
+            repeats, within = self.x["repeats"], self.x["within"]
+            squares = repeats * (error * error) + within
+            self._add(-repeats * XP.log(scale * np.sqrt(2 * np.pi)))
+            self._add(-squares / (2 * (scale * scale)))
+        else:
+            self._add(NOISES[spec.noise.dist].formula(self.values, error, scale, XP))
+
+    def _with_discrepancy(self) -> None:
+        spec, x, values = self.spec, self.x, self.values
+        count = len(spec.law.parameters)
+        theta = stack(values[PREFIX + name] for name in PARAMETERS)
+        at_runs = coordinates(x["params"], x["tokens"], x["frontier"], XP)
+        at_inducing = coordinates(x["inducing_params"], x["inducing_tokens"], x["frontier"], XP)
+        # Where the tangent touches the law.
+        point = {
+            p.name: formulas.constrained(p.support, x["law_point"][i], XP)
+            for i, p in enumerate(spec.law.parameters)
+        }
+        unit = discrepancy_unit(spec, {**values, **point})
+        residual = (self._observed() - self._curve({**values, **point})) / unit
+        residual = residual - (x["law_slope"] * x["law_offset"]).sum("law")
+        law_z = self._block("law_z", ("law",))
+        z = self._block(PREFIX + "z", ("inducing",))
+        share = noise_scale(spec, values) / unit
+        places = (*at_runs, *at_inducing)
+        first = call(
+            "first", theta, share * share, *places, residual, x["law_slope"], x["run_inflation"],
+            law_z,
+        )  # fmt: skip
+        for i, p in enumerate(spec.law.parameters):
+            standardised = out(first, "standardised", i)
+            free = x["law_point"][i] + x["law_prior_sd"][i] * (x["law_offset"][i] + standardised)
+            value = formulas.constrained(p.support, free, XP)
+            prior = spec.priors[p.name]
+            self._add(formulas.log_density(prior.dist, prior.arguments, value, XP))
+            self._add(formulas.log_jacobian(p.support, free, XP))
+            values[p.name] = value
+            self.extras[p.name] = value
+        self._add(out(first, "log_volume", 0))  # log volume of the law's whitening
+        assert count == len(self.extras)
+        unit = const(discrepancy_unit(spec, values))
+        scale = noise_scale(spec, values) / unit
+        residual = (self._observed() - self._curve(values)) / unit
+        noise = NOISES[spec.noise.dist]
+        self.kernels = ("first", noise.kernel, "first_back", "first_places")
+        second = call(
+            "second", residual, scale, noise.degrees_of_freedom(values), z, out(first, "basis")
+        )
+        self._add(out(second, "value", 0))
+        each = noise.height(values, scale, XP) - XP.log(unit)
+        self._add(each * Node("size", (), "run", ()))
+        self.extras[WEIGHTS] = out(second, "weights", dims=("inducing",))

@@ -1,0 +1,173 @@
+"""The compiled density is PyMC's, in coordinates of its own; its gradient is its own slope."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from bayescale import Runs, Spec
+from bayescale.base import bundled
+from bayescale.model.density import formulas
+from bayescale.model.density.nodes import Recorder, data, param
+from bayescale.model.design import design
+from bayescale.model.discrepancy.process import (
+    PREFIX,
+    WEIGHTS,
+    Parameters,
+    coordinates,
+    covariance,
+)
+from bayescale.model.linearised import unconstrained
+from bayescale.model.priors import log_density
+from bayescale.sampling.density import Density
+from bayescale.sampling.sampler import Sampler
+from bayescale.testing import ladder
+
+CASES = [
+    *((name, {}) for name in bundled.specs()),
+    ("compute-only", {"discrepancy": True}),  # groups, latent tokens, noise on the response
+    ("kaplan", {"discrepancy": True, "noise": {"on": "response", "dist": "Normal"}}),
+    ("data-constrained", {"discrepancy": True}),  # Normal noise on the log
+]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(map(str, case)))
+def case(request: pytest.FixtureRequest, table: Runs) -> tuple[Sampler, Density]:
+    name, changes = request.param[0], dict(request.param[1])
+    spec, runs = Spec.load(name), table
+    if not set(spec.columns) <= set(runs.table) or name == "data-constrained":
+        runs = ladder(3)
+        rng = np.random.default_rng(3)
+        noise = np.exp(rng.normal(0, 0.02, len(runs)))
+        compute = runs.table["params"] * runs.table["tokens"]
+        runs = Runs.from_frame(runs.table.assign(bpc=compute**-0.03 * noise))
+        changes = {"response": "bpc", **changes}
+    if "noise" in changes:
+        priors = {name: prior for name, prior in spec.priors.items() if name != "nu"}
+        whole = {**spec.model_dump(), "law": spec.law, "priors": priors}
+        spec = Spec.model_validate({**whole, "noise": changes.pop("noise")})
+    spec = spec.replace(**changes)
+    sampler = Sampler(spec, design(spec, runs))
+    return sampler, sampler.density(sampler.design.data)
+
+
+def near_the_start(density: Density, number: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(number)
+    return [density.start(0) + 0.2 * rng.standard_normal(density.count) for _ in range(number)]
+
+
+def test_the_gradient_is_the_slope(case: tuple[Sampler, Density]) -> None:
+    _, density = case
+    for x in near_the_start(density, 2):
+        value, gradient = density(x)
+        assert np.isfinite(value)
+        steps = 1e-5 * np.eye(len(x))
+        slopes = [(density(x + step)[0] - density(x - step)[0]) / 2e-5 for step in steps]
+        assert gradient == pytest.approx(slopes, abs=1e-5 * max(1, np.abs(gradient).max()))
+
+
+def test_the_density_is_pymcs(case: tuple[Sampler, Density]) -> None:
+    sampler, density = case
+    model, spec = sampler.model, sampler.spec
+    theirs = model.compile_logp(mode="FAST_COMPILE")
+    start = model.initial_point()
+    law = {p.name: p.support for p in spec.law.parameters} if spec.discrepancy else {}
+
+    def in_their_coordinates(x: np.ndarray) -> dict[str, np.ndarray]:
+        """What PyMC samples, at our vector."""
+        draws = density.posterior(x[None, None]).isel(chain=0, draw=0)
+        supports = {name: prior.support for name, prior in spec.all_priors().items()}
+        values = {name: unconstrained(supports[name], draws[name].values) for name in supports}
+        for effect in spec.effect_list():
+            runs = sampler.design.data[f"{effect.group}_runs"].values
+            runs = runs[:, None] if effect.sd.by else runs
+            weight = runs / (runs + 4)
+            values[f"{effect.name}_z"] = draws[effect.name].values / (
+                draws[effect.sd_name].values ** (1 - weight)
+            )
+        values |= {name: draws[name].values for name in ("tokens_z", WEIGHTS) if name in draws}
+        point = {}
+        for variable in model.value_vars:
+            name = variable.name.removesuffix("_log__").removesuffix("_logodds__")
+            point[variable.name] = np.reshape(values[name], np.shape(start[variable.name]))
+        return point
+
+    def moved(x: np.ndarray) -> np.ndarray:
+        """What is whitened: the law's parameters without bounds, and the weights."""
+        draws = density.posterior(x[None, None]).isel(chain=0, draw=0)
+        parts = [np.ravel(unconstrained(law[name], draws[name].values)) for name in law]
+        return np.concatenate([*parts, draws[WEIGHTS].values])
+
+    gaps = []
+    for x in near_the_start(density, 3):
+        log_volume = 0.0
+        if law:
+            count = len(moved(x))  # law_z and discrepancy_z are the end of the vector
+            steps = 1e-5 * np.eye(len(x))[-count:]
+            slopes = [(moved(x + step) - moved(x - step)) / 2e-5 for step in steps]
+            log_volume = np.linalg.slogdet(np.array(slopes))[1]
+        gaps.append(density(x)[0] - log_volume - float(theirs(in_their_coordinates(x))))
+    assert np.ptp(gaps) < 1e-5
+
+
+def test_with_normal_noise_the_density_is_that_of_a_dense_gaussian() -> None:
+    whole = Spec.load("forecast").replace(response="bpc").model_dump()
+    priors = {name: prior for name, prior in whole["priors"].items() if name != "nu"}
+    noise = {"on": "log", "dist": "Normal"}
+    spec = Spec.model_validate({**whole, "priors": priors, "noise": noise})
+    runs = Runs(ladder().table.sample(12, random_state=2).reset_index(drop=True), "twelve")
+    arrays = design(spec, runs)
+    density = Sampler(spec, arrays).density(arrays.data)
+    rng = np.random.default_rng(0)
+    data, law = arrays.data, [p.name for p in spec.law.parameters]
+    at = coordinates(*(data[name].values for name in ("params", "tokens", "frontier")), np)
+    inducing = data.sizes["inducing"]
+
+    def law_at(x: np.ndarray) -> np.ndarray:
+        draws = density.posterior(x[None, None])
+        supports = [p.support for p in spec.law.parameters]
+        return np.array(
+            [unconstrained(s, draws[n].values[0, 0]) for n, s in zip(law, supports, strict=True)]
+        )
+
+    gaps = []
+    for x in near_the_start(density, 4):
+        x[-inducing:] = rng.standard_normal(inducing)
+        draws = density.posterior(x[None, None])
+        theta = Parameters(
+            *(draws[PREFIX + name].values[0, 0][None] for name in Parameters._fields)
+        )
+        dense = covariance(theta, at, at, np) + np.eye(12) * float(draws["sigma"][0, 0]) ** 2
+        values = {name: float(draws[name][0, 0]) for name in law}
+        mean = np.log(spec.law.mean(data, values, np).values)
+        expected = multivariate_normal(mean, dense).logpdf(np.log(data["response"].values))
+        expected -= (x[-inducing:] ** 2).sum() / 2
+        for name, prior in spec.all_priors().items():
+            value = draws[name].values[0, 0]
+            expected += float(log_density(prior, draws[name])[0, 0])
+            free = unconstrained(prior.support, value)
+            expected += formulas.log_jacobian(prior.support, free, np)
+        steps = 1e-5 * np.eye(len(x))[-inducing - len(law) : -inducing]
+        slopes = [(law_at(x + step) - law_at(x - step)) / 2e-5 for step in steps]
+        gaps.append(density(x)[0] - expected - np.linalg.slogdet(np.array(slopes))[1])
+    assert np.ptp(gaps) < 1e-4
+
+
+def test_an_equation_may_use_what_the_recorder_has() -> None:
+    xp, x = Recorder(), param("x", ())
+    assert xp.log(xp.exp(x)) is x
+    assert (x + 0) is x
+    assert (2 * x * 0).number == 0
+    assert xp.exp(0.0) == 1
+    values = data("height", ["family"]).isel({"family": data("family_index", ["run"])})
+    assert values.dims == ("run",)
+    with pytest.raises(Exception, match=r"cannot use xp\.sin; it can use exp"):
+        xp.sin(x)
+
+
+@pytest.mark.parametrize("support", ["real", "positive", "unit"])
+def test_supports_go_there_and_back(support) -> None:
+    value = np.array([0.1, 0.5, 0.9])
+    free = unconstrained(support, value)
+    assert formulas.constrained(support, free, np) == pytest.approx(value)
+    slope = (formulas.constrained(support, free + 1e-6, np) - value) / 1e-6
+    assert np.exp(formulas.log_jacobian(support, free, np)) == pytest.approx(slope, rel=1e-4)
