@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from bayescale.base.numbers import duration, human
+from bayescale.base.numbers import count, duration, human
 from bayescale.base.output import is_quiet, say
 from bayescale.base.settings import Settings
 
@@ -129,6 +129,12 @@ class FitProgress(_Live):
         super().__init__(enabled=enabled)
         self._total = total
         self._before = self._done = done
+
+    def __enter__(self) -> Self:
+        left = self._total - self._before
+        if left:
+            self._line(f"{count(left, 'fit')} to do")
+        return super().__enter__()
 
     def advance(self) -> None:
         """One more is done."""

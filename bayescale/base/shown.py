@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from bayescale.base.numbers import estimate
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -27,7 +29,7 @@ class Shown:
         table = self._table()
         if table is None:
             return f"<{self._title()}>"
-        body = table.head(_ROWS).to_string(index=False, float_format="{:.4g}".format)
+        body = _head(table).to_string(index=False, float_format="{:.4g}".format)
         rest = len(table) - _ROWS
         more = f"\n... and {rest} more rows" if rest > 0 else ""
         return f"<{self._title()}>\n{body}{more}"
@@ -36,7 +38,15 @@ class Shown:
         table = self._table()
         body = ""
         if table is not None:
-            body = table.head(_ROWS).to_html(index=False, float_format="{:.4g}".format, border=0)
+            body = _head(table).to_html(index=False, float_format="{:.4g}".format, border=0)
             rest = len(table) - _ROWS
             body += f"<p>... and {rest} more rows</p>" if rest > 0 else ""
         return f"<div><p><strong>{escape(self._title())}</strong></p>{body}</div>"
+
+
+def _head(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are shown, intervals as people read them."""
+    head = table.head(_ROWS)
+    if not {"median", "lower", "upper"} <= set(head):
+        return head
+    return head.assign(**head.apply(estimate, axis=1, result_type="expand"))

@@ -173,7 +173,7 @@ def discriminate_command(
     prob: Prob = PROB,
 ) -> Output:
     """Where two laws differ along lines of equal compute, and which run would tell them apart."""
-    from bayescale.base.numbers import digits, human, percent
+    from bayescale.base.numbers import digits, estimate, human, percent
     from bayescale.evaluation.discrimination import RATIOS, discrimination, most_informative
     from bayescale.evaluation.folds import training_flops
     from bayescale.fit.fit import Fit
@@ -194,7 +194,8 @@ def discriminate_command(
             name.replace("_", " "): human(row[name])
             for name in ("flops", "tokens_per_param", "params", "tokens")
         }
-        | {name: digits(row[name]) for name in ("median", "lower", "upper", "separation")}
+        | estimate(row)
+        | {"separation": digits(row["separation"])}
         | {"decades outside": f"{row['decades_outside']:.2f}"}
         for row in every
         if row["tokens_per_param"] in RATIOS[::2]

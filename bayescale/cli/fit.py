@@ -118,8 +118,8 @@ def fit_command(
 
 def _for_people(row: Mapping[Hashable, Any]) -> dict[str, str]:
     """A row of a fit's summary in short numbers."""
-    from bayescale.base.numbers import digits
+    from bayescale.base.numbers import digits, estimate
 
-    estimate = {name: digits(row[name]) for name in ("median", "lower", "upper", "sd")}
     ess, r_hat = f"{row['ess_bulk']:.0f}", f"{row['r_hat']:.3f}"
-    return {"name": str(row["name"]), **estimate, "ess_bulk": ess, "r_hat": r_hat}
+    sd = digits(row["sd"])
+    return {"name": str(row["name"]), **estimate(row), "sd": sd, "ess_bulk": ess, "r_hat": r_hat}

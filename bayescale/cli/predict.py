@@ -75,15 +75,18 @@ def predict_command(
 
 def _for_people(row: dict[str, Any], groups: Sequence[str]) -> dict[str, Any]:
     """A row of a prediction: counts as they are said, new groups marked."""
-    from bayescale.base.numbers import digits, human
+    from bayescale.base.numbers import digits, estimate, human
 
     short = {"run": row["run"]}
     short |= {name: human(row[name]) for name in ("params", "tokens")}
     for group in groups:
         new = row[f"{group}_is"] == "new" and row[group] != "new"
         short[group] = f"{row[group]} (new)" if new else row[group]
-    ends = ("corpus", "median", "lower", "upper", "probability")
-    short |= {k: digits(row[k]) if k != "corpus" else row[k] for k in ends if k in row}
+    if "corpus" in row:
+        short["corpus"] = row["corpus"]
+    short |= estimate(row)
+    if "probability" in row:
+        short["probability"] = digits(row["probability"])
     return {**short, "decades outside": f"{row['decades_outside']:.2f}"}
 
 

@@ -169,10 +169,11 @@ def _ridge(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> tuple[list[s
         columns.append(((after - before.mean()) / before.std()).to_numpy().ravel())
     standardised = np.stack(columns)
     variances, directions = np.linalg.eigh(np.cov(standardised))
-    unlearnt = np.sqrt(variances) > _LEARNT
+    spreads = np.sqrt(variances.clip(min=0))
+    unlearnt = (spreads > _LEARNT) & (spreads < _WIDER)
     if not unlearnt.any():
         return [], []
-    loosest = directions[:, -1]
+    loosest = directions[:, unlearnt][:, -1]
     named = [name for name, weight in zip(names, loosest, strict=True) if abs(weight) > _NAMED]
     centred = (standardised - standardised.mean(axis=1, keepdims=True)).T
     constants = []

@@ -64,7 +64,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         With `law_point` (law): the parameters there, without bounds. `law_prior_sd` (law): the
         prior's standard deviation, and `law_offset` (law): how many of them its middle is away.
         `law_slope` (run, law): slope of the curve, as a share of the response, a standard deviation
-        of the prior. `run_inflation` (run): see `_inflation`.
+        of the prior. `run_misfit` (run): see `_misfit`.
     """
     if not spec.discrepancy:
         return data
@@ -111,20 +111,18 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         law_offset=("law", -point),
         law_prior_sd=("law", prior_sd),
         law_slope=(("run", "law"), slope),
-        run_inflation=("run", _inflation(spec, data, observed - predicted(point), slope, point)),
+        run_misfit=("run", _misfit(spec, data, observed - predicted(point), slope, point)),
     )
 
 
-def _inflation(
+def _misfit(
     spec: Spec, data: xr.Dataset, error: np.ndarray, slope: np.ndarray, point: np.ndarray
 ) -> np.ndarray:
-    """Factor on the variance of each run, as Student's t noise widens that of a run far off: (run).
+    """How far each run typically is from law and discrepancy, as a share of the response: (run).
 
-    By reweighted least squares around tangent and discrepancy, the processes' parameters typical.
-    The sampler's coordinates need it, its density does not: any positive factors leave that exact.
+    By reweighted least squares around the tangent, the processes' parameters typical. The sampler's
+    coordinates need it, its density does not: any values leave that exact.
     """
-    if spec.noise.dist == "Normal":
-        return np.ones(len(error))
     runs, inducing = (
         coordinates(data[params].values, data[tokens].values, data["frontier"].values, np)
         for params, tokens in (("params", "tokens"), ("inducing_params", "inducing_tokens"))
@@ -136,12 +134,11 @@ def _inflation(
     left = np.maximum(variance(TYPICAL, runs, np) - (basis**2).sum(1), 0)
     design = np.concatenate([basis, slope], 1)
     response = error + slope @ point
-    scale, inflation = np.median(np.abs(error)) / 0.67 + 1e-6, np.ones(len(error))
+    scale, misfit = np.median(np.abs(error)) / 0.67, np.zeros(len(error))
     for _ in range(_REWEIGHTINGS):
-        weight = 1 / ((left + scale**2) * inflation)
+        noise = left + max(float(scale), 1e-6) ** 2
+        weight = (1 + 1 / _DEGREES) / (noise + misfit**2 / _DEGREES)
         precision = np.eye(design.shape[1]) + design.T @ (weight[:, None] * design)
         misfit = response - design @ np.linalg.solve(precision, design.T @ (weight * response))
-        scale = max(float(np.median(np.abs(misfit))) / 0.67, 1e-6)
-        inflation = 1 + misfit**2 / (_DEGREES * (left + scale**2))
-        inflation /= 1 + 1 / _DEGREES
-    return inflation
+        scale = np.median(np.abs(misfit)) / 0.67
+    return misfit

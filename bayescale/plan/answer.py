@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,14 +12,13 @@ import xarray as xr
 
 from bayescale.base.intervals import SAMPLE_DIMS, interval
 from bayescale.base.notes import Note
-from bayescale.base.numbers import digits, human
+from bayescale.base.numbers import Write, digits, human, within
 from bayescale.base.tables import Table
 from bayescale.fit.fit import Fit
 from bayescale.predictive.distance import distance, extrapolation_note
 from bayescale.runs.columns import COLUMNS
 
 type Summary = float | str | dict[str, float | None] | list[Any] | None
-type Write = Callable[[float], str]
 
 # A response differs between plans in its fourth digit.
 precise: Write = partial(digits, count=4)
@@ -50,13 +49,15 @@ class Row:
     def text(self) -> str:
         """The value for people, a dash for what is infinite: `70.3B (61.2B to 80.1B)`."""
 
-        def text(number: float | None) -> str:
-            return "\N{EN DASH}" if number is None else self.write(number)
+        def text(number: float | None, write: Write = self.write) -> str:
+            return "\N{EN DASH}" if number is None else write(number)
 
         if isinstance(self.value, str):
             return self.value
         if isinstance(self.value, Mapping):
-            median, lower, upper = (text(self.value[end]) for end in ("median", "lower", "upper"))
+            write = within(self.value["lower"], self.value["upper"], self.write)
+            ends = (self.value[end] for end in ("median", "lower", "upper"))
+            median, lower, upper = (text(end, write) for end in ends)
             return f"{median} ({lower} to {upper})"
         assert not isinstance(self.value, list)
         return text(self.value)

@@ -17,7 +17,7 @@ import xarray as xr
 
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note
-from bayescale.base.numbers import digits, human, percent
+from bayescale.base.numbers import Write, digits, human, percent
 from bayescale.base.seeds import random
 from bayescale.fit.fit import Fit
 from bayescale.fit.stack import Stack
@@ -25,7 +25,6 @@ from bayescale.plan.allocation import best_split
 from bayescale.plan.answer import (
     Answer,
     Row,
-    Write,
     precise,
     summary,
     table,
@@ -321,16 +320,12 @@ def _by_year(
     }
     return [
         [
-            Row("year", "year", year, _whole),
+            Row("year", "year", year, precise),
             *(Row(key, label, summaries[key][i], write)
               for key, (label, _, write) in quantities.items()),
         ]
         for i, year in enumerate(years)
     ]  # fmt: skip
-
-
-def _whole(year: float) -> str:
-    return f"{year:.0f}"
 
 
 def _law_rows(outlook: Outlook, years: list[int], prob: float) -> list[list[Row]]:

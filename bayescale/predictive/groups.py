@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -71,7 +72,7 @@ def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:
     for group in groups:
         given = table[group] if group in table else pd.Series(None, table.index, dtype=object)
         labels[group] = given.astype(object).where(given.notna(), None)
-    notes: dict[str, Note] = {}
+    inferred: dict[str, dict[str, str]] = {group: {} for group in groups}
     for row in labels.index:
         named = {g: labels.at[row, g] for g in groups if labels.at[row, g] is not None}
         if not named:
@@ -83,21 +84,38 @@ def resolve(fit: Fitted, points: Runs) -> tuple[pd.DataFrame, list[Note]]:
             label = str(same[group].iloc[0])
             labels.at[row, group] = label
             members = " and ".join(f"{g} {name}" for g, name in named.items())
-            text = f"{group} {label}: every run of {members} has it"
-            notes[text] = Note("group-from-data", "info", text, f"name another with {group}=NAME")
+            inferred[group][members] = label
+    notes = [_inferred(group, found) for group, found in inferred.items() if found]
     labels = labels.astype(object).where(labels.notna(), NEW)
     for group in groups:
         known = sorted(fitted[group].unique())
-        for label in pd.unique(labels[group]):
-            if label not in known:
-                notes[f"{group}={label}"] = _new_group(group, str(label), known)
-    return labels.set_axis(table["run"], axis="index"), list(notes.values())
+        unknown = [str(label) for label in pd.unique(labels[group]) if label not in known]
+        if NEW in unknown:
+            notes.append(_new_group(group, [], known))
+        if names := [label for label in unknown if label != NEW]:
+            notes.append(_new_group(group, names, known))
+    return labels.set_axis(table["run"], axis="index"), notes
 
 
-def _new_group(group: str, label: str, known: list[str]) -> Note:
-    close = get_close_matches(label, known, n=1, cutoff=0.6)
-    what = f"no {group} named" if label == NEW else f"{group} {label} is not in the data"
-    hint = f"did you mean {close[0]}?" if close else f"known: {listed(known)}"
+def _inferred(group: str, found: Mapping[str, str]) -> Note:
+    """That points have a label which all runs like them have."""
+    each = [f"{label}: every run of {members} has it" for members, label in found.items()]
+    text = f"{group} {listed(each)}"
+    return Note("group-from-data", "info", text, f"name another with {group}=NAME")
+
+
+def _new_group(group: str, names: Sequence[str], known: list[str]) -> Note:
+    """That points have none of the labels in the data, or none at all."""
+    close = {name: get_close_matches(name, known, n=1, cutoff=0.6) for name in names}
+    meant = [
+        match[0] if len(names) == 1 else f"{match[0]} for {name}"
+        for name, match in close.items()
+        if match
+    ]
+    hint = f"did you mean {listed(meant)}?" if meant else f"known: {listed(known)}"
+    what = f"no {group} named"
+    if names:
+        what = f"{group} {listed(names)} {'is' if len(names) == 1 else 'are'} not in the data"
     return Note(
         "new-group",
         "info",

@@ -182,6 +182,7 @@ class Answers(ABC):
         ----------
         points : Runs, DataFrame, mapping or sequence of mappings
             `params`, `tokens`, and a label for each group (omitted: as in the data, else new).
+            Numbers may be written `70B`; a mapping of arrays is several points.
         kind : {"curve", "run"}
             The curve, or one new run.
 

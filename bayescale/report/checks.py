@@ -15,16 +15,15 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.evaluation.uniformity import Smooth, smooth_test
-from bayescale.fit.fit import Fit, log_prior
+from bayescale.fit.fit import Fit
 from bayescale.model.design import design
 from bayescale.predictive.predictive import Predictive
+from bayescale.report.sensitivity import PRECISION_MOST, WIDTHS_MOST, sensitivities
 from bayescale.report.sentences import sentence
 from bayescale.sampling.convergence import ESS_LEAST, R_HAT_MOST
 
 Status = Literal["passed", "attention", "failed", "unknown"]
 
-# Kallioinen et al. 2024 (arXiv 2107.14054): above this a posterior follows a change of the power.
-_SENSITIVE = 0.05
 _K_MOST = 0.7
 # Prior standard deviations by which a posterior mean may shift before a reader is told.
 _SHIFT_MOST = 2.0
@@ -70,7 +69,7 @@ def checks(
     results = [
         _convergence(fit),
         _shift(fit),
-        _sensitivity(tree if not fit.spec.discrepancy else None),
+        _sensitivity(fit),
         *_leave_one_out(tree),
         _distance(predictions),
         _coverage(history),
@@ -123,9 +122,9 @@ def _shift(fit: Fit) -> Check:
 
 
 def _tree(fit: Fit) -> xr.DataTree | None:
-    """Groups of some draws, as ArviZ takes them for power-scaling and for leave-one-out.
+    """Groups of some draws, as ArviZ takes them for leave-one-out.
 
-    `posterior` and `log_prior` of the parameters with a prior (chain, draw), `log_likelihood` and
+    `posterior` of the parameters with a prior (chain, draw), `log_likelihood` and
     `posterior_predictive` (chain, draw, run), `observed_data` (run); None with several corpora.
     """
     if fit.spec.corpora:
@@ -135,7 +134,6 @@ def _tree(fit: Fit) -> xr.DataTree | None:
     runs = Predictive.of_design(fit.spec, posterior, design(fit.spec, fit.runs), fit.seed)
     groups = {
         "posterior": posterior[list(fit.spec.all_priors())],
-        "log_prior": log_prior(fit.spec, posterior),
         "log_likelihood": runs.log_likelihood(runs.observed).to_dataset(name="response"),
         "posterior_predictive": runs.replicates().to_dataset(name="response"),
         "observed_data": runs.observed.to_dataset(name="response"),
@@ -143,17 +141,20 @@ def _tree(fit: Fit) -> xr.DataTree | None:
     return xr.DataTree.from_dict({name: xr.DataTree(data) for name, data in groups.items()})
 
 
-def _sensitivity(tree: xr.DataTree | None) -> Check:
-    if tree is None:
-        return _check("sensitivity", "unknown", sentence("no_number"), most=_SENSITIVE)
-    psense = arviz_stats.psense(tree, group="prior")
-    values = {str(name): float(value) for name, value in psense.data_vars.items()}
-    worst = max(values, key=lambda name: values[name])
-    above = sum(value > _SENSITIVE for value in values.values())
-    most = f"{values[worst]:.3f}"
-    found = _found("sensitivity", most=most, worst=worst, above=above, count=len(values))
-    status: Status = "attention" if above else "passed"
-    return _check("sensitivity", status, found, most=_SENSITIVE)
+def _sensitivity(fit: Fit) -> Check:
+    """Whether the priors decide a published constant more than the runs do."""
+    every = sensitivities(fit)
+    worst, high = every[0], [one.name for one in every if one.high]
+    found = _found(
+        "sensitivity",
+        worst=worst.name,
+        precision=percent(min(max(worst.precision, 0), 1)),
+        shift=f"{worst.shift:.2f}",
+        above=len(high),
+        count=len(every),
+    )
+    wanted = {"precision": percent(PRECISION_MOST), "shift": WIDTHS_MOST}
+    return _check("sensitivity", "attention" if high else "passed", found, **wanted)
 
 
 def _leave_one_out(tree: xr.DataTree | None) -> list[Check]:

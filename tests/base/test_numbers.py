@@ -1,9 +1,23 @@
+import math
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bayescale.base.errors import BayescaleError
-from bayescale.base.numbers import digits, human, parse_number, percent, plural
+from bayescale.base.numbers import (
+    Write,
+    digits,
+    estimate,
+    human,
+    parse_number,
+    percent,
+    plural,
+    within,
+)
+
+two_digits = partial(digits, count=2)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +46,37 @@ def test_formats() -> None:
     )  # fmt: skip
     assert percent(0.9) == "90\N{NO-BREAK SPACE}%"
     assert (plural("family"), plural("tokenizer")) == ("families", "tokenizers")
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "write", "texts"),
+    [
+        (2.00012, 2.00019, digits, ("2.000120", "2.000190")),
+        (0.351, 0.372, digits, ("0.351", "0.372")),
+        (3.312, 3.3287, digits, ("3.312", "3.329")),
+        (-0.0004, 0.0123, digits, ("-0.000400", "0.0123")),
+        (70.31e9, 70.35e9, human, ("70.31B", "70.35B")),
+        (61.2e9, 80.13e9, human, ("61.2B", "80.1B")),
+        (0.00051, 0.00068, percent, ("0.051\N{NO-BREAK SPACE}%", "0.068\N{NO-BREAK SPACE}%")),
+        (0.22, 0.37, percent, ("22\N{NO-BREAK SPACE}%", "37\N{NO-BREAK SPACE}%")),
+        (2.0, 2.0, digits, ("2.00", "2.00")),
+        (-math.inf, 2.0, digits, ("-inf", "2.00")),
+    ],
+)
+def test_an_interval_is_written_as_finely_as_it_is_wide(
+    lower: float, upper: float, write: Write, texts: tuple[str, str]
+) -> None:
+    fine = within(lower, upper, write)
+    assert (fine(lower), fine(upper)) == texts
+
+
+@given(
+    st.floats(1e-6, 1e15),
+    st.floats(1e-9, 0.5),
+    st.sampled_from([digits, human, two_digits]),
+)
+def test_ends_that_differ_are_written_differently(lower: float, share: float, write: Write) -> None:
+    """Both ends, and a median halfway, whatever the size and the width."""
+    upper, median = lower * (1 + share), lower * (1 + share / 2)
+    texts = estimate({"lower": lower, "median": median, "upper": upper}, write)
+    assert len(set(texts.values())) == 3

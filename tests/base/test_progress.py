@@ -15,7 +15,8 @@ def test_each_fit_is_a_line_with_an_estimate(capsys: pytest.CaptureFixture[str])
     with FitProgress(4, 1, enabled=True) as progress:
         for _ in range(3):
             progress.advance()
-    first, second, last = capsys.readouterr().err.splitlines()
+    at_once, first, second, last = capsys.readouterr().err.splitlines()
+    assert at_once == "3 fits to do"
     assert re.fullmatch(r"fit 2 of 4 finished, about \d+ s left", first)
     assert second.startswith("fit 3 of 4 finished, about")
     assert re.fullmatch(r"fit 4 of 4 finished, after \d+ s", last)

@@ -10,7 +10,6 @@ own. Ratios are of times within this one process, on one thread. Exit code 1 if 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import math
 import resource
@@ -79,24 +78,6 @@ def simulated(spec: Spec, count: int) -> Runs:
     truth = values.expand_dims(chain=1, draw=1)
     response = Predictive.of_design(spec, truth, arrays, seed=count).replicates()
     return Runs.from_frame(frame.assign(**{spec.response: response.values.ravel()}))
-
-
-def compiled(sampler: Sampler) -> Density:
-    """The log density and gradient that nutpie calls, over unconstrained parameters."""
-    made = sampler._compile().with_data(**sampler._arrays(sampler.design.data))
-    pointer, count = ctypes.c_void_p, ctypes.c_uint64
-    signature = ctypes.CFUNCTYPE(ctypes.c_int64, count, pointer, pointer, pointer, pointer)
-    function = signature(made.compiled_logp_func.address)
-
-    def density(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = np.empty(1), np.empty_like(x)
-        data = made.user_data.ctypes.data
-        failed = function(len(x), x.ctypes.data, gradient.ctypes.data, value.ctypes.data, data)
-        if failed:
-            raise RuntimeError(f"the density has no value at {x}: code {failed}")
-        return float(value[0]), gradient
-
-    return density
 
 
 @numba.njit(error_model="numpy")
@@ -220,9 +201,9 @@ def measured(name: str, count: int) -> dict[str, float]:
         loading = time.perf_counter() - start
     start = time.perf_counter()
     sampler = Sampler(spec, arrays)
-    density = compiled(sampler)
+    density = sampler.density(arrays.data)
     said = {"load_seconds": loading, "compile_seconds": time.perf_counter() - start}
-    x = np.random.default_rng(0).uniform(-0.5, 0.5, sampler._compile().n_dim)
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, density.count)
     said["nanoseconds_a_row"] = 1e9 * seconds(density, x) / count
     if name == "compute-only":
         hand = by_hand(arrays)

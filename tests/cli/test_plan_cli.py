@@ -32,6 +32,13 @@ def test_every_published_law_has_an_optimum(run, name: str, params: float) -> No
     assert json.loads(out)["params"] == pytest.approx(params, rel=4e-3)
 
 
+def test_symbols_are_explained_where_they_are_printed(run) -> None:
+    _, out, _ = run("plan", "optimum", "--published", "besiroglu-2024", "--flops", "1e24")
+    assert "a, where N grows as C^a" in out
+    assert "b, where D grows as C^b" in out
+    assert "fewest parameters within 1" in out
+
+
 def test_serve(run) -> None:
     options = ("--published", "devries-2023", "--as-good-as", "30B", "--generated", "5T")
     code, out, _ = run("plan", "serve", *options, "--json", "--figure", "cost.svg")

@@ -107,3 +107,15 @@ def test_a_law_with_a_discrepancy_needs_the_split(table) -> None:
     fitted.specs = (fitted.specs[0].replace(discrepancy=True),)
     with pytest.raises(BayescaleError, match="give two of"):
         row("flops=1e24", fitted)
+
+
+def test_many_new_families_are_said_in_a_few_lines(run, fitted_dir: Path, tmp_path: Path) -> None:
+    rows = "".join(f"family-{i},7e9,2e12\n" for i in range(500))
+    (tmp_path / "points.csv").write_text(f"family,params,tokens\n{rows}")
+    code, out, err = run("predict", fitted_dir, "--points", "points.csv", "--json")
+    assert code == 0
+    assert len(json.loads(out)["rows"]) == 500
+    assert len(err.splitlines()) < 10
+    assert max(map(len, err.splitlines())) < 1000
+    assert "family-7 and 492 more are not in the data" in err
+    assert "Warning" not in err

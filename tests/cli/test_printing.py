@@ -130,7 +130,9 @@ def test_quiet_leaves_warnings(run, fitted_dir: Path) -> None:
 def test_progress_without_a_terminal_and_quiet(run) -> None:
     quick = ("fit", "compute-only", "--draws", 100, "--tune", 100, "--chains", 2, "--overwrite")
     _, _, err = run(*quick)
-    assert err.startswith("sampling 2 chains: 100 tuning draws, 100 kept\nsampled in ")
+    first, second, *_ = err.splitlines()
+    assert first.startswith("sampling 2 chains: 100 tuning draws, ")
+    assert second.startswith("sampled in ")
     assert "saved in fits/compute-only\n" in err
     _, _, err = run(*quick, "--quiet")
     assert all(line.startswith(("warning [", "failure [")) for line in err.splitlines())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from known_laws import TRUTH
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.fit.identification import identification_notes
+from bayescale.fit.notes import prior_notes, residual_notes
 from bayescale.model.design import design
 from bayescale.testing import ladder, simulate
 
@@ -63,6 +67,49 @@ def test_a_scale_far_from_its_prior_is_a_conflict() -> None:
     runs = runs_of([n for n, _ in grid], [d for _, d in grid], loss)
     notes = {note.code: note for note in fitted(CHINCHILLA, runs).notes}
     assert "sigma" in notes["prior-conflict"].text
+
+
+def draws(low: float, high: float) -> xr.DataArray:
+    """A parameter between two values, evenly."""
+    return xr.DataArray(np.linspace(low, high, 4000).reshape(4, 1000), dims=("chain", "draw"))
+
+
+@pytest.mark.parametrize(
+    ("posterior", "code", "words"),
+    [
+        ((-0.099, 0.099), "weak-prior-data-separation", "about as wide as the prior: slope (99%)"),
+        ((-0.5, 0.5), "prior-conflict", "wider than the prior: slope (5.0 times as wide)"),
+        ((0.2, 0.3), "prior-conflict", "outside the prior's central 99 %: slope"),
+        ((-0.01, 0.01), None, ""),
+    ],
+)
+def test_wider_or_shifted_is_a_conflict_and_not_a_weak_prior(
+    posterior: tuple[float, float], code: str | None, words: str
+) -> None:
+    spec = Spec.load("compute-only").replace(groups=False)
+    names = [*spec.all_priors(), *spec.law.units]
+    before = xr.Dataset({name: draws(-0.1, 0.1) for name in names})
+    after = xr.Dataset({name: draws(-0.001, 0.001) for name in names})
+    notes = prior_notes(spec, before, after.assign(slope=draws(*posterior)))
+    assert [note.code for note in notes] == ([code] if code else [])
+    assert words in " ".join(note.text for note in notes)
+
+
+@pytest.mark.parametrize(("largest", "said"), [(0.012, "above"), (-0.012, "below"), (0.0, None)])
+def test_the_largest_runs_on_one_side_are_a_misfit(largest: float, said: str | None) -> None:
+    """As in a sweep at one learning rate, whose largest models are the worst."""
+    residual = np.array([0.002, -0.002] * 6 + [0.0, 0.0, 0.0, 0.0])
+    residual[-4:] = [largest, largest, 1.1 * largest, largest]
+    compute = xr.DataArray(np.linspace(-4, 4, 16), dims="run")
+    inside = SimpleNamespace(
+        law=xr.DataArray(np.full((2, 5, 16), 3.0), dims=("chain", "draw", "run")),
+        observed=xr.DataArray(3 + residual, {"run": [f"r{i}" for i in range(16)]}, "run"),
+        values={"sigma": xr.DataArray(np.full((2, 5), 0.002), dims=("chain", "draw"))},
+        inputs={"params": compute, "tokens": compute},
+    )
+    line = Spec.load("compute-only").replace(groups=False)
+    texts = [note.text for note in residual_notes(line, inside)]
+    assert any(f"most compute all lie {said} the curve" in text for text in texts) == bool(said)
 
 
 @pytest.mark.slow

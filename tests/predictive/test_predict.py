@@ -5,12 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale import Fit
+from bayescale import Fit, Spec
 from bayescale.base.errors import BayescaleError
-from bayescale.predictive.predict import Kind, Prediction
+from bayescale.predictive.predict import Kind, Prediction, _crosses_zero
 
 SIZE = {"params": 70e9, "tokens": 15e12}
 
@@ -79,6 +80,35 @@ def test_distance_from_the_data(fitted: Fit) -> None:
 def test_a_line_that_crosses_zero_is_said(fitted: Fit) -> None:
     prediction = fitted.predict({"params": 1e14, "tokens": 1e17})
     assert "crosses-zero" in {note.code for note in prediction.notes}
+
+
+@pytest.mark.parametrize(("below", "said"), [(0, False), (1, False), (200, True)])
+def test_a_single_draw_below_zero_is_not_said(fitted: Fit, below: int, said: bool) -> None:
+    spec = fitted.spec
+    draws = xr.DataArray(np.ones((4, 3000)), dims=("chain", "draw"))
+    draws[0, :below] = -0.01
+    notes = _crosses_zero(spec, draws)
+    assert bool(notes) == said
+    for law in ("compute-floor", "chinchilla"):  # has a floor: advice to take one is of no use
+        hints = [note.hint for note in _crosses_zero(Spec.load(law), draws)]
+        assert not any("compute-floor" in hint for hint in hints)
+
+
+def test_a_point_on_the_edge_of_the_data_is_inside(fitted: Fit) -> None:
+    table = fitted.runs.table.dropna(subset=["tokens"])
+    prediction = fitted.predict(table[["params", "params_active", "tokens"]], "curve")
+    assert "0.00 decades" not in " ".join(note.text for note in prediction.notes)
+    assert set(prediction.table()["decades_outside"]) == {0.0}
+
+
+def test_points_are_written_as_on_the_command_line(fitted: Fit) -> None:
+    number = fitted.predict({"params": 70e9, "tokens": 15e12}).table()
+    assert fitted.predict({"params": "70B", "tokens": "15T"}).table().equals(number)
+    several = fitted.predict({"params": np.array([7e9, 70e9]), "tokens": 15e12}).table()
+    assert several["params"].tolist() == [7e9, 70e9]
+    assert several["run"].tolist() == ["point-1", "point-2"]
+    with pytest.raises(BayescaleError, match="not of params 2, tokens 3"):
+        fitted.predict({"params": [1e9, 2e9], "tokens": [1e12, 2e12, 3e12]})
 
 
 def test_a_runs_own_prediction_is_its_replicate(fitted: Fit) -> None:

@@ -1,10 +1,13 @@
 """The checks of a report can fail, and name what they found."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from known_laws import TRUTH
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.report.checks import checks
+from bayescale.report.sensitivity import Sensitivity, sensitivities
 from bayescale.testing import ladder, simulate
 
 NO_HISTORY = {"refused": "too few runs"}
@@ -52,7 +55,55 @@ def test_leave_one_out_is_checked_with_a_discrepancy_and_not_with_corpora(table:
     rows = {c["kind"]: c for c in checks(fit_of(0.005, discrepancy=True), FORECASTS, NO_HISTORY)}
     assert rows["predictive"]["status"] == "passed", rows["predictive"]
     assert rows["pareto"]["status"] in ("passed", "attention")
-    assert rows["sensitivity"]["status"] == "unknown"
+    assert rows["sensitivity"]["status"] == "passed", rows["sensitivity"]
     settings = Settings(draws=100, tune=200, chains=2)
     several = ScalingModel("compute-only-corpora").fit(table, settings, show_progress=False)
     assert predictive(several)["status"] == "unknown"
+    names = {one.name for one in sensitivities(several)}
+    assert {f"intercept[{corpus}]" for corpus in several.spec.corpora} <= names
+
+
+CHINCHILLA = Spec.load("chinchilla").replace(response="bpc", groups=False)
+
+
+def sensitivity_to_priors(runs: Runs, spec: Spec = CHINCHILLA) -> dict[str, Sensitivity]:
+    fit = ScalingModel(spec).fit(runs, show_progress=False)
+    (row,) = (c for c in checks(fit, FORECASTS, NO_HISTORY) if c["kind"] == "sensitivity")
+    every = {one.name: one for one in sensitivities(fit)}
+    assert row["status"] == ("attention" if any(one.high for one in every.values()) else "passed")
+    return every
+
+
+def simulated(runs: Runs) -> Runs:
+    truth = TRUTH["chinchilla"] | {"sigma": 0.005, "nu": 8.0}
+    return simulate(CHINCHILLA, runs, truth, seed=1)
+
+
+@pytest.mark.slow
+def test_constants_that_the_runs_decide_do_not_depend_on_the_prior() -> None:
+    every = sensitivity_to_priors(simulated(ladder()))
+    assert {"E", "A", "B", "alpha", "beta", "a"} == set(every)
+    assert not any(one.high for one in every.values())
+    assert max(one.precision for one in every.values()) < 0.2
+
+
+@pytest.mark.slow
+def test_constants_that_the_prior_decides_do() -> None:
+    """Twenty tokens per parameter everywhere: the split between the two terms is the prior's."""
+    size = np.geomspace(1e8, 1e10, 16)
+    frame = pd.DataFrame({"params": size, "tokens": 20 * size, "bpc": 1.0})
+    every = sensitivity_to_priors(simulated(Runs.from_frame(frame)))
+    assert all(every[name].high for name in ("A", "B", "alpha", "beta", "a"))
+
+
+def test_a_narrow_prior_that_pulls_a_constant_is_found() -> None:
+    """Most of the precision is the runs', yet the prior pulls the slope from where they put it."""
+    line = Spec.load("compute-only").replace(groups=False)
+    truth = TRUTH["compute-only"] | {"sigma": 0.005, "nu": 30.0}
+    runs = simulate(line, ladder(), truth, seed=4)
+    assert not sensitivity_to_priors(runs, line)["slope_per_decade"].high
+    fields, error = line.model_dump(), 0.0002  # of the slope, by these runs alone
+    fields["priors"]["slope"] |= {"mu": -0.03 + 6 * error, "sigma": 2 * error}
+    pulled = sensitivity_to_priors(runs, Spec.model_validate(fields))
+    assert pulled["slope_per_decade"].precision < 0.5
+    assert pulled["slope_per_decade"].shift > 0.25

@@ -170,3 +170,8 @@ def test_a_suite_is_data(
         read_suite("suite.toml")
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs.csv", "suite.toml"]
+
+
+def test_a_condition_on_an_unknown_column_lists_those_there_are() -> None:
+    with pytest.raises(BayescaleError, match=r"no column is named N; there are run, .*params"):
+        Runs.read("open-llm-bpc", where="N < 4e8")

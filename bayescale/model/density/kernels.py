@@ -31,7 +31,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "inducing_depth": ("m",),
     "law_residual": ("n",),  # response less the tangent at the middle of the prior, a share
     "slope": ("n", "p"),  # of the tangent, a standard deviation of the prior
-    "inflation": ("n",),  # factor on each run's variance in whitening
+    "misfit": ("n",),  # of each run, typically: in whitening it widens the variance of runs far off
+    "tail": ("1",),  # 1 over the noise's degrees of freedom, 0 if it is Normal
     "law_z": ("p",),  # what the sampler moves
     "standardised": ("p",),  # the law's parameters, in standard deviations of the prior
     "log_volume": ("1",),  # of their whitening
@@ -70,6 +71,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "grad_standardised": ("p",),
     "grad_theta": ("5",),
     "grad_noise": ("1",),
+    "grad_tail": ("1",),
     "grad_law_residual": ("n",),
     "grad_law_z": ("p",),
     "grad_cross": ("n", "m"),
@@ -83,7 +85,7 @@ INPUTS = {
     "first": (
         *("theta", "noise", "compute", "split", "depth"),
         *("inducing_compute", "inducing_split", "inducing_depth"),
-        *("law_residual", "slope", "inflation", "law_z"),
+        *("law_residual", "slope", "misfit", "tail", "law_z"),
     ),
     "second": ("residual", "scale", "nu", "z"),
     "first_back": ("grad_standardised",),
@@ -107,6 +109,7 @@ def _first_pullback(made: Node, slopes: Mapping[Any, Any]) -> Sequence[Any]:
         *(None, None, None),
         out(back, "grad_law_residual", dims=run),
         *(None, None),
+        out(back, "grad_tail", 0),
         out(back, "grad_law_z", dims=("law",)),
     ]
 

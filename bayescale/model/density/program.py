@@ -266,10 +266,13 @@ class _Density:
         z = self._block(PREFIX + "z", ("inducing",))
         share = noise_scale(spec, values) / unit
         places = (*at_runs, *at_inducing)
+        noise = NOISES[spec.noise.dist]
+        nu = const(noise.degrees_of_freedom(values))
         first = call(
-            "first", theta, share * share, *places, residual, x["law_slope"], x["run_inflation"],
-            law_z,
-        )  # fmt: skip
+            "first",
+            *(theta, share * share, *places),
+            *(residual, x["law_slope"], x["run_misfit"], 1 / nu, law_z),
+        )
         for i, p in enumerate(spec.law.parameters):
             standardised = out(first, "standardised", i)
             free = x["law_point"][i] + x["law_prior_sd"][i] * (x["law_offset"][i] + standardised)
@@ -284,11 +287,8 @@ class _Density:
         unit = const(discrepancy_unit(spec, values))
         scale = noise_scale(spec, values) / unit
         residual = (self._observed() - self._curve(values)) / unit
-        noise = NOISES[spec.noise.dist]
         self.kernels = ("first", noise.kernel, "first_back", "first_places")
-        second = call(
-            "second", residual, scale, noise.degrees_of_freedom(values), z, out(first, "basis")
-        )
+        second = call("second", residual, scale, nu, z, out(first, "basis"))
         self._add(out(second, "value", 0))
         each = noise.height(values, scale, XP) - XP.log(unit)
         self._add(each * Node("size", (), "run", ()))

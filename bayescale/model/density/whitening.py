@@ -36,7 +36,8 @@ def first(
     inducing_depth: np.ndarray,
     law_residual: np.ndarray,
     slope: np.ndarray,
-    inflation: np.ndarray,
+    misfit: np.ndarray,
+    tail: np.ndarray,
     law_z: np.ndarray,
     standardised: np.ndarray,
     log_volume: np.ndarray,
@@ -62,7 +63,7 @@ def first(
 
     Were the noise Normal, the weights' precision given the runs would be
     1 + basis^T precision basis, with each run's variance what the weights leave plus the noise's,
-    times its inflation. Around the
+    as Student's t widens it. Around the
     tangent the law's parameters are a few more weights: with those of the processes integrated
     out, they have a Normal posterior, by whose mean and Cholesky factor they are centred and
     scaled.
@@ -92,7 +93,7 @@ def first(
         for i in range(count):
             explained += basis[j, i] ** 2
         left[j] = max(variance + deviation[j] ** 2 - explained, 0.0)
-        precision[j] = 1 / ((left[j] + noise[0]) * inflation[j])
+        precision[j] = (1 + tail[0]) / (left[j] + noise[0] + tail[0] * misfit[j] ** 2)
         for i in range(count):
             scaled[j, i] = precision[j] * basis[j, i]
     gram = across(scaled, basis)

@@ -27,7 +27,8 @@ def first_back(
     inducing_compute: np.ndarray,
     inducing_split: np.ndarray,
     inducing_depth: np.ndarray,
-    inflation: np.ndarray,
+    misfit: np.ndarray,
+    tail: np.ndarray,
     law_z: np.ndarray,
     standardised: np.ndarray,
     deviation: np.ndarray,
@@ -55,6 +56,7 @@ def first_back(
     grad_standardised: np.ndarray,
     grad_theta: np.ndarray,
     grad_noise: np.ndarray,
+    grad_tail: np.ndarray,
     grad_law_residual: np.ndarray,
     grad_law_z: np.ndarray,
     grad_cross: np.ndarray,
@@ -87,7 +89,7 @@ def first_back(
     grad_basis = np.empty((total, count))
     times(basis, grad_gram, grad_basis)
     inducing_grad = np.zeros(count)
-    grad_noise[0] = 0.0
+    grad_noise[0] = grad_tail[0] = 0.0
     grad_variance = 0.0
     by_known = np.empty(law + 1)
     along = np.empty(count)
@@ -109,7 +111,8 @@ def first_back(
             by_precision += basis[j, i] * (grad_basis[j, i] + along[i])
             by_residual += basis[j, i] * grad_projections[law, i]
         grad_law_residual[j] = precision[j] * (2 * by_known[law] + by_residual)
-        by_variance = -by_precision * precision[j] ** 2 * inflation[j]
+        by_variance = -by_precision * precision[j] ** 2 / (1 + tail[0])
+        grad_tail[0] += by_variance * (misfit[j] ** 2 - 1 / precision[j])
         grad_noise[0] += by_variance
         by_left = grad_left[j] + by_variance if left[j] > 0 else 0.0
         grad_variance += by_left

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bayescale.base.notes import listed
 from bayescale.base.numbers import digits, human, percent
 from bayescale.report.document import Block, Heading, Key, Paragraph, Table
-from bayescale.report.sections.writing import Content, Context, band, estimate, sizes
+from bayescale.report.sections.writing import Content, Context, estimate, median_and_band, sizes
 from bayescale.report.sentences import columns, sentence
 
 
@@ -37,9 +37,10 @@ def budget(context: Context) -> list[Block]:
             by=by,
             **ends,
         )
+    median, interval = median_and_band({"median": row["median"], **row["new_run"]})
     items = [
-        (sentence("answer.median"), digits(row["median"]), spec["unit"]),
-        (sentence("answer.run", prob=context.prob), band(row["new_run"]), spec["unit"]),
+        (sentence("answer.median"), median, spec["unit"]),
+        (sentence("answer.run", prob=context.prob), interval, spec["unit"]),
     ]
     if answer["probability"] is not None:
         items.append(reaching(answer["target"], answer["probability"]))
@@ -88,7 +89,4 @@ def _before_and_now(row: Content) -> list[str]:
     old, new = row["old"], row["new"]
     width = old["upper"] - old["lower"]
     shift = (new["median"] - old["median"]) / width if width else 0.0
-    return [
-        sentence("with_interval", median=digits(each["median"]), interval=band(each))
-        for each in (old, new)
-    ] + [f"{shift:+.2f}"]
+    return [estimate(old), estimate(new), f"{shift:+.2f}"]

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from bayescale.base.numbers import digits, percent
+from bayescale.base.numbers import digits, percent, within
 from bayescale.report.document import Block, Heading, Interactive, Key, Paragraph, Table
 from bayescale.report.sections.asked import budget, reaching, where
-from bayescale.report.sections.writing import INTERVAL, Content, Context, band, note, notes, sizes
+from bayescale.report.sections.writing import (
+    INTERVAL,
+    Content,
+    Context,
+    band,
+    estimate,
+    median_and_band,
+    note,
+    notes,
+    sizes,
+    two_digits,
+)
 from bayescale.report.sentences import columns, joined, sentence
 
 # These notes stand beside the group effects only.
@@ -34,7 +45,7 @@ def answer(context: Context) -> list[Block]:
         (sentence(f"answer.{name}", prob=context.prob), band(first[key]), spec["unit"])
         for name, key in (("run", "new_run"), ("curve", "curve"))
     ]
-    median = (sentence("answer.median"), digits(first["median"]), spec["unit"])
+    median = (sentence("answer.median"), _median(first), spec["unit"])
     shares = [
         sentence("answer.component", share=percent(first["variance_shares"][name]), meaning=meaning)
         for name, meaning in context.report["components"].items()
@@ -154,7 +165,7 @@ def forecast(context: Context) -> list[Block]:
     along = Table(
         sentence("forecast.curve_alt"),
         columns(f"flops params tokens {corpus}median curve new_run", prob=context.prob),
-        [[digits(r["flops"]), *sizes(r), *context.corpus_cell(r), digits(r["median"]),
+        [[digits(r["flops"]), *sizes(r), *context.corpus_cell(r), _median(r),
           band(r["curve"]), band(r["new_run"])] for r in context.fit["curve"]],
         folded=True,
     )  # fmt: skip
@@ -191,7 +202,7 @@ def _forecast(context: Context, row: Content) -> list[str]:
     ]
     intervals = [band(row[kind]) for kind in ("curve", "new_run")]
     return [str(row["run"]), *context.corpus_cell(row), *sizes(row), digits(row["flops"]), *groups,
-            digits(row["median"]), *intervals, f"{row['decades_outside']:.2f}"]  # fmt: skip
+            _median(row), *intervals, f"{row['decades_outside']:.2f}"]  # fmt: skip
 
 
 def _by_law(context: Context) -> list[Block]:
@@ -212,7 +223,12 @@ def _by_law(context: Context) -> list[Block]:
 
 
 def _median_and_band(row: Content) -> str:
-    return sentence("with_interval", median=digits(row["median"]), interval=band(row["new_run"]))
+    return estimate({"median": row["median"], **row["new_run"]})
+
+
+def _median(row: Content) -> str:
+    """The median of a curve, as finely as its interval needs."""
+    return within(row["curve"]["lower"], row["curve"]["upper"])(row["median"])
 
 
 def families(context: Context) -> list[Block]:
@@ -223,7 +239,7 @@ def families(context: Context) -> list[Block]:
     for name, effects in context.fit["effects"].items():
         for row in effects:
             labels = [str(value) for key, value in row.items() if key not in INTERVAL]
-            rows.append([", ".join(labels), name, digits(row["median"], 2), band(row, 2)])
+            rows.append([", ".join(labels), name, *median_and_band(row, two_digits)])
     head = columns("group effect median interval", prob=context.prob)
     table = Table(sentence("families.figure_alt"), head, rows, folded=True)
     better = all(name.startswith("level_") for name in context.fit["effects"])

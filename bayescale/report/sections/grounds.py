@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayescale.base.numbers import digits, human
+from bayescale.base.numbers import human, within
 from bayescale.report.document import Block, Checks, Code, Paragraph, Table
 from bayescale.report.sections.forecasts import GROUP_NOTES
-from bayescale.report.sections.writing import Content, Context, band, notes
+from bayescale.report.sections.writing import Content, Context, band, median_and_band, notes
 from bayescale.report.sentences import columns, sentence
 
 
@@ -20,7 +20,7 @@ def checks(context: Context) -> list[Block]:
     replicates = Table(
         sentence("checks.figure_alt"),
         columns("run median interval observed inside", prob=context.prob),
-        [[str(r["run"]), digits(r["median"]), band(r), digits(r["observed"]),
+        [[str(r["run"]), *median_and_band(r), within(r["lower"], r["upper"])(r["observed"]),
           sentence("yes" if r["inside"] else "no")] for r in context.fit["replicates"]],
         folded=True,
     )  # fmt: skip
@@ -37,7 +37,7 @@ def priors(context: Context) -> list[Block]:
     """Each parameter: its meaning, its prior and its posterior."""
     parameters = context.fit["parameters"]
     prior = [r["prior"] or sentence("priors.derived") for r in parameters]
-    posterior = [[digits(r["median"]), band(r)] for r in parameters]
+    posterior = [median_and_band(r) for r in parameters]
     sampling = [[f"{r['ess_bulk']:.0f}", f"{r['r_hat']:.3f}"] for r in parameters]
     rows = [
         [r["name"], r["meaning"], prior[i], *posterior[i], *sampling[i]]
@@ -63,8 +63,8 @@ def data(context: Context) -> list[Block]:
     blocks: list[Block] = []
     if context.fit["latent_tokens"]:
         rows = [
-            [str(r["run"]), _counts(r["tokens_low"], r["tokens_high"]), human(r["median"]),
-             _counts(r["lower"], r["upper"])]
+            [str(r["run"]), _counts(r["tokens_low"], r["tokens_high"]),
+             *median_and_band(r, human)]
             for r in context.fit["latent_tokens"]
         ]  # fmt: skip
         head = columns("run assumed inferred_median inferred", prob=context.prob)

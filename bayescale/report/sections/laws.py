@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bayescale.base.numbers import digits, human, percent
+from bayescale.base.numbers import digits, human, percent, within
 from bayescale.report.document import Block, Paragraph, Table
-from bayescale.report.sections.writing import Content, Context, band, estimate, note, notes, sizes
+from bayescale.report.sections.writing import (
+    Content,
+    Context,
+    estimate,
+    median_and_band,
+    note,
+    notes,
+    sizes,
+    two_digits,
+)
 from bayescale.report.sentences import columns, sentence
 
 
@@ -98,8 +107,8 @@ def _discrimination(context: Context, pair: Content | None) -> list[Block]:
     table = Table(
         sentence("law.discrimination_alt"),
         columns(head, prob=context.prob),
-        [[digits(r["flops"]), human(r["tokens_per_param"]), *sizes(r), digits(r["median"], 2),
-          band(r, 2), f"{r['separation']:.1f}", f"{r['decades_outside']:.2f}"]
+        [[digits(r["flops"]), human(r["tokens_per_param"]), *sizes(r),
+          *median_and_band(r, two_digits), f"{r['separation']:.1f}", f"{r['decades_outside']:.2f}"]
          for r in pair["rows"]],
         folded=True,
     )  # fmt: skip
@@ -107,7 +116,7 @@ def _discrimination(context: Context, pair: Content | None) -> list[Block]:
     params, tokens = sizes(best)
     separation = f"{abs(best['separation']):.1f}"
     text = sentence("law.telling", params=params, tokens=tokens,
-                    median=digits(best["median"], 2), separation=separation, **names)  # fmt: skip
+                    median=two_digits(best["median"]), separation=separation, **names)  # fmt: skip
     return [
         *context.figure("law-discrimination", "law.discrimination", table, prob=context.prob,
                         **names),
@@ -147,8 +156,8 @@ def _holdout(context: Context) -> list[Block]:
         return []
     corpus = "corpus " if context.corpora else ""
     rows = [
-        [str(r["run"]), *context.corpus_cell(r), *sizes(r), digits(r["median"]), band(r),
-         digits(r["observed"]), sentence("yes" if r["inside"] else "no")]
+        [str(r["run"]), *context.corpus_cell(r), *sizes(r), *median_and_band(r),
+         within(r["lower"], r["upper"])(r["observed"]), sentence("yes" if r["inside"] else "no")]
         for r in holdout["rows"]
     ]  # fmt: skip
     text = sentence("discrepancy.holdout", runs=holdout["runs"])

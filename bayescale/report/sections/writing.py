@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from bayescale.base.numbers import digits, human, percent
+from bayescale.base.numbers import Write, digits, human, percent, within
 from bayescale.report.document import Block, Figure, Paragraph, Table, Tone
 from bayescale.report.sentences import sentence
 
 Content = Mapping[str, Any]
 # Keys of an interval in a row; its other keys name the row.
 INTERVAL = ("mean", "median", "lower", "upper")
+
+# A difference or an effect, whose size matters more than its digits.
+two_digits: Write = partial(digits, count=2)
 
 
 @dataclass(frozen=True)
@@ -68,20 +72,27 @@ class Context:
         return sentence(key, group=self.groups[0]) if self.groups else ""
 
 
-def band(row: Content, count: int = 3) -> str:
+def band(row: Content, write: Write = digits) -> str:
     """The ends of an interval."""
-    return sentence("to", **{end: digits(row[end], count) for end in ("lower", "upper")})
+    write = within(row["lower"], row["upper"], write)
+    return sentence("to", lower=write(row["lower"]), upper=write(row["upper"]))
 
 
-def estimate(value: Any, write: Callable[[float], str] = digits) -> str:
+def median_and_band(row: Content, write: Write = digits) -> list[str]:
+    """Cells of a median and its interval."""
+    return [within(row["lower"], row["upper"], write)(row["median"]), band(row, write)]
+
+
+def estimate(value: Any, write: Write = digits) -> str:
     """A number, or a median with its interval; a dash for none."""
     if value is None:
         return sentence("no_number")
     if not isinstance(value, Mapping):
         return write(value)
-    median = estimate(value["median"], write)
     if "lower" not in value:
-        return median
+        return estimate(value["median"], write)
+    write = within(value["lower"], value["upper"], write)
+    median = estimate(value["median"], write)
     ends = {end: estimate(value[end], write) for end in ("lower", "upper")}
     return sentence("with_interval", median=median, interval=sentence("to", **ends))
 
