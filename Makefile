@@ -10,7 +10,7 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report docs chromium test lint fast long bench bench-engine bench-refits bench-rows \
+.PHONY: report docs chromium test lint fast long package bench bench-engine bench-refits bench-rows \
 	bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
@@ -28,6 +28,14 @@ test: lint $(TORCH) chromium
 
 fast: $(ENV)
 	.venv/bin/python -m pytest -m "not slow"
+
+# The wheel, built from the source distribution, in an environment that holds nothing else.
+package: $(ENV) | $(UV)
+	rm -rf dist build/bare build/lib build/bdist.*
+	$(UV) build --quiet --python .venv/bin/python --no-build-isolation --out-dir dist
+	$(UV) venv --quiet --python .venv/bin/python build/bare
+	$(UV) pip install --quiet --python build/bare --constraints requirements.lock dist/*.whl
+	tests/installed.sh build/bare/bin/bayescale
 
 long: $(ENV)
 	.venv/bin/python -m pytest -n 2 -m long
@@ -85,7 +93,8 @@ lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --generate-hashes \
 		--no-emit-index-url --output-file requirements.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.12 --group dev --group docs --extra measure \
-		--extra cluster --extra excel --generate-hashes --no-emit-index-url --constraints requirements.lock \
+		--extra cluster --extra excel --extra trackers --extra priors --generate-hashes \
+		--no-emit-index-url --constraints requirements.lock \
 		--output-file requirements-measure.lock pyproject.toml
 
 clean:

@@ -32,7 +32,7 @@ def specs() -> dict[str, Traversable]:
 
 
 def inputs(kind: str) -> dict[str, Traversable]:
-    """The shipped TOML files of a folder of `models/`, by name: prices, scenarios or sweeps."""
+    """The shipped TOML files of a folder of `models/`, such as prices or suites, by name."""
     return _named("bayescale.models", ".toml", kind)
 
 
@@ -56,12 +56,6 @@ def read_input(kind: str, source: str | Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BayescaleError(f"{name}: not a readable text file: {error}") from error
-
-
-def card_title(table: str) -> str:
-    """First line of the card beside a bundled table."""
-    card = _named("bayescale.data", ".md")[table]
-    return card.read_text("utf-8").splitlines()[0].lstrip("# ").partition(": ")[2]
 
 
 def published_laws() -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The commands `models`, `data` and `data check`: what ships, and whether a table is sound."""
+"""The commands `models` and `data`: what has a name, and whether a table of your own is sound."""
 
 from __future__ import annotations
 
@@ -43,15 +43,31 @@ def models_command(
 @data_app.callback(invoke_without_command=True)
 @printing
 def data_command(context: typer.Context) -> Output | None:
-    """List the bundled tables and published laws, or check a table of your own."""
-    if context.invoked_subcommand is not None:
-        return None
+    """List tables of runs and published laws, fetch a table, or check one of your own."""
+    return None if context.invoked_subcommand else _named()
+
+
+@data_app.command("list")
+@printing
+def list_command() -> Output:
+    """List the tables of runs that have a name, and the published laws."""
+    return _named()
+
+
+def _named() -> Output:
     from bayescale.base import bundled
-    from bayescale.runs.table import Runs
+    from bayescale.runs.sources.registry import sources
 
     tables = [
-        {"table": name, "runs": len(Runs.read(name)), "what": bundled.card_title(name)}
-        for name in bundled.tables()
+        {
+            "table": source.name,
+            "rows": source.rows,
+            "here": "bundled" if source.is_bundled else "fetched" if source.is_fetched else "no",
+            "licence": source.licence or "none stated",
+            "citation": source.citation or source.repository,
+            "what": source.title,
+        }
+        for source in sources().values()
     ]
     published = bundled.published_laws()
     laws = [
@@ -62,6 +78,44 @@ def data_command(context: typer.Context) -> Output | None:
         {"tables": tables, "published_laws": published},
         [Table(tables, "Tables of runs"), Table(laws, "Published laws")],
     )
+
+
+@data_app.command("fetch")
+@printing
+def fetch_command(
+    name: Annotated[str, typer.Argument(help="As in `bayescale data list`.")],
+) -> Output:
+    """Get a published table of runs, checked against its SHA-256, and keep it for later.
+
+    From then on its name can stand for it in every command; --csv prints all of it.
+    """
+    from bayescale.base.numbers import count
+    from bayescale.runs.sources import read
+    from bayescale.runs.sources.fetch import fetch
+    from bayescale.runs.sources.registry import find
+
+    source = find(name)
+    fetch(source)
+    rows = read(source).astype(object)
+    rows = rows.where(rows.notna(), None).to_dict(orient="records")
+    about = {
+        "table": name,
+        "rows": len(rows),
+        "columns": list(rows[0]),
+        "licence": source.licence or None,
+        "citation": source.citation or None,
+        "repository": source.repository,
+        "commit": source.commit,
+        "folder": str(source.folder),
+    }
+    shown = [{"column": column, "first": rows[0][column]} for column in rows[0]]
+    licence = f"licence: {source.licence}" if source.licence else "no licence stated"
+    remarks = [
+        f"{licence}; cite {source.citation or source.repository}",
+        f"kept in {source.folder}",
+    ]
+    title = f"{name}: {count(len(rows), 'row')}"
+    return Output(about, [Table(shown, title, rows)], remarks=remarks)
 
 
 @data_app.command("check")

@@ -228,7 +228,8 @@ def backtest_command(
         str | None, typer.Option("--train", help="Fit the rows that match, predict the others.")
     ] = None,
     suite: Annotated[
-        Path | None, typer.Option("--suite", help="A TOML file of splits, instead of RUNS.")
+        Path | None,
+        typer.Option("--suite", help="Splits instead of RUNS: a TOML file, or published."),
     ] = None,
     column: Column = None,
     where: Where = None,

@@ -13,10 +13,12 @@ from bayescale.base.interrupts import exit_on_interrupt
 from bayescale.cli.data import data_app, models_command
 from bayescale.cli.evaluate import backtest_command, compare_command, discriminate_command
 from bayescale.cli.fit import fit_command
+from bayescale.cli.log import log_command
 from bayescale.cli.measure import measure_app, sweep_command
 from bayescale.cli.plan import exhaust_command, plan_app
 from bayescale.cli.predict import invert_command, predict_command
 from bayescale.cli.printing import USER_ERROR
+from bayescale.cli.prior import prior_command
 from bayescale.cli.report import plot_command, report_command
 
 app = typer.Typer(
@@ -27,6 +29,7 @@ app = typer.Typer(
 )
 app.command("models")(models_command)
 app.add_typer(data_app, name="data")
+app.command("prior")(prior_command)
 app.command("fit")(fit_command)
 app.command("predict")(predict_command)
 app.command("invert")(invert_command)
@@ -35,6 +38,7 @@ app.command("discriminate")(discriminate_command)
 app.command("backtest")(backtest_command)
 app.command("plot")(plot_command)
 app.command("report")(report_command)
+app.command("log")(log_command)
 app.add_typer(plan_app, name="plan")
 app.command("exhaust")(exhaust_command)
 app.add_typer(measure_app, name="measure")

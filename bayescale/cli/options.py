@@ -193,12 +193,13 @@ def read_runs(source: str, column: list[str] | None, where: str | None, units: b
 def models_and_runs(arguments: list[str]) -> tuple[list[str], str | None]:
     """Specs and folders of fits, and the table of runs if one was named last."""
     from bayescale.base import bundled
+    from bayescale.runs.sources.registry import sources
 
     def is_model(name: str) -> bool:
         return name in bundled.specs() or name.endswith(".toml") or is_fit(name)
 
     *models, last = arguments
-    if is_model(last) or not (last in bundled.tables() or last == "-" or Path(last).suffix):
+    if is_model(last) or not (last in sources() or last == "-" or Path(last).suffix):
         return arguments, None
     return models, last
 

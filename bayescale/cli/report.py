@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import Settings
-from bayescale.cli.options import TARGET, At, Folder, Seed, one_of
+from bayescale.cli.options import TARGET, Folder, Seed, one_of, positive
 from bayescale.cli.printing import Output, failures, printing
 from bayescale.report.figures import OF_A_FIT
 
@@ -55,8 +56,21 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write; by default reports/NAME.")
     ] = None,
-    at: At = None,
+    question: Annotated[
+        list[str] | None,
+        typer.Option(
+            *("--question", "--at"),
+            help="What to forecast, as in params=70B,tokens=15T; repeatable.",
+        ),
+    ] = None,
     target: Annotated[float | None, TARGET] = None,
+    budget: Annotated[
+        float | None, positive("--budget", "FLOP", "What so much compute buys.", "flops")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="An earlier fit's or report's folder: what changed since."),
+    ] = None,
     comparison: Annotated[
         Path | None, typer.Option("--comparison", help="A file from `compare --out`.")
     ] = None,
@@ -64,6 +78,9 @@ def report_command(
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> Output:
     """Write a page, Markdown and JSON that answer: what will a run reach, and how sure are we?
+
+    Answers to --question, --target and --budget come first, and sections that do not bear on them
+    are left out.
 
     Without fits: the spec compute-only on the bundled table, again on its reference runs, to
     predict the others, and compared with separate slopes and Chinchilla's law on families left
@@ -81,14 +98,18 @@ def report_command(
         fits = [Fit.load(folder) for folder in folders]
         out = out or Path("reports") / folders[0].resolve().name
         command = f"bayescale report {' '.join(map(str, folders))} --out {out}"
-        command += "" if comparison is None else f" --comparison {comparison}"
+        given = {"--comparison": comparison, "--target": target, "--budget": budget}
+        given |= {"--against": against}
+        parts = [f" --question {shlex.quote(text)}" for text in question or ()]
+        parts += [f" {flag} {value}" for flag, value in given.items() if value is not None]
+        command += "".join(parts)
     else:
         out = out or Path("reports") / "open-llm-bpc"
         fits, rivals, compared = _main_job(out, seed)
         command = f"bayescale report --out {out} --seed {seed}"
     points, notes = None, list[Note]()
-    if at:
-        runs, notes = read_points(at, None, fits[0])
+    if question:
+        runs, notes = read_points(question, None, fits[0])
         points = runs.table.to_dict(orient="records")
     content = write(
         fits,
@@ -96,6 +117,8 @@ def report_command(
         command=command,
         points=points,
         target=target,
+        budget=budget,
+        against=against,
         comparison=compared,
         rivals=rivals,
     )

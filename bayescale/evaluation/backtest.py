@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.base.bundled import read_input
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import holds, interval
 from bayescale.base.notes import Note
@@ -114,40 +115,41 @@ def split(runs: Runs, train: str, name: str = "backtest") -> Split:
     return Split(name, kept, Runs(rest, runs.name))
 
 
-def read_suite(path: str | Path) -> list[Split]:
-    """Splits from a TOML file: `[[backtest]]` with `name`, `file`, `train`, perhaps `where`.
+def read_suite(source: str | Path) -> list[Split]:
+    """Splits from a TOML file: `[[backtest]]` with `name`, `file` or `table`, `train`, `where`.
 
-    `train` and `where` are conditions over the file's columns (`bayescale.base.expression`). Files
-    are looked for beside the suite.
+    `train` and `where` (which may be left out) are conditions over the columns
+    (`bayescale.base.expression`). Files are looked for beside the suite; a table is one that has
+    a name.
+
+    Parameters
+    ----------
+    source : str or Path
+        A file, or the name of a shipped suite: `published`.
 
     Raises
     ------
     BayescaleError
-        If the file or one of its splits cannot be read.
+        If the file or one of its splits cannot be read, or a table was not fetched.
     """
-    path = Path(path)
-    try:
-        entries = parse_toml(path.read_text("utf-8"), path).get("backtest")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BayescaleError(f"{path}: not a readable text file: {error}") from error
+    path = Path(source)
+    entries = parse_toml(read_input("suites", source), path).get("backtest")
     tables = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
     if not (entries and tables):
         raise BayescaleError(f"{path}: no [[backtest]] tables, each with name, file and train")
+    splits = []
     for number, entry in enumerate(entries, start=1):
-        for key in ("name", "file", "train", "where"):
+        place = "table" if "table" in entry else "file"
+        for key in ("name", place, "train", "where"):
             if not isinstance(entry.get(key, "" if key == "where" else None), str):
                 raise BayescaleError(
-                    f"{path}: [[backtest]] {number}: {key} must be text; "
-                    "a split has name, file, train, and perhaps where"
+                    f"{path}: [[backtest]] {number}: {key} must be text; a split has name, file "
+                    "or table, train, and perhaps where"
                 )
-    return [
-        split(
-            Runs.read(path.parent / entry["file"], where=entry.get("where")),
-            entry["train"],
-            entry["name"],
-        )
-        for entry in entries
-    ]
+        where = entry["table"] if place == "table" else path.parent / entry["file"]
+        runs = Runs.read(where, where=entry.get("where"))
+        splits.append(split(runs, entry["train"], entry["name"]))
+    return splits
 
 
 def rolling(runs: Runs, shares: Sequence[float] = (1 / 2, 1 / 4, 1 / 8)) -> list[Split]:

@@ -19,6 +19,7 @@ from bayescale.fit import folder
 from bayescale.model.conditioning import conditioned
 from bayescale.model.design import Centre, design
 from bayescale.model.discrepancy.process import Conditioned
+from bayescale.model.priors import log_density
 from bayescale.model.spec import Spec
 from bayescale.predictive.points import Points, as_points
 from bayescale.predictive.predict import Answers, Located, locate
@@ -71,8 +72,14 @@ class Fit(Shown, Answers):
 
     @cached_property
     def data(self) -> xr.DataTree:
-        """All groups, as ArviZ takes them."""
-        return xr.DataTree.from_dict(dict(self.groups))
+        """All groups, and `log_prior`: what ArviZ's functions and plots take.
+
+        >>> arviz.plot_forest(fit.data, var_names=["level_family"])
+        >>> arviz.loo(fit.data)
+        """
+        return xr.DataTree.from_dict(
+            {**self.groups, "log_prior": log_prior(self.spec, self.posterior)}
+        )
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -177,6 +184,13 @@ class Fit(Shown, Answers):
             convergence=record.convergence,
             notes=record.notes,
         )
+
+
+def log_prior(spec: Spec, posterior: xr.Dataset) -> xr.Dataset:
+    """Log density of the prior of each parameter at draws: (chain, draw)."""
+    return xr.Dataset(
+        {name: log_density(prior, posterior[name]) for name, prior in spec.all_priors().items()}
+    )
 
 
 _SUMMARY = ("mean", "sd", "median", "lower", "upper")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,9 @@ from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import judge
 from bayescale.sampling.retry import Retry, until_converged
 from bayescale.sampling.sampler import Sampler
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 _PRIOR_DRAWS = 2000
 
@@ -82,7 +85,7 @@ class ScalingModel(Shown):
         Parameters
         ----------
         runs : Runs, DataFrame, str or Path
-            Runs, a table of them, the name of a bundled table, or a file.
+            Runs, a table of them, a table's name (`bayescale data list`), or a file.
         settings : Settings, optional
             By default what the spec usually needs, and longer if that does not converge; other
             settings are taken as they are.
@@ -98,13 +101,51 @@ class ScalingModel(Shown):
         BayescaleError
             If the runs cannot be read or lack what the spec needs.
         """
-        if isinstance(runs, pd.DataFrame):
-            runs = Runs.from_frame(runs)
-        runs = runs if isinstance(runs, Runs) else Runs.read(runs)
+        runs = _as_runs(runs)
         spec, notes = self.spec.for_runs(runs, keep_groups=keep_groups)
         settings = (settings or spec.settings).replace(**options)
         sampler = Sampler(spec, design(spec, runs))
         return fit_with(sampler, runs, settings, show_progress=show_progress, before=notes)
+
+    def model(self, runs: Runs | pd.DataFrame | str | Path = "open-llm-bpc") -> pm.Model:
+        """The PyMC model of the spec given runs: what `fit` samples.
+
+        Its variables carry dims (`run`, `family`, ...) and the names of the spec's parameters;
+        inputs and responses are `pm.Data`. A term added to it is sampled with the rest; what it
+        then gives is PyMC's own result, not a `Fit`.
+
+        Parameters
+        ----------
+        runs : Runs, DataFrame, str or Path
+            As for `fit`.
+
+        Raises
+        ------
+        BayescaleError
+            If the runs cannot be read or lack what the spec needs.
+
+        Examples
+        --------
+        Another study's estimate of the slope, -0.028 with a standard error of 0.001, as one more
+        observation:
+
+        >>> import pymc as pm
+        >>> import pymc.dims as pmd
+        >>> with ScalingModel("compute-only").model("open-llm-bpc") as model:
+        ...     pmd.Normal("another_study", model["slope"], 0.001, observed=-0.028)
+        ...     posterior = pm.sample()
+        """
+        from bayescale.model.graph import build  # takes PyMC, which refits do without
+
+        runs = _as_runs(runs)
+        spec, _ = self.spec.for_runs(runs)
+        return build(spec, design(spec, runs))
+
+
+def _as_runs(runs: Runs | pd.DataFrame | str | Path) -> Runs:
+    if isinstance(runs, pd.DataFrame):
+        return Runs.from_frame(runs)
+    return runs if isinstance(runs, Runs) else Runs.read(runs)
 
 
 def fit_with(

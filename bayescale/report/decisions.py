@@ -42,7 +42,7 @@ class Question:
     curve : Curve
         Of the fit, for new groups.
     flops : float
-        Budget: ten times the compute of the largest run.
+        Budget; by default ten times the compute of the largest run.
     target : float
         Response to reach: that of the best run.
     """
@@ -53,11 +53,12 @@ class Question:
     target: float
 
 
-def decisions(fit: Fit) -> tuple[Content | None, Figures]:
+def decisions(fit: Fit, budget: float | None = None) -> tuple[Content | None, Figures]:
     """Budgets, overheads and a serving plan under a fit, for new groups, and their figures.
 
-    The budgets are the largest run's compute, and ten and a hundred times that; the serving plan
-    is to reach the best run's response once more, and to write 1e13 tokens.
+    The budgets are the one given, a tenth and ten times that; else the largest run's compute, and
+    ten and a hundred times that. The serving plan is to reach the best run's response once more,
+    and to write 1e13 tokens.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def decisions(fit: Fit) -> tuple[Content | None, Figures]:
     if fit.spec.corpora:
         return None, {}
     target = float(fit.runs.table[fit.spec.response].min())
-    question = Question(fit, Curve.of_fit(fit), 10 * _largest(fit), target)
+    question = Question(fit, Curve.of_fit(fit), budget or 10 * _largest(fit), target)
     content: Content = {}
     figures: Figures = {}
     for part in _PARTS:

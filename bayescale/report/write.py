@@ -15,6 +15,7 @@ from bayescale.plan.scenario import Scenario
 from bayescale.report import figures
 from bayescale.report.browser import curve_as_javascript
 from bayescale.report.content import content, sections_of
+from bayescale.report.content.changes import changes
 from bayescale.report.content.forecasts import default_points
 from bayescale.report.decisions import SCENARIO, decisions, exhaustion
 from bayescale.report.explorer import exhaustion_explorer, explorer, refusal
@@ -31,6 +32,8 @@ def write(
     command: str,
     points: Sequence[Mapping[str, Any]] | None = None,
     target: float | None = None,
+    budget: float | None = None,
+    against: Path | None = None,
     comparison: Mapping[str, Any] | None = None,
     rivals: Sequence[Fit] = (),
 ) -> dict[str, Any]:
@@ -38,9 +41,12 @@ def write(
 
     Parameters
     ----------
-    fits, command, points, target
-        As for `content`.
+    fits, command, points, target, budget
+        As for `content`. Where any of the last three is given, sections that answer another
+        question are left out.
     out : Path
+    against : Path, optional
+        Folder of an earlier fit or report: what changed since.
     comparison : mapping, optional
         Of models, as `Comparison.to_dict` gives it.
     rivals : sequence of Fit
@@ -57,25 +63,32 @@ def write(
         If the folder cannot be written.
     """
     earlier = _earlier(out / "report.json")
-    report = content(fits, points=points, target=target, command=command, earlier=earlier)
+    report = content(
+        fits, points=points, target=target, budget=budget, command=command, earlier=earlier
+    )
     drawn: dict[str, str] = {}
     embedded: dict[str, dict[str, Any]] = {}
     curves: dict[str, str] = {}
     shown = [fit for fit, _ in sections_of(fits)]
     for i, (fit, section) in enumerate(zip(shown, report["fits"], strict=True)):
-        section["decisions"], of_fit = decisions(fit)
+        planned = not report["asked"] or budget is not None
+        section["decisions"], of_fit = decisions(fit, budget) if planned else (None, {})
         of_fit |= {kind: getattr(figures, kind.replace("-", "_"))(fit) for kind in figures.OF_A_FIT}
         drawn |= {f"f{i}-{kind}": as_svg(figure, kind) for kind, figure in of_fit.items() if figure}
         section["explorer_refused"] = refusal(fit)
         if section["explorer_refused"] is None:
             embedded[f"f{i}"] = explorer(fit, default_points(fit)[0], share=len(shown))
             curves[f"data-f{i}"] = curve_as_javascript(fit.spec)
-    report["exhaustion"], figure = exhaustion(shown)
-    drawn["exhaustion"] = as_svg(figure, "exhaustion")
-    embedded["exhaustion"] = exhaustion_explorer(Scenario.load(SCENARIO))
-    report["law"] = None
+    report["exhaustion"] = None
+    if not report["asked"]:
+        report["exhaustion"], figure = exhaustion(shown)
+        drawn["exhaustion"] = as_svg(figure, "exhaustion")
+        embedded["exhaustion"] = exhaustion_explorer(Scenario.load(SCENARIO))
+    report["law"] = report["changes"] = None
+    forecast = default_points(shown[0]) if points is None else points
+    if against is not None:
+        report["changes"] = changes(against, report["fits"][0], forecast)
     if comparison is not None:
-        forecast = default_points(shown[0]) if points is None else points
         report["law"], of_laws = which_law(comparison, [*shown, *rivals], forecast)
         drawn |= {f"law-{kind}": as_svg(figure, kind) for kind, figure in of_laws.items()}
     written = document(report, set(drawn))

@@ -21,6 +21,8 @@ from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
 from bayescale.base.need import need
 from bayescale.runs.check import header_problem
+from bayescale.runs.sources import read
+from bayescale.runs.sources.registry import sources
 
 STDIN = "-"
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -28,7 +30,7 @@ _MOST_DIGITS = 40
 
 
 def read_file(source: str | Path, text: Collection[str]) -> pd.DataFrame:
-    """A table from a bundled table's name, a path, or `-` for standard input.
+    """A table from its name, a path, or `-` for standard input.
 
     Parameters
     ----------
@@ -39,21 +41,23 @@ def read_file(source: str | Path, text: Collection[str]) -> pd.DataFrame:
     Raises
     ------
     BayescaleError
-        If there is no such table, or it cannot be read.
+        If there is no such table, it was not fetched yet, or it cannot be read.
     """
     name = str(source)
     if name == STDIN:
         return _parse(sys.stdin.buffer.read(), "", "standard input", text)
-    if name in bundled.tables():
+    if name in sources():
+        if not sources()[name].is_bundled:
+            return read(sources()[name])
         with as_file(bundled.tables()[name]) as path:
             return _parse(path.read_bytes(), path.suffix, name, text)
     path = Path(source)
-    if not path.is_file():
-        if path.suffix:
-            raise BayescaleError(f"{name}: no such file")
-        raise bundled.unknown("table", name, list(bundled.tables()))
     suffix = path.suffix.lower()
     try:
+        if not path.is_file():
+            if path.suffix:
+                raise BayescaleError(f"{name}: no such file")
+            raise bundled.unknown("table", name, list(sources()))
         content = path.read_bytes()
         if suffix == ".gz":
             suffix = Path(path.stem).suffix.lower()

@@ -18,6 +18,8 @@ from bayescale.base.shown import Shown
 from bayescale.runs.check import check, header_problem
 from bayescale.runs.columns import groups, numeric
 from bayescale.runs.files import STDIN, read_file
+from bayescale.runs.sources.fetch import fetch as fetch_files
+from bayescale.runs.sources.registry import find
 
 ParamsSeen = Literal["total", "active"]
 
@@ -57,7 +59,7 @@ class Runs(Shown):
         where: str | None = None,
         units: bool = False,
     ) -> Runs:
-        """Read a file, a bundled table by its name, or standard input as `-`.
+        """Read a file, a table by its name (`bayescale data list`), or standard input as `-`.
 
         Formats, by the file's ending: `.csv`, `.tsv`, `.jsonl`, `.json`, `.parquet`, `.xlsx`, and
         each of them in `.gz`.
@@ -85,6 +87,27 @@ class Runs(Shown):
         table = read_file(source, text)
         name = "standard input" if source == STDIN else str(source)
         return cls.from_frame(table, name=name, columns=columns, where=where, units=units)
+
+    @classmethod
+    def fetch(cls, name: str, *, where: str | None = None) -> Runs:
+        """Get a published table by its name, and read it; once it is here `read` does.
+
+        Its files are checked against their SHA-256 and kept in the user's cache.
+
+        Parameters
+        ----------
+        name : str
+            As in `bayescale data list`.
+        where : str, optional
+            As for `read`.
+
+        Raises
+        ------
+        BayescaleError
+            If no such table is published, or it cannot be had; and as for `read`.
+        """
+        fetch_files(find(name))
+        return cls.read(name, where=where)
 
     @classmethod
     def from_frame(

@@ -16,7 +16,6 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import arviz_stats
@@ -33,8 +32,6 @@ from bayescale.sampling.sampler import Sampler
 
 # PyMC's own NUTS is timed on this many runs: all would take a quarter of an hour.
 OWN_NUTS = 5
-
-POINTS = Path(__file__).parents[3] / "shared" / "data" / "chinchilla_245.csv"
 
 
 def elpd(sampler: Sampler, posterior: xr.Dataset, out: np.ndarray) -> float:
@@ -89,7 +86,7 @@ def loop(sampler: Sampler, out: np.ndarray, nuts: str, seed: int) -> float:
 
 def effective_draws() -> dict[str, float]:
     spec = Spec.load("chinchilla").replace(response="loss", groups=False)
-    runs = Runs.read(POINTS, where="drop_in_besiroglu == False")
+    runs = Runs.fetch("chinchilla-points", where="drop_in_besiroglu == False")
     said = {}
     for name in ("nutpie", "pymc"):
         sampler = Sampler(spec, design(spec, runs))
@@ -117,6 +114,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, help="leave out the first N runs only")
     result = {"leave_one_out": leave_one_out(parser.parse_args().rows)}
-    if POINTS.is_file():
-        result["chinchilla_240"] = effective_draws()
+    result["chinchilla_240"] = effective_draws()
     print(json.dumps(result, indent=2))

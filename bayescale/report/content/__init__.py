@@ -14,7 +14,7 @@ from bayescale.fit.fit import Fit
 from bayescale.fit.folder import versions
 from bayescale.predictive.predictive import COMPONENTS, KINDS
 from bayescale.report.checks import checks
-from bayescale.report.content import forecasts, observed, posterior
+from bayescale.report.content import asked, forecasts, observed, posterior
 from bayescale.report.content.records import Records, records
 from bayescale.report.sentences import sentence
 from bayescale.runs.columns import COLUMNS
@@ -26,6 +26,7 @@ def content(
     *,
     points: Sequence[Mapping[str, Any]] | None = None,
     target: float | None = None,
+    budget: float | None = None,
     command: str,
     earlier: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def content(
         times its compute.
     target : float, optional
         Response to reach; by default 5 % below the best run.
+    budget : float, optional
+        FLOP to spend: what they buy.
     command : str
         What a reader types to get the same report.
     earlier : mapping, optional
@@ -57,6 +60,7 @@ def content(
     sections = []
     for fit, part in sections_of(fits):
         section = _section(fit, points, target, earlier)
+        section["budget"] = None if budget is None else asked.bought(fit, budget, target)
         section["holdout"] = observed.holdout(part, fit) if part else None
         sections.append(section)
     return {
@@ -65,6 +69,7 @@ def content(
         "components": COMPONENTS,
         "limits": {"r_hat": R_HAT_MOST, "ess": ESS_LEAST},
         "passed": all(fit.convergence.passed for fit in fits),
+        "asked": not (points is None and target is None and budget is None),
         "fits": sections,
         "reproduce": {"command": command, "versions": versions()},
     }
@@ -97,7 +102,12 @@ def _section(
 ) -> dict[str, Any]:
     spec, table = fit.spec, fit.runs.table
     default_points = forecasts.default_points(fit)
-    predictions = forecasts.predictions(fit, default_points if points is None else points)
+    chosen = default_points if points is None else points
+    predictions = forecasts.predictions(fit, chosen)
+    if target is not None and not spec.corpora:
+        shares = asked.probabilities(fit, list(chosen), target)
+        for row, share in zip(predictions["rows"], shares, strict=True):
+            row["probability"] = share
     history = _history(fit, earlier)
     check = observed.predictive_check(fit)
     return {
@@ -118,6 +128,7 @@ def _section(
             "equation": spec.law.equation,
             "citation": spec.law.citation,
             "compute_only": spec.law.compute_only,
+            "at_centre": [p.name for p in spec.law.parameters if p.name not in spec.law.units],
         },
         "runs": {
             "name": fit.runs.name,
@@ -128,7 +139,7 @@ def _section(
         "predictions": predictions["rows"],
         "prediction_notes": predictions["notes"],
         "default_target": target is None,
-        "inverse": [] if spec.corpora else forecasts.inverse(fit, default_points[0], target),
+        "inverse": [] if spec.corpora else forecasts.inverse(fit, chosen[0], target),
         "parameters": posterior.parameters(fit),
         "reference": None if spec.corpora else posterior.reference(fit),
         "effects": posterior.effects(fit),

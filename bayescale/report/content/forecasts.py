@@ -56,14 +56,14 @@ def default_target(fit: Fit) -> float:
     return round(0.95 * float(fit.runs.table[fit.spec.response].min()), 3)
 
 
-def inverse(fit: Fit, largest: Mapping[str, Any], target: float | None) -> Records:
-    """Tokens that reach a target at the size of the largest run, by its groups and by new ones."""
+def inverse(fit: Fit, point: Mapping[str, Any], target: float | None) -> Records:
+    """Tokens that reach a target at the size of a point, by its groups and by new ones."""
     goal = default_target(fit) if target is None else target
-    groups = {str(group): largest[group] for group in fit.spec.named_groups}
+    groups = {str(group): point[group] for group in fit.spec.named_groups if point.get(group)}
     answers = []
     for chosen in [groups, {}] if groups else [{}]:
         for prob in (0.5, PROB):
-            answer = fit.invert(goal, params=largest["params"], groups=chosen, prob=prob)
+            answer = fit.invert(goal, params=point["params"], groups=chosen, prob=prob)
             answers.append({"groups": chosen, **answer.to_dict()})
     return answers
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bayescale.report.figures.posterior import effects as effects
     from bayescale.report.figures.posterior import latent_tokens as latent_tokens
     from bayescale.report.figures.posterior import prior_posterior as prior_posterior
+    from bayescale.report.figures.prior import prior_predictive as prior_predictive
 
 # Figures of one fit, as `bayescale plot` names them; the function has _ for -.
 OF_A_FIT = ("curve", "effects", "check", "variance", "prior-posterior", "latent-tokens")
@@ -43,6 +44,7 @@ _HOMES = {
     "overhead_figure": "plans",
     "overlay": "comparison",
     "prior_posterior": "posterior",
+    "prior_predictive": "prior",
     "save": "files",
     "serving_figure": "plans",
     "variance": "decomposition",
@@ -62,6 +64,7 @@ __all__ = [
     "overhead_figure",
     "overlay",
     "prior_posterior",
+    "prior_predictive",
     "save",
     "serving_figure",
     "variance",

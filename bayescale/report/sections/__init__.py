@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bayescale.base.numbers import human, plural
 from bayescale.report.document import Block, Document, Section
+from bayescale.report.sections.asked import changes
 from bayescale.report.sections.forecasts import answer, families, forecast
 from bayescale.report.sections.grounds import checks, data, priors, reproduce
 from bayescale.report.sections.laws import comparison, discrepancy, law
@@ -22,11 +23,14 @@ def document(report: Content, drawn: set[str]) -> Document:
     for i, fit in enumerate(report["fits"]):
         context = Context(report, fit, f"f{i}", drawn)
         for name, write in _sections(first=i == 0).items():
+            blocks = write(context)
+            if not blocks:  # it does not apply
+                continue
             title = sentence(f"sections.{name}")
             if len(report["fits"]) > 1:
                 names = {"spec": fit["spec"]["name"], "runs": fit["runs"]["name"]}
                 title = sentence("sections.of_fit", title=title, **names)
-            sections.append(Section(name if i == 0 else f"{name}-{i}", title, write(context)))
+            sections.append(Section(name if i == 0 else f"{name}-{i}", title, blocks))
     sections.append(Section("reproduce", sentence("sections.reproduce"), reproduce(report)))
     lead = _lead(report["fits"][0])
     return Document(sentence("title"), sentence("kicker"), lead, _alerts(report), sections)
@@ -43,7 +47,7 @@ def _sections(*, first: bool) -> dict[str, Callable[[Context], list[Block]]]:
         "plan": plan,
     }
     if first:
-        writers["exhaustion"] = exhaustion
+        writers = {"answer": answer, "changes": changes, **writers, "exhaustion": exhaustion}
     return writers | {"checks": checks, "priors": priors, "data": data}
 
 

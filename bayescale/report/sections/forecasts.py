@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bayescale.base.numbers import digits, percent, within
 from bayescale.report.document import Block, Heading, Interactive, Key, Paragraph, Table
+from bayescale.report.sections.asked import budget, reaching, where
 from bayescale.report.sections.writing import (
     INTERVAL,
     Content,
@@ -33,7 +34,7 @@ def answer(context: Context) -> list[Block]:
         else context.new_group("answer.by_new")
     )
     question = sentence(
-        "answer.question",
+        "answer.asked" if context.report["asked"] else "answer.question",
         run=first["run"],
         params=params,
         tokens=tokens,
@@ -50,14 +51,20 @@ def answer(context: Context) -> list[Block]:
         for name, meaning in context.report["components"].items()
         if abs(first["variance_shares"][name]) >= 0.005
     ]
+    key = [median, *intervals]
+    if "probability" in first:
+        key.append(reaching(context.fit["inverse"][0]["target"], first["probability"]))
     return [
         Paragraph(question, "lead"),
-        Key([median, *intervals]),
+        Key(key),
+        where(first),
+        *_target(context),
+        *budget(context),
+        Heading(sentence("answer.grounds")),
         *_rivals(context),
         Paragraph(sentence("answer.components", shares=joined(shares))),
         *_history(context),
         Paragraph(_passed(context)),
-        *_target(context),
     ]
 
 
@@ -122,12 +129,12 @@ def _passed(context: Context) -> str:
 
 def _target(context: Context) -> list[Block]:
     answers = context.fit["inverse"]
-    if not answers:
+    if not answers or (context.report["asked"] and context.fit["default_target"]):
         return []
     target, unit = digits(answers[0]["target"]), context.fit["spec"]["unit"]
     title = sentence("answer.target", target=f"{target} {unit}")
     key = "answer.target_default" if context.fit["default_target"] else "answer.target_given"
-    text = sentence(key, target=target)
+    text = sentence(key, target=target, params=sizes(context.fit["predictions"][0])[0])
     rows = [_reaching(context, row) for row in answers]
     table = Table(title, columns("by prob params tokens flops"), rows)
     return [Heading(title), Paragraph(text, "small"), table]
@@ -227,7 +234,7 @@ def _median(row: Content) -> str:
 def families(context: Context) -> list[Block]:
     """The group effects, and notes on groups."""
     if not context.fit["effects"]:
-        return [Paragraph(sentence("families.none"))]
+        return []
     rows = []
     for name, effects in context.fit["effects"].items():
         for row in effects:

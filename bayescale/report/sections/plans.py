@@ -9,10 +9,10 @@ from bayescale.report.sentences import columns, joined, sentence
 
 
 def plan(context: Context) -> list[Block]:
-    """The best size for a budget, what another costs, and what serving adds."""
+    """The best size for a budget, what another costs, and what serving adds; none of corpora."""
     decisions = context.fit["decisions"]
     if decisions is None:
-        return [Paragraph(sentence("plan.none"))]
+        return []
     blocks: list[Block] = [
         note(each, "" if each["code"] == "no-optimum" else None) for each in decisions["notes"]
     ]
@@ -102,6 +102,8 @@ _WRITERS = (_budgets, _overheads, _serve)
 def exhaustion(context: Context) -> list[Block]:
     """When one run demands all text there is, and what each law makes of it."""
     answer = context.report["exhaustion"]
+    if answer is None:
+        return []
     prob = percent(answer["prob"])
     when = {end: _year(answer["year"][end]) for end in ("median", "lower", "upper")}
     median = when.pop("median")
