@@ -32,8 +32,8 @@ class Settings:
     draws, tune : int
         Per chain, from 100 to a million.
     ess : int, optional
-        Stop before all draws are made, once every quantity has so many effective draws (bulk and
-        tail) and an R-hat of at most 1.01; None makes all draws.
+        Stop before all draws are made, once every quantity has so many effective draws, half as
+        many in its tails, and an R-hat of at most 1.01; None makes all draws.
     chains : int
         From 2 to 1,000; all keep at most ten million draws.
     seed : int
@@ -41,7 +41,7 @@ class Settings:
     sampler : {"nutpie", "pymc"}
         nutpie, or PyMC's own NUTS.
     target_accept : float, optional
-        Acceptance rate that the step size aims at; by default .98 with groups, .9 without.
+        Acceptance rate that the step size aims at; by default as the spec and its runs need.
     """
 
     draws: int = 3000
@@ -93,8 +93,8 @@ USUAL = Settings(ess=1000)
 
 # Of a model with a discrepancy. Most tables take 500 draws a chain; where a run may be an outlier
 # or the local process's, the posterior has two modes, and thousands are needed.
-DISCREPANCY = Settings(draws=4000, tune=250, target_accept=0.9, ess=1000)
+DISCREPANCY = Settings(draws=4000, tune=250, ess=1000)
 
 # Of a model without some of its runs; see `Sampler.refit`.
 REFIT = Settings(draws=2000, tune=300, chains=2, target_accept=0.9, ess=1000)
-REFIT_DISCREPANCY = Settings(draws=4000, tune=250, target_accept=0.9, ess=500)
+REFIT_DISCREPANCY = Settings(draws=4000, tune=250, ess=500)

@@ -18,7 +18,13 @@ from bayescale.laws.base import Support
 from bayescale.model.curve import curve
 from bayescale.model.density import formulas
 from bayescale.model.discrepancy.inducing import TYPICAL
-from bayescale.model.discrepancy.process import coordinates, covariance, local_deviation
+from bayescale.model.discrepancy.process import (
+    Parameters,
+    coordinates,
+    covariance,
+    local_deviation,
+    variance,
+)
 from bayescale.model.priors import quantile
 from bayescale.model.scale import discrepancy_unit, noise_scale
 from bayescale.model.spec import Spec
@@ -65,7 +71,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         With `law_point` (law): the parameters there, without bounds. `law_prior_sd` (law): the
         prior's standard deviation, and `law_offset` (law): how many of them its middle is away.
         `law_slope` (run, law): slope of the curve, as a share of the response, a standard deviation
-        of the prior. `run_misfit` (run): see `_misfit`.
+        of the prior. `run_misfit`, `run_share` (run): see `_outlying`.
     """
     if not spec.discrepancy:
         return data
@@ -107,42 +113,53 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     steps = _STEP * np.eye(len(point))
     slopes = [(predicted(point + s) - predicted(point - s)) / (2 * _STEP) for s in steps]
     slope = np.transpose(slopes)
+    errors = observed - predicted(point)
+    misfit, share = _outlying(spec, data, float(typical), errors, slope)
     return data.assign(
         law_point=("law", median + prior_sd * point),
         law_offset=("law", -point),
         law_prior_sd=("law", prior_sd),
         law_slope=(("run", "law"), slope),
-        run_misfit=(
-            "run",
-            _misfit(spec, data, float(typical), observed - predicted(point), slope),
-        ),
+        run_misfit=("run", misfit),
+        run_share=("run", share),
     )
 
 
-def _misfit(
+def _outlying(
     spec: Spec, data: xr.Dataset, level: float, errors: np.ndarray, slope: np.ndarray
-) -> np.ndarray:
-    """How far each run is from the law and the long process, as a share of the response: (run).
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far each run lies off, and what the local process alone could take up of it: (run).
 
-    By reweighted least squares around the tangent, from which the errors are, the processes and the
-    noise typical. The sampler's coordinates need it, its density does not: any values leave that
-    exact.
+    First its misfit from the law and the long process, as a share of the response: by reweighted
+    least squares around the tangent, from which the errors are. Then the share of the local
+    process's variance that the other runs leave. Processes and noise are typical. The sampler's
+    coordinates need both, its density does not: any values leave that exact.
     """
     runs, inducing = (
         coordinates(data[params].values, data[tokens].values, data["frontier"].values, np)
         for params, tokens in (("params", "tokens"), ("inducing_params", "inducing_tokens"))
     )
-    smooth = TYPICAL._replace(local_amplitude=np.float64(1e-6))
-    among = covariance(smooth, inducing, inducing, np) * (1 + np.eye(len(inducing.compute)) * 1e-6)
-    across = covariance(smooth, inducing, runs, np)
-    basis = scipy.linalg.solve_triangular(np.linalg.cholesky(among), across, lower=True).T
-    terms = np.concatenate([basis, slope], 1)
+
+    def basis(theta: Parameters) -> np.ndarray:
+        """Value at each run for each weight of 1: (run, inducing)."""
+        jitter = 1 + np.eye(len(inducing.compute)) * 1e-6
+        factor = np.linalg.cholesky(covariance(theta, inducing, inducing, np) * jitter)
+        across = covariance(theta, inducing, runs, np)
+        return np.asarray(scipy.linalg.solve_triangular(factor, across, lower=True)).T
+
     middle = {"sigma": float(quantile(spec.priors["sigma"], [0.5])[0]), "level": level}
-    noise = (noise_scale(spec, middle) / discrepancy_unit(spec, middle)) ** 2
-    noise = noise + local_deviation(TYPICAL, runs, np) ** 2
+    noise = float((noise_scale(spec, middle) / discrepancy_unit(spec, middle)) ** 2)
+    local = local_deviation(TYPICAL, runs, np) ** 2
+    smooth = np.concatenate([basis(TYPICAL._replace(local_amplitude=np.float64(1e-6))), slope], 1)
     misfit = errors  # at first the law's own
     for _ in range(_REWEIGHTINGS):
-        weight = (1 + 1 / _DEGREES) / (noise + misfit**2 / _DEGREES)
-        precision = np.eye(terms.shape[1]) + terms.T @ (weight[:, None] * terms)
-        misfit = errors - terms @ np.linalg.solve(precision, terms.T @ (weight * errors))
-    return misfit
+        weight = (1 + 1 / _DEGREES) / (noise + local + misfit**2 / _DEGREES)
+        precision = np.eye(smooth.shape[1]) + smooth.T @ (weight[:, None] * smooth)
+        misfit = errors - smooth @ np.linalg.solve(precision, smooth.T @ (weight * errors))
+    # Each run's variance given all others is 1 over the inverse covariance's diagonal.
+    whole = basis(TYPICAL)
+    alone = noise + np.maximum(variance(TYPICAL, runs, np) - (whole**2).sum(1), 0)
+    gram = np.eye(whole.shape[1]) + whole.T @ (whole / alone[:, None])
+    explained = (whole * np.linalg.solve(gram, whole.T).T).sum(1)
+    given_others = 1 / (1 / alone - explained / alone**2)
+    return misfit, np.clip((given_others - noise) / local, 0.0, 1.0)

@@ -19,6 +19,7 @@ from bayescale.base.settings import Settings
 from bayescale.model.density.nodes import ordered
 from bayescale.model.density.program import Program, program
 from bayescale.model.design import Design, collapsed
+from bayescale.model.discrepancy import inducing
 from bayescale.model.spec import Spec
 from bayescale.sampling import chains
 from bayescale.sampling.convergence import Convergence, effective, judge
@@ -140,6 +141,9 @@ class Sampler:
     def _target_accept(self, settings: Settings) -> float:
         if settings.target_accept is not None:
             return settings.target_accept
+        if self.spec.discrepancy:
+            # Few runs leave more to the priors, whose shapes want smaller steps.
+            return 0.9 if self.design.data.sizes["run"] <= inducing.MOST else 0.8
         return 0.98 if self.spec.effects else 0.9
 
     def _sampled(

@@ -45,9 +45,10 @@ COLD_MOST, COMPARE_MOST = 12.0, 30.0
 
 def tables() -> dict[str, pd.DataFrame]:
     """Chinchilla's 240 points, 404 rows of Farseer's grid, and eight of the first."""
-    chinchilla = Runs.fetch("chinchilla").table[["run", "params", "tokens", "loss"]]
-    farseer = Runs.fetch("farseer").table
-    farseer = farseer.rename(columns={"bpc": "loss"})[["run", "params", "tokens", "loss"]]
+    columns = ["run", "params", "tokens", "loss"]
+    kept = Runs.fetch("chinchilla-points", where="drop_in_besiroglu == False")
+    grid = Runs.fetch("scalebench-farseer", where="split == 'train'").table
+    chinchilla, farseer = kept.table[columns], grid.rename(columns={"bpc": "loss"})[columns]
     return {
         "chinchilla": chinchilla,
         "farseer": farseer,

@@ -32,6 +32,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "law_residual": ("n",),  # response less the tangent at the middle of the prior, a share
     "slope": ("n", "p"),  # of the tangent, a standard deviation of the prior
     "misfit": ("n",),  # of each run from the law and the long process, typically
+    "local_share": ("n",),  # of the local variance that the other runs leave to it, typically
     "tail": ("1",),  # 1 over the noise's degrees of freedom, 0 if it is Normal
     "law_z": ("p",),  # what the sampler moves
     "standardised": ("p",),  # the law's parameters, in standard deviations of the prior
@@ -85,7 +86,7 @@ INPUTS = {
     "first": (
         *("theta", "noise", "compute", "split", "depth"),
         *("inducing_compute", "inducing_split", "inducing_depth"),
-        *("law_residual", "slope", "misfit", "tail", "law_z"),
+        *("law_residual", "slope", "misfit", "local_share", "tail", "law_z"),
     ),
     "second": ("residual", "scale", "nu", "z"),
     "first_back": ("grad_standardised",),
@@ -108,7 +109,7 @@ def _first_pullback(made: Node, slopes: Mapping[Any, Any]) -> Sequence[Any]:
         *(out(moved, f"grad_{name}", dims=run) for name in ("compute", "split", "depth")),
         *(None, None, None),
         out(back, "grad_law_residual", dims=run),
-        *(None, None),
+        *(None, None, None),
         out(back, "grad_tail", 0),
         out(back, "grad_law_z", dims=("law",)),
     ]

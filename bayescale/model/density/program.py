@@ -271,7 +271,7 @@ class _Density:
         first = call(
             "first",
             *(theta, share * share, *places),
-            *(residual, x["law_slope"], x["run_misfit"], 1 / nu, law_z),
+            *(residual, x["law_slope"], x["run_misfit"], x["run_share"], 1 / nu, law_z),
         )
         for i, p in enumerate(spec.law.parameters):
             standardised = out(first, "standardised", i)

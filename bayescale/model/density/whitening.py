@@ -37,6 +37,7 @@ def first(
     law_residual: np.ndarray,
     slope: np.ndarray,
     misfit: np.ndarray,
+    local_share: np.ndarray,
     tail: np.ndarray,
     law_z: np.ndarray,
     standardised: np.ndarray,
@@ -94,7 +95,7 @@ def first(
             explained += basis[j, i] ** 2
         left[j] = max(variance + deviation[j] ** 2 - explained, 0.0)
         alone = left[j] + noise[0]
-        error = misfit[j] * alone / (alone + deviation[j] ** 2)
+        error = misfit[j] * alone / (alone + local_share[j] * deviation[j] ** 2)
         precision[j] = (1 + tail[0]) / (alone + tail[0] * error**2)
         for i in range(count):
             scaled[j, i] = precision[j] * basis[j, i]

@@ -29,6 +29,7 @@ def first_back(
     inducing_split: np.ndarray,
     inducing_depth: np.ndarray,
     misfit: np.ndarray,
+    local_share: np.ndarray,
     tail: np.ndarray,
     law_z: np.ndarray,
     standardised: np.ndarray,
@@ -113,7 +114,7 @@ def first_back(
             by_residual += basis[j, i] * grad_projections[law, i]
         grad_law_residual[j] = precision[j] * (2 * by_known[law] + by_residual)
         alone = left[j] + noise[0]
-        local = deviation[j] ** 2
+        local = local_share[j] * deviation[j] ** 2
         error = misfit[j] * alone / (alone + local)
         by_widened = -by_precision * precision[j] ** 2 / (1 + tail[0])
         grad_tail[0] += by_widened * (error**2 - 1 / precision[j])
@@ -123,7 +124,7 @@ def first_back(
         grad_noise[0] += by_variance
         by_left = grad_left[j] + by_variance if left[j] > 0 else 0.0
         grad_variance += by_left
-        grad_deviation[j] = 2 * (by_left + by_local) * deviation[j]
+        grad_deviation[j] = 2 * (by_left + local_share[j] * by_local) * deviation[j]
         by_weights, by_projected = -grad_error[j], precision[j] * residual[j]
         for i in range(count):
             grad_basis[j, i] = (
