@@ -93,8 +93,8 @@ USUAL = Settings(ess=1000)
 
 # Of a model with a discrepancy. Most tables take 500 draws a chain; where a run may be an outlier
 # or the local process's, the posterior has two modes, and thousands are needed.
-DISCREPANCY = Settings(draws=4000, tune=250, ess=1000)
+DISCREPANCY = Settings(draws=4000, tune=200, ess=1000)
 
 # Of a model without some of its runs; see `Sampler.refit`.
 REFIT = Settings(draws=2000, tune=300, chains=2, target_accept=0.9, ess=1000)
-REFIT_DISCREPANCY = Settings(draws=4000, tune=250, ess=500)
+REFIT_DISCREPANCY = Settings(draws=4000, tune=200, ess=500)

@@ -93,6 +93,7 @@ def run(
         blocking=False,
         **plan.options,
     )
+    settled = False
     try:
         # BLAS threads would get in the chains' way, and sum in another order.
         with threadpool_limits(1):
@@ -101,7 +102,7 @@ def run(
                     continue
                 needed = _needed(_read(running.inspect())[0], wanted[0], plan)
                 if needed <= wanted[0]:
-                    trace = running.abort()
+                    trace, settled = running.abort(), True
                     break
                 wanted[0] = needed
                 reached.clear()
@@ -110,7 +111,7 @@ def run(
         raise
     draws, stats = _read(trace)
     # Chains that ended before they were looked at count no more draws than others would.
-    while (needed := _needed(draws, wanted[0], plan)) > wanted[0]:
+    while not settled and (needed := _needed(draws, wanted[0], plan)) > wanted[0]:
         wanted[0] = needed
     return draws[:, : wanted[0]], stats.isel(draw=slice(wanted[0]))
 

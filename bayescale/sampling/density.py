@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -140,13 +141,17 @@ class Density:
             return {}
         length = sum(map(self._length, extras.values()))
         found = np.empty((*draws.shape[:2], length))
-        value, gradient = np.empty(1), np.empty(self.count)
-        table, rows = self.table.copy(), draws.reshape(-1, self.count)
-        table[5] = length
-        for row, kept in zip(rows, found.reshape(-1, length), strict=True):
-            table[4] = kept.ctypes.data
-            places = (a.ctypes.data for a in (row, gradient, value, table))
-            self._function(self.count, *places)
+
+        def fill(chain: int) -> None:
+            value, gradient, table = np.empty(1), np.empty(self.count), self.table.copy()
+            table[5] = length
+            for row, kept in zip(np.ascontiguousarray(draws[chain]), found[chain], strict=True):
+                table[4] = kept.ctypes.data
+                places = (array.ctypes.data for array in (row, gradient, value, table))
+                self._function(self.count, *places)
+
+        with ThreadPoolExecutor() as threads:  # Python is let go while the function runs
+            list(threads.map(fill, range(len(draws))))
         return self._named(found, extras)
 
 

@@ -151,10 +151,14 @@ class Sampler:
     ) -> tuple[xr.Dataset, xr.Dataset]:
         """Draws by nutpie; fewer than asked for, where they are enough before."""
 
+        judged = xr.Dataset()
+
         def enough(draws: np.ndarray) -> float:
             """Draws of a chain that would have `settings.ess` effective ones, going by these."""
+            nonlocal judged
             assert settings.ess is not None
-            found, agree = effective(density.posterior(draws))
+            judged = density.posterior(draws)
+            found, agree = effective(judged)
             if progress is not None:
                 progress.found(found, agree=agree)
             if found >= settings.ess and agree:
@@ -189,6 +193,8 @@ class Sampler:
                 f"{self.spec.name}: no starting point has a finite density; bring the priors "
                 "closer to what the runs allow"
             ) from error
+        if judged.sizes.get("draw") == draws.shape[1]:
+            return judged, stats
         return density.posterior(draws), stats
 
     @property

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
 
 from bayescale.laws.base import Values
+
+
+def _gammaln(x: Any) -> Any:
+    return scipy.special.gammaln(x)
+
+
+# What a formula takes of a module, for arrays.
+ARRAYS = SimpleNamespace(log=np.log, log1p=np.log1p, gammaln=_gammaln)
 
 
 class Noise(ABC):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy  # its parts load when first used
 import xarray as xr
 
 from bayescale.laws.base import Values
-from bayescale.model.noise.base import Noise
+from bayescale.model.noise.base import ARRAYS, Noise
 
 
 class Normal(Noise):
@@ -30,7 +29,7 @@ class Normal(Noise):
         return like.copy(data=rng.standard_normal(like.shape))
 
     def log_density(self, values: Values, error: xr.DataArray, scale: Any) -> xr.DataArray:
-        return xr.apply_ufunc(scipy.stats.norm.logpdf, error / scale) - np.log(scale)
+        return xr.DataArray(self.formula(values, error, scale, ARRAYS))
 
     def log_density_around(
         self, values: Values, error: xr.DataArray, scale: Any, variance: Any

@@ -9,7 +9,7 @@ import scipy  # its parts load when first used
 import xarray as xr
 
 from bayescale.laws.base import Values
-from bayescale.model.noise.base import Noise
+from bayescale.model.noise.base import ARRAYS, Noise
 
 # A sum of a Normal and a Student's t has no closed density. Gauss-Hermite nodes over the Normal
 # give it: off by less than .002 nats up to 20 scales out while its variance is at most the squared
@@ -39,8 +39,7 @@ class StudentT(Noise):
         return like.copy(data=rng.standard_t(nu.values))
 
     def log_density(self, values: Values, error: xr.DataArray, scale: Any) -> xr.DataArray:
-        standardised = error / scale
-        return xr.apply_ufunc(scipy.stats.t.logpdf, standardised, values["nu"]) - np.log(scale)
+        return xr.DataArray(self.formula(values, error, scale, ARRAYS))
 
     def log_density_around(
         self, values: Values, error: xr.DataArray, scale: Any, variance: Any
