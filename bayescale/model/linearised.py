@@ -83,7 +83,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     low, median, high = np.transpose(quantiles)
     prior_sd = (high - low) / 2
     without_groups = spec.replace(groups=False)
-    x = {str(name): data[name] for name in data.data_vars}
+    x = {str(name): data[name].to_numpy() for name in data.data_vars}
     response = data["response"].to_numpy()
     typical = np.median(response)
     on_log = spec.noise.on == "log"
@@ -92,7 +92,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     def predicted(standardised: np.ndarray) -> np.ndarray:
         """The curve (run) at parameters so many standard deviations from the prior's middle."""
         values = constrained(spec, median + prior_sd * standardised, np)
-        mean = curve(without_groups, values, x, np).to_numpy()
+        mean = np.broadcast_to(curve(without_groups, values, x, np), observed.shape)
         return np.log(mean) if on_log else mean / typical
 
     def residuals(standardised: np.ndarray, scale: float) -> np.ndarray:

@@ -1,11 +1,14 @@
 """The compiled density is PyMC's, in coordinates of its own; its gradient is its own slope."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
 from bayescale import Runs, Spec
 from bayescale.base import bundled
+from bayescale.base.errors import LawError
 from bayescale.model.density import formulas
 from bayescale.model.density.nodes import Recorder, data, param
 from bayescale.model.design import design
@@ -162,6 +165,25 @@ def test_an_equation_may_use_what_the_recorder_has() -> None:
     assert values.dims == ("run",)
     with pytest.raises(Exception, match=r"cannot use xp\.sin; it can use exp"):
         xp.sin(x)
+
+
+def numpys_own(x, theta, xp):
+    return theta["level"] + theta["slope"] * np.tanh(x["params"] + x["tokens"])
+
+
+def a_comparison(x, theta, xp):
+    return theta["level"] + (theta["slope"] if theta["slope"] > 0 else 0) * x["params"]
+
+
+@pytest.mark.parametrize("equation", [numpys_own, a_comparison])
+def test_an_equation_that_cannot_be_compiled_is_one_line(equation, table: Runs) -> None:
+    spec = Spec.load("compute-only").replace(groups=False)
+    spec = spec.model_copy(update={"law": replace(spec.law, mean=equation)})
+    sampler = Sampler(spec, design(spec, table))
+    with pytest.raises(
+        LawError, match=r"compute-linear: its equation cannot be compiled: .*xp"
+    ):
+        sampler.density(sampler.design.data)
 
 
 @pytest.mark.parametrize("support", ["real", "positive", "unit"])

@@ -115,6 +115,9 @@ class Node:
     def __neg__(self) -> Any:
         return unary("neg", self)
 
+    def __abs__(self) -> Any:
+        return unary("abs", self)
+
     def __pow__(self, other: Any) -> Any:
         if other == 2:
             return self * self

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bayescale.base.errors import LawError
 from bayescale.model.curve import centred_tokens, curve
 from bayescale.model.density import formulas, kernels
 from bayescale.model.density.evaluate import evaluated
@@ -229,7 +230,13 @@ class _Density:
         self.values[effect.name] = sd ** (1 - weight) * z
 
     def _curve(self, values: Mapping[str, Any]) -> Any:
-        mean = curve(self.spec, values, self.x, XP)
+        try:
+            mean = curve(self.spec, values, self.x, XP)
+        except TypeError as error:  # such as np.exp in place of xp.exp, or a comparison
+            raise LawError(
+                f"law {self.spec.law.name}: its equation cannot be compiled: {error}; write it "
+                "with arithmetic and the functions of xp"
+            ) from error
         return XP.log(mean) if self.spec.noise.on == "log" else mean
 
     def _observed(self) -> Any:
