@@ -19,7 +19,7 @@ import xarray as xr
 
 from bayescale.base.bundled import read_input
 from bayescale.base.errors import BayescaleError
-from bayescale.base.intervals import holds, interval
+from bayescale.base.intervals import SAMPLE_DIMS, holds, interval
 from bayescale.base.notes import Note
 from bayescale.base.settings import PROB, Settings
 from bayescale.base.toml import parse_toml
@@ -41,6 +41,8 @@ _FEWEST = 6
 _TOGETHER_MOST = 200
 # How often `overconfident-here` may be said of a model that is right, at most.
 _FALSE_ALARMS = 0.05
+# Share of a run's draws that may lie at or below 0 where responses are scored by their logarithms.
+_BELOW_MOST = 0.002
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,16 +338,22 @@ def _check_one_response(spec: Spec) -> None:
 
 
 def logs_of(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
-    """Draws of ln(response), refused where one has none."""
+    """Draws of ln(response), refused where more than a few have none.
+
+    The tail of Student's t around a straight line reaches below 0 in single draws. So few decide no
+    quantile that is scored; they count as the run's smallest draw above 0.
+    """
     if spec.noise.on == "log":  # heavy tails may leave the range of floating point numbers
         limits = np.finfo(float)
         predicted = predicted.clip(limits.tiny, limits.max)
-    if bool((predicted <= 0).any()):
+    below = predicted <= 0
+    if float(below.mean(SAMPLE_DIMS).max()) > _BELOW_MOST:
         raise BayescaleError(
             f"{split.name}: {spec.name} predicts responses at or below 0, which have no logarithm; "
             "use a law with a floor"
         )
-    return predicted.copy(data=np.log(predicted.to_numpy()))
+    above = predicted.where(~below)
+    return xr.DataArray(np.log(above.fillna(above.min(SAMPLE_DIMS))))
 
 
 def scored(

@@ -203,7 +203,7 @@ def test_a_warning_of_python_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -
             warnings.warn("overflow encountered\nin exp", RuntimeWarning, stacklevel=1)
         return {}
 
-    monkeypatch.setattr(bundled, "tables", warn)
+    monkeypatch.setattr(bundled, "published_laws", warn)
     _, _, err = run("data")
     assert err.startswith("warning [RuntimeWarning] overflow encountered in exp; ")
     assert err.count("\n") == 1

@@ -124,6 +124,22 @@ def test_tails_beyond_floating_point_are_no_responses_below_zero() -> None:
         logs_of(line, halves, draws)
 
 
+def test_single_draws_below_zero_do_not_refuse_a_straight_line() -> None:
+    line = Spec.load("compute-only").replace(groups=False)
+    halves = split(
+        Runs.from_frame(mixtures().table.rename(columns={"loss": "bpc"})), "params < 1e9"
+    )
+    values = np.random.default_rng(0).uniform(0.4, 0.6, (4, 500, 3))
+    values[1, 7, 2] = -0.1
+    draws = xr.DataArray(values, dims=("chain", "draw", "run"))
+    logs = logs_of(line, halves, draws)
+    assert float(logs[1, 7, 2]) == pytest.approx(np.log(np.delete(values[..., 2], 507).min()))
+    xr.testing.assert_equal(logs[..., :2], np.log(draws[..., :2]))
+    values[1, :10, 2] = -0.1
+    with pytest.raises(BayescaleError, match="at or below 0"):
+        logs_of(line, halves, draws)
+
+
 def mixtures() -> Runs:
     """Runs of a dense model and of mixtures of experts with a fifth of their parameters active."""
     rng = np.random.default_rng(0)

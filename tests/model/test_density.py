@@ -180,9 +180,7 @@ def test_an_equation_that_cannot_be_compiled_is_one_line(equation, table: Runs) 
     spec = Spec.load("compute-only").replace(groups=False)
     spec = spec.model_copy(update={"law": replace(spec.law, mean=equation)})
     sampler = Sampler(spec, design(spec, table))
-    with pytest.raises(
-        LawError, match=r"compute-linear: its equation cannot be compiled: .*xp"
-    ):
+    with pytest.raises(LawError, match=r"compute-linear: its equation cannot be compiled: .*xp"):
         sampler.density(sampler.design.data)
 
 
