@@ -162,8 +162,9 @@ def _history(fit: Fit, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
         return {"refused": sentence("several_corpora")}
     if earlier is not None and earlier.get("reproduce", {}).get("versions") == versions():
         for section in earlier.get("fits", ()):
-            if section.get("hashes") == hashes(fit) and "history" in section:
-                return dict(section["history"])
+            history = section.get("history", {"refused": ""})
+            if section.get("hashes") == hashes(fit) and "refused" not in history:
+                return dict(history)
     return observed.history(fit)
 
 
