@@ -12,13 +12,13 @@ import pyarrow
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from bayescale.base.lazy import import_lazily
+from bayescale.base.lazy import imported_lazily
 from bayescale.sampling import compiled
 from bayescale.sampling.density import Density
 
-import_lazily("arviz")  # nutpie imports it to convert its trace, which is not asked for here
-import nutpie  # noqa: E402
-from nutpie.compile_pymc import CompiledPyMCModel  # noqa: E402
+with imported_lazily("arviz"):  # nutpie converts its trace with it, which is not asked for here
+    import nutpie
+    from nutpie.compile_pymc import CompiledPyMCModel
 
 # Draws of each chain before they are judged for the first time.
 _FIRST = 200
