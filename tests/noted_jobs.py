@@ -19,7 +19,7 @@ class Noted:
     kills: str = "never"
     seconds: float = 0.0
 
-    def do(self, cores: int) -> dict[str, Any]:
+    def do(self) -> dict[str, Any]:
         first = str(self.number) not in dict(noted(self.log))
         with open(self.log, "a") as stream:
             stream.write(f"{self.number} {os.getpid()}\n")

@@ -208,7 +208,6 @@ def backtest(
     split: Split,
     *,
     seed: int = 0,
-    cores: int | None = None,
     show_progress: bool = True,
 ) -> Backtest:
     """Fit the training runs of a split, and score predictions of its test runs as new runs.
@@ -218,8 +217,6 @@ def backtest(
     spec : Spec
     split : Split
     seed : int
-    cores : int, optional
-        How many chains are sampled at a time; by default as many as there are cores.
     show_progress : bool
 
     Raises
@@ -277,8 +274,8 @@ class _Fitted:
     split: Split
     seed: int
 
-    def do(self, cores: int) -> dict[str, Any]:
-        done = backtest(self.spec, self.split, seed=self.seed, cores=cores, show_progress=False)
+    def do(self) -> dict[str, Any]:
+        done = backtest(self.spec, self.split, seed=self.seed, show_progress=False)
         return _plain(done)
 
 
@@ -297,7 +294,7 @@ class _Refitted:
     def _holdout(self, draws: xr.Dataset, rows: np.ndarray) -> Predictive:
         return Predictive.of_design(self.spec, draws, self.arrays, self.seed, rows=rows)
 
-    def do(self, cores: int) -> dict[str, Any]:
+    def do(self) -> dict[str, Any]:
         start = time.perf_counter()
         refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
         holdout = self._holdout(refit.posterior, self.above)

@@ -81,7 +81,7 @@ class _Simulated:
     truth: xr.Dataset
     settings: Settings
 
-    def do(self, cores: int) -> dict[str, Any]:
+    def do(self) -> dict[str, Any]:
         data = self.arrays.data
         data = data.assign(response=data["response"].copy(data=self.response))
         sampler = Sampler(self.spec, self.arrays)

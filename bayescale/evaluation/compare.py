@@ -255,7 +255,7 @@ class _LeftOut:
     seed: int  # of the predictive draws
     together: bool  # the density of all of them, or of each by itself
 
-    def do(self, cores: int) -> dict[str, Any]:
+    def do(self) -> dict[str, Any]:
         refit = Sampler(self.spec, self.arrays).refit(~self.out, self.settings)
         holdout = self._holdout(refit.posterior)
         density = log_mean(xr.concat(self._densities(refit.posterior), "value"))

@@ -14,7 +14,6 @@ import numpy as np
 import scipy  # its parts load when first used
 import xarray as xr
 
-from bayescale.laws.base import Support
 from bayescale.model.curve import curve
 from bayescale.model.density import formulas
 from bayescale.model.discrepancy.inducing import TYPICAL
@@ -35,17 +34,6 @@ _REWEIGHTINGS, _DEGREES = 5, 7.0
 _REPEATS = 3
 # Of the numerical slope, in standard deviations of the prior.
 _STEP = 1e-4
-
-
-def unconstrained(support: Support, value: Any) -> Any:
-    """A parameter's value without bounds, as it is sampled."""
-    match support:
-        case "real":
-            return value
-        case "positive":
-            return np.log(value)
-        case "unit":
-            return np.log(value) - np.log1p(-value)
 
 
 def constrained(spec: Spec, free: Any, xp: Any) -> dict[str, Any]:
@@ -77,7 +65,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         return data
     parameters = spec.law.parameters
     quantiles = [
-        unconstrained(p.support, quantile(spec.priors[p.name], [0.16, 0.5, 0.84]))
+        formulas.unconstrained(p.support, quantile(spec.priors[p.name], [0.16, 0.5, 0.84]))
         for p in parameters
     ]
     low, median, high = np.transpose(quantiles)
@@ -104,7 +92,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
 
     point, scale = np.zeros(len(parameters)), 0.01
     level = [p.name for p in parameters].index("level")
-    typical_level = unconstrained(parameters[level].support, typical)
+    typical_level = formulas.unconstrained(parameters[level].support, typical)
     point[level] = (typical_level - median[level]) / prior_sd[level]
     for _ in range(_REPEATS):
         point = scipy.optimize.least_squares(residuals, point, loss="soft_l1", args=(scale,)).x

@@ -14,7 +14,7 @@ from bayescale.model.density import formulas
 from bayescale.model.density.nodes import Dims, ordered
 from bayescale.model.density.program import Program
 from bayescale.model.design import collapsed
-from bayescale.model.linearised import tangent, unconstrained
+from bayescale.model.linearised import tangent
 from bayescale.model.priors import quantile
 from bayescale.model.spec import Spec
 from bayescale.sampling import compiled
@@ -96,7 +96,7 @@ class Density:
         for effect in self.spec.effect_list():
             sd, z = found[effect.sd_name], blocks[f"{effect.name}_z"]
             runs = xr.DataArray(self._group_runs[effect.group], dims=effect.group)
-            found[effect.name] = (z * sd ** (1 - runs / (runs + 4.0))).transpose(*z.dims)
+            found[effect.name] = (z * sd ** (1 - formulas.centring(runs))).transpose(*z.dims)
         if "tokens_z" in blocks:
             found["tokens_z"] = blocks["tokens_z"]
         return xr.Dataset(found | self._extras(draws))
@@ -112,7 +112,7 @@ class Density:
             middle = 0.0
             if name in priors:
                 prior = priors[name]
-                middle = float(unconstrained(prior.support, quantile(prior, [0.5]))[0])
+                middle = float(formulas.unconstrained(prior.support, quantile(prior, [0.5]))[0])
             parts.append(np.full(self._length(dims), middle))
         return np.concatenate(parts)
 

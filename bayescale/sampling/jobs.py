@@ -71,8 +71,8 @@ class Job(Protocol):
     pydantic models, or dataclasses of these.
     """
 
-    def do(self, cores: int) -> dict[str, Any]:
-        """The summary, in values that JSON holds; `cores` may change its time alone."""
+    def do(self) -> dict[str, Any]:
+        """The summary, in values that JSON holds."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,11 @@ class _Pool:
     ----------
     executor : Executor
         Takes jobs.
-    cores : int
-        For each job.
     lost : tuple of exception types
         Raised where a worker was lost.
     """
 
     executor: Executor
-    cores: int
     lost: tuple[type[Exception], ...] = (BrokenExecutor,)
 
 
@@ -184,7 +181,7 @@ def _do_all(jobs: Mapping[int, Job], workers: Workers, finish: Callable[[int, st
             futures = {}
             with suppress(*pool.lost):
                 for number, job in left.items():
-                    futures[pool.executor.submit(_do, job, pool.cores, versions())] = number
+                    futures[pool.executor.submit(_do, job, versions())] = number
             for future in as_completed(futures):
                 with suppress(*pool.lost):
                     finish(futures[future], future.result())
@@ -200,13 +197,13 @@ def _do_all(jobs: Mapping[int, Job], workers: Workers, finish: Callable[[int, st
             say(f"a worker was lost; doing {fits} again")
 
 
-def _do(job: Job, cores: int, wanted: Mapping[str, str]) -> str:
+def _do(job: Job, wanted: Mapping[str, str]) -> str:
     """A job's summary as JSON, in a worker that has the wanted versions."""
     if (difference := _difference(versions(), wanted)) is not None:
         raise BayescaleError(f"a worker that joined has {difference}")
     threadpool_limits(1)  # jobs run side by side, and BLAS sums in another order with more
     try:
-        return json.dumps(job.do(cores))
+        return json.dumps(job.do())
     except BayescaleError as error:  # some kinds hold more than their text, and are not pickled
         raise BayescaleError(str(error)) from None
 
@@ -215,23 +212,22 @@ def _do(job: Job, cores: int, wanted: Mapping[str, str]) -> str:
 def _pool(workers: Workers, jobs: int) -> Iterator[_Pool]:
     """The workers for so many jobs, gone when the block ends."""
     if workers.cluster is not None:
-        with _cluster(workers.cluster, jobs) as pool:
+        with _cluster(workers.cluster) as pool:
             yield pool
         return
     number = min(workers.number, jobs)
-    cores = max(1, joblib.cpu_count() // number)
     if workers.kind == "threads":
         threads = ThreadPoolExecutor(number)
         try:
             with threadpool_limits(1):  # put back when all is done
-                yield _Pool(threads, cores)
+                yield _Pool(threads)
         finally:
             threads.shutdown(cancel_futures=True)
         return
     with _silent_tracker():
         processes = loky.ProcessPoolExecutor(number, initializer=_end_with, initargs=(os.getpid(),))
     try:
-        yield _Pool(processes, cores)
+        yield _Pool(processes)
     except BaseException:
         processes.shutdown(kill_workers=True)
         raise
@@ -264,7 +260,7 @@ def _end_with(parent: int) -> None:
 
 
 @contextmanager
-def _cluster(address: str, jobs: int) -> Iterator[_Pool]:
+def _cluster(address: str) -> Iterator[_Pool]:
     """The workers of a Dask cluster, if all can do what is done here."""
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
@@ -291,10 +287,8 @@ def _cluster(address: str, jobs: int) -> Iterator[_Pool]:
         for worker, there in client.run(versions, on_error="return").items():
             if (difference := _difference(there, versions())) is not None:
                 raise BayescaleError(f"{address}: worker {worker} has {difference}")
-        slots = sum(client.nthreads().values())
-        cores = max(1, slots // jobs)
         try:
-            yield _Pool(client.get_executor(pure=False), cores, (KilledWorker,))
+            yield _Pool(client.get_executor(pure=False), (KilledWorker,))
         except CancelledError as error:
             raise BayescaleError(
                 f"{address}: the cluster went away; finished fits are kept: run this again"

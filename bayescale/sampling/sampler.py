@@ -65,6 +65,7 @@ class Sampler:
     def __init__(self, spec: Spec, design: Design) -> None:
         self.spec = spec
         self.design = design
+        self._program: Program | None = None  # of the first arrays, and of all others
 
     @cached_property
     def model(self) -> pm.Model:
@@ -128,15 +129,14 @@ class Sampler:
         sampled = until_converged(sample, verdict, settings, _ATTEMPTS)
         return Refit(sampled.posterior, sampled.convergence, sampled.retries)
 
-    @cached_property
-    def _program(self) -> Program:
-        data = arrays(self.spec, self.design.data)
-        with _BUILDING:
-            return program(self.spec, {str(n): ordered(map(str, v.dims)) for n, v in data.items()})
-
     def density(self, data: xr.Dataset) -> Density:
         """The log density of these arrays, which are as the design's."""
-        return Density(self.spec, self._program, arrays(self.spec, data))
+        known = arrays(self.spec, data)
+        with _BUILDING:
+            if self._program is None:
+                dims = {str(name): ordered(map(str, v.dims)) for name, v in known.items()}
+                self._program = program(self.spec, dims)
+        return Density(self.spec, self._program, known)
 
     def _target_accept(self, settings: Settings) -> float:
         if settings.target_accept is not None:

@@ -10,6 +10,7 @@ from bayescale import Runs, Spec
 from bayescale.base import bundled
 from bayescale.base.errors import LawError
 from bayescale.model.density import formulas
+from bayescale.model.density.formulas import unconstrained
 from bayescale.model.density.nodes import Recorder, data, param
 from bayescale.model.design import design
 from bayescale.model.discrepancy.process import (
@@ -19,7 +20,6 @@ from bayescale.model.discrepancy.process import (
     coordinates,
     covariance,
 )
-from bayescale.model.linearised import unconstrained
 from bayescale.model.priors import log_density
 from bayescale.sampling.density import Density
 from bayescale.sampling.sampler import Sampler

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bayescale.model.density.nodes import Node, const, summed, topological
+from bayescale.model.density.nodes import Node, const, summed, topological, widened
 
 # From a kernel's call and the derivatives by its results, those by its arguments; None for what
 # nothing depends on.
@@ -55,7 +55,7 @@ def _pulled(
             yield arg, slope[i]
     elif node.op == "gather":
         values, at = node.args
-        yield values, Node("scatter", (_widened(slope, node), at), node.detail, values.dims)
+        yield values, Node("scatter", (widened(slope, node.dims), at), node.detail, values.dims)
     elif node.op == "sum":
         yield node.args[0], slope
     else:
@@ -65,13 +65,6 @@ def _pulled(
                 if dim not in arg.dims:
                     part = summed(part, dim)
             yield arg, part
-
-
-def _widened(slope: Node, node: Node) -> Node:
-    """A derivative in all dims of its node."""
-    if set(slope.dims) == set(node.dims):
-        return slope
-    return Node("wide", (slope,), None, node.dims)
 
 
 def _slopes(node: Node) -> Sequence[Callable[[Any], Any]]:  # noqa: PLR0911 - an operation a line

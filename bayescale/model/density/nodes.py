@@ -190,6 +190,11 @@ def summed(node: Any, dim: str) -> Node:
     return node * Node("size", (), dim, ())
 
 
+def widened(node: Node, dims: Dims) -> Node:
+    """The same along each of these dims that the node lacks."""
+    return node if set(node.dims) == set(dims) else Node("wide", (node,), None, dims)
+
+
 def unary(op: str, value: Any) -> Any:
     """A function of one argument, a number where that is one."""
     if not isinstance(value, Node):

@@ -29,9 +29,11 @@ from bayescale.model.density.nodes import (
     param,
     stack,
     topological,
+    widened,
 )
 from bayescale.model.density.source import Layout, Store, length, safe, written
 from bayescale.model.discrepancy.process import PARAMETERS, PREFIX, WEIGHTS, coordinates
+from bayescale.model.linearised import constrained
 from bayescale.model.noise import NOISES
 from bayescale.model.scale import discrepancy_unit, noise_scale
 from bayescale.model.spec import Effect, Prior, Spec
@@ -109,7 +111,7 @@ def program(spec: Spec, dims: Mapping[str, Dims]) -> Program:
         {name: node.dims for name, node in indices.items()},
     )
     stores = [
-        Store("g", f"x_{safe(name)}", _wide(slope, along))
+        Store("g", f"x_{safe(name)}", widened(slope, along))
         for (name, along), slope in zip(made.params.items(), slopes, strict=True)
     ]
     start = "0"
@@ -125,10 +127,6 @@ def program(spec: Spec, dims: Mapping[str, Dims]) -> Program:
         sizes=layout.sizes,
         kernels=made.kernels,
     )
-
-
-def _wide(node: Node, dims: Dims) -> Node:
-    return node if set(node.dims) == set(dims) else Node("wide", (node,), None, dims)
 
 
 # What is known before sampling
@@ -221,10 +219,10 @@ class _Density:
         self.values[name] = value
 
     def _effect(self, effect: Effect) -> None:
-        """See `graph._effect`: effect / sd^(1 - w), whose prior is Normal(0, sd^w)."""
+        """A group's effects, partly centred: see `formulas.centring`."""
         sd, runs = self.values[effect.sd_name], self.x[f"{effect.group}_runs"]
         dims = (effect.group, effect.sd.by) if effect.sd.by else (effect.group,)
-        weight = runs / (runs + 4.0)
+        weight = formulas.centring(runs)
         z = self._block(f"{effect.name}_z", dims)
         self._add(formulas.normal(z, 0, sd**weight, XP))
         self.values[effect.name] = sd ** (1 - weight) * z
@@ -257,15 +255,11 @@ class _Density:
 
     def _with_discrepancy(self) -> None:
         spec, x, values = self.spec, self.x, self.values
-        count = len(spec.law.parameters)
         theta = stack(values[PREFIX + name] for name in PARAMETERS)
         at_runs = coordinates(x["params"], x["tokens"], x["frontier"], XP)
         at_inducing = coordinates(x["inducing_params"], x["inducing_tokens"], x["frontier"], XP)
         # Where the tangent touches the law.
-        point = {
-            p.name: formulas.constrained(p.support, x["law_point"][i], XP)
-            for i, p in enumerate(spec.law.parameters)
-        }
+        point = constrained(spec, x["law_point"], XP)
         unit = discrepancy_unit(spec, {**values, **point})
         residual = (self._observed() - self._curve({**values, **point})) / unit
         residual = residual - (x["law_slope"] * x["law_offset"]).sum("law")
@@ -290,7 +284,6 @@ class _Density:
             values[p.name] = value
             self.extras[p.name] = value
         self._add(out(first, "log_volume", 0))  # log volume of the law's whitening
-        assert count == len(self.extras)
         unit = const(discrepancy_unit(spec, values))
         scale = noise_scale(spec, values) / unit
         residual = (self._observed() - self._curve(values)) / unit
