@@ -73,7 +73,7 @@ class Backtest:
         of `scores.scores` for ln(response).
     convergence : Convergence
     seconds : float
-        To compile (once a worker), fit and predict, on the worker's share of the cores; of a fit
+        To compile (once a worker), fit and predict, beside the worker's other fits; of a fit
         that was finished before, those that it took then.
     """
 
