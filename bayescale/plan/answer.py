@@ -195,11 +195,14 @@ def with_unit(response: str) -> str:
     return COLUMNS[response].axis
 
 
-def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:
-    """A note where the median of an answer lies outside the data of its fit."""
-    logs = {
-        "params": np.log(np.median(params)) - np.log(fit.centre["params"]),
-        "tokens": np.log(np.median(tokens)) - np.log(fit.centre["tokens"]),
-    }
+def outside(fit: Fit, params: Any, tokens: Any, unique_tokens: float | None = None) -> list[Note]:
+    """A note where the median of an answer lies outside the data of its fit.
+
+    By default all tokens are new.
+    """
+    counts = {"params": float(np.median(params)), "tokens": float(np.median(tokens))}
+    new = counts["tokens"] if unique_tokens is None else unique_tokens
+    counts["unique_tokens"] = min(new, counts["tokens"])
+    logs = {k: np.log(counts[k]) - np.log(fit.centre[k]) for k in fit.spec.law.inputs}
     point = xr.Dataset({k: ("run", [v]) for k, v in logs.items()}, coords={"run": ["answer"]})
     return extrapolation_note(fit, distance(fit, point))

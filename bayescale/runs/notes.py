@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import human
+from bayescale.runs.columns import responses
 from bayescale.runs.table import Runs
 
 # Conventions of FLOP differ by less where models are not tiny.
@@ -55,6 +56,19 @@ def table_notes(
         checkpoints_note(runs),
     )
     return [note for note in notes if note is not None]
+
+
+def no_response_note(runs: Runs) -> Note | None:
+    """That a table holds nothing to fit: neither a response nor one of a corpus, `bpc_python`."""
+    known = responses()
+    if any(str(name).split("_")[0] in known for name in runs.table):
+        return None
+    return Note(
+        "no-response",
+        "info",
+        f"no column is a response ({', '.join(known)}): the table holds nothing to fit",
+        f"map one with --column {known[0]}=HEADER",
+    )
 
 
 def perplexity_note(runs: Runs, columns: Mapping[str, str]) -> Note | None:
