@@ -1,4 +1,4 @@
-"""The built site in a real browser, at the width of a desk and of a phone; `make docs` calls this."""
+"""The built site in a real browser, as wide as a desk and a phone; `make docs` calls this."""
 
 import shutil
 from collections.abc import Iterator
