@@ -53,6 +53,8 @@ def _inputs(spec: Spec, design: Design) -> list[Note]:
     """Inputs that do not vary, or vary along one line only: the first that holds is said."""
     if design.data.sizes["run"] == 1:
         return []
+    if not spec.law.takes_compute:
+        return _single_values(spec, design)
     params, tokens = (design.data[name].to_numpy() for name in ("params", "tokens"))
     size, length = design.centre["params"], design.centre["tokens"]
     if spec.law.compute_only:
@@ -72,6 +74,17 @@ def _inputs(spec: Spec, design: Design) -> list[Note]:
         ),
     }
     return [_unidentified(what) for what, holds in cases.items() if holds][:1]
+
+
+def _single_values(spec: Spec, design: Design) -> list[Note]:
+    """Inputs that do not vary."""
+    notes = []
+    for name, column in spec.inputs.items():
+        values = design.data[name].to_numpy()
+        if np.ptp(values) < (1e-12 if column.scale == "linear" else _ONE_VALUE):
+            value = human(float(column.unscaled(values[0]) * design.centre[name]))
+            notes.append(_unidentified(f"all runs have {name} {value}: what it does"))
+    return notes
 
 
 def _collinear(params: np.ndarray, tokens: np.ndarray) -> bool:
@@ -99,6 +112,8 @@ def _responses(spec: Spec, design: Design, response: np.ndarray) -> list[Note]:
                 "check the column",
             )
         ]
+    if not spec.law.takes_compute:
+        return []
     compute = (design.data["params"] + design.data["tokens"]).to_numpy()
     if len(response) < 3 or np.ptp(compute) < _ONE_VALUE:
         return []

@@ -17,8 +17,11 @@ def noise_scale(spec: Spec, values: Values) -> Any:
 
 
 def discrepancy_unit(spec: Spec, values: Values) -> Any:
-    """What a model discrepancy of 1 adds: it is a share of the response at the data's centre."""
-    return 1.0 if spec.noise.on == "log" else values["level"]
+    """What a model discrepancy of 1 adds: it is a share of the response at the data's centre.
+
+    Of a law without such a level, on the response itself, it is in the response's unit.
+    """
+    return values["level"] if spec.noise.on == "response" and spec.law.centred else 1.0
 
 
 def add(spec: Spec, response: xr.DataArray, amount: xr.DataArray) -> xr.DataArray:

@@ -31,9 +31,11 @@ from bayescale.base.text import control_character
 from bayescale.base.toml import one_line, validated
 from bayescale.laws import Law, find
 from bayescale.laws.base import Support
+from bayescale.laws.equation import equation
 from bayescale.model.discrepancy import process as discrepancy
+from bayescale.model.discrepancy.axes import Axis, axes_of
 from bayescale.model.noise import NOISES
-from bayescale.runs.columns import groups, responses
+from bayescale.runs.columns import COLUMNS, Column, groups, responses
 from bayescale.runs.table import Runs
 
 # Name in PyMC -> its arguments and where it puts its mass.
@@ -82,7 +84,9 @@ Printable = Annotated[str, AfterValidator(_is_printable)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_by_name=True
+    )
 
 
 class Prior(_Strict):
@@ -183,8 +187,60 @@ class Effect(_Strict):
         return f"{self.name}_sd"
 
 
+class Input(_Strict):
+    """An input that a spec declares: a column of the table that its law takes in.
+
+    Attributes
+    ----------
+    unit : str
+    scale : {"log", "logit", "linear"}
+        On which differences count.
+    low, high : float
+        Plausible range, in the unit; outside it a value is refused.
+    example : str
+        A value as people write it.
+    """
+
+    unit: Printable
+    scale: Literal["log", "logit", "linear"] = "log"
+    low: float = float("-inf")
+    high: float = float("inf")
+    example: Printable = ""
+
+    def column(self, name: str) -> Column:
+        """The column of this name."""
+        low = max(self.low, 1e-300) if self.scale == "log" else self.low
+        return Column(
+            name, "input", name, self.unit, low, self.high, self.scale, example=self.example
+        )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Input:
+        if not self.low < self.high:
+            raise ValueError(f"low={self.low:g} is not below high={self.high:g}")
+        if self.scale == "logit" and not 0 <= self.low < self.high <= 1:
+            raise ValueError("scale logit: low and high lie from 0 to 1")
+        return self
+
+
 def _find_law(name: object) -> Law:
     return name if isinstance(name, Law) else find(str(name))
+
+
+def _written_law(law: Law) -> Any:
+    return law.name if law.definition is None else dict(law.definition)
+
+
+class _Equation(_Strict):
+    """A law as a spec writes it."""
+
+    equation: Printable
+    title: Printable | None = None
+    source: Printable | None = None
+
+
+# In e-folds, logits or shares of an input's range: 1.3 to 7.
+_USUAL_LENGTH = {"dist": "LogNormal", "mu": 1.1, "sigma": 0.5}
 
 
 class Spec(_Strict):
@@ -194,7 +250,10 @@ class Spec(_Strict):
     ----------
     name, title : str
     law : Law
-        Given by its name, as `bayescale.laws.find` knows it.
+        Given by its name, as `bayescale.laws.find` knows it, or as an equation:
+        `[law] equation = "E + A / params**alpha"`.
+    declared : dict
+        The spec's own inputs, under `[inputs]`; those of `bayescale.runs.columns` are known.
     response : str
         A response of `bayescale.runs.columns`: `bpc` (bits per character), `bpb` (bits per
         byte) or `loss` (nats per token).
@@ -208,13 +267,13 @@ class Spec(_Strict):
     effects : dict
         Group to parameter to the prior of the standard deviation between groups.
     discrepancy : dict
-        Priors of the model discrepancy, by the names in `process.PARAMETERS`; empty where the
-        law is taken to be exact.
+        Priors of the model discrepancy, by the names in `process.parameters`, with a length for
+        each axis of the law's inputs; empty where the law is taken to be exact.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
     title: Printable
-    law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(lambda law: law.name)]
+    law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(_written_law)]
     response: Response
     corpora: tuple[Printable, ...] = ()
     params: Literal["total", "active"]
@@ -222,6 +281,7 @@ class Spec(_Strict):
     priors: dict[str, Prior]
     effects: dict[GroupName, dict[str, Prior]] = {}
     discrepancy: dict[str, Prior] = {}
+    declared: Annotated[dict[str, Input], Field(alias="inputs")] = {}
 
     def __repr__(self) -> str:
         groups = f", effects by {' and '.join(self.groups)}" if self.groups else ""
@@ -235,6 +295,17 @@ class Spec(_Strict):
         return tuple(f"{self.response}_{c}" for c in self.corpora) or (self.response,)
 
     @property
+    def inputs(self) -> dict[str, Column]:
+        """What the law takes in, by name."""
+        own = {name: each.column(name) for name, each in self.declared.items()}
+        return {name: own[name] if name in own else COLUMNS[name] for name in self.law.inputs}
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes of the model discrepancy."""
+        return axes_of(self.inputs.values())
+
+    @property
     def groups(self) -> tuple[GroupName, ...]:
         """Every group that some parameter varies by."""
         return tuple(self.effects)
@@ -246,6 +317,11 @@ class Spec(_Strict):
         A point is no run of the data, so its run effect is always drawn anew.
         """
         return tuple(group for group in self.effects if group != "run")
+
+    @property
+    def follows_runs(self) -> bool:
+        """True if the law's parameters are sampled in coordinates that follow the runs."""
+        return bool(self.discrepancy) or not self.law.centred
 
     @property
     def collapses(self) -> bool:
@@ -314,7 +390,8 @@ class Spec(_Strict):
 
     def to_toml(self) -> str:
         """The spec as a TOML file's text, which `parse` reads back."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_defaults=True))
+        plain = self.model_dump(exclude_none=True, exclude_defaults=True, by_alias=True)
+        return tomli_w.dumps(plain)
 
     def replace(
         self,
@@ -351,7 +428,8 @@ class Spec(_Strict):
         ...     response="loss", priors={"alpha": {"dist": "LogNormal", "mu": -1, "sigma": 0.2}}
         ... )
         """
-        values: dict[str, Any] = {**self.model_dump(), "law": self.law, **fields}
+        law = self.law if self.law.definition is None else self.law.definition
+        values: dict[str, Any] = {**self.model_dump(by_alias=True), "law": law, **fields}
         if response is not None:
             values["response"] = response
         if not groups:
@@ -359,12 +437,17 @@ class Spec(_Strict):
         if priors is not None:
             values["priors"] = {**values["priors"], **priors}
         if discrepancy and not values["discrepancy"]:
-            values["discrepancy"] = Spec.load("forecast").model_dump()["discrepancy"]
+            values["discrepancy"] = self._usual_discrepancy()
             values["name"] = f"{values['name']}-discrepancy"
         try:
             return Spec.model_validate(values)
         except ValidationError as error:
             raise SpecError(f"{self.name}: {one_line(error)}") from error
+
+    def _usual_discrepancy(self) -> dict[str, Any]:
+        """That of the shipped spec `forecast`; along other axes, a length that says little."""
+        usual = Spec.load("forecast").model_dump()["discrepancy"]
+        return {name: usual.get(name, _USUAL_LENGTH) for name in discrepancy.parameters(self.axes)}
 
     def for_runs(self, runs: Runs, *, keep_groups: bool = False) -> tuple[Spec, list[Note]]:
         """The spec as these runs can be fitted to it.
@@ -425,9 +508,36 @@ class Spec(_Strict):
         )
         return self.replace(response=response), [note]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_equation(cls, values: Any) -> Any:
+        """The law of an equation, whose unknowns are the names that have priors."""
+        if not (isinstance(values, dict) and isinstance(values.get("law"), Mapping)):
+            return values
+        definition = _Equation.model_validate(dict(values["law"]))
+        priors = {
+            name: Prior.model_validate(prior) for name, prior in values.get("priors", {}).items()
+        }
+        declared = {
+            name: Input.model_validate(each).column(name)
+            for name, each in values.get("inputs", values.get("declared", {})).items()
+        }
+        law = equation(
+            str(values.get("name", "law")),
+            definition.model_dump(exclude_none=True),
+            {name: prior.support for name, prior in priors.items()},
+            declared,
+        )
+        return {**values, "law": law}
+
     @model_validator(mode="after")
     def _coherent(self) -> Spec:
         law = self.law
+        for name in self.declared:
+            if name in COLUMNS:
+                raise ValueError(f"inputs {name}: this column is known; leave its declaration out")
+            if name not in law.inputs:
+                raise ValueError(f"inputs {name}: the law takes no such input; leave it out")
         if self.noise.on == "log" and not law.positive:
             raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
         supports = {p.name: p.support for p in law.parameters}
@@ -459,10 +569,11 @@ class Spec(_Strict):
     def _check_discrepancy(self) -> None:
         if not self.discrepancy:
             return
-        for name in discrepancy.PARAMETERS.keys() ^ self.discrepancy.keys():
-            known = ", ".join(discrepancy.PARAMETERS)
+        parameters = discrepancy.parameters(self.axes)
+        for name in parameters.keys() ^ self.discrepancy.keys():
+            known = ", ".join(parameters)
             raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")
-        for name, (support, _) in discrepancy.PARAMETERS.items():
+        for name, (support, _) in parameters.items():
             _check_support(f"discrepancy {name}", self.discrepancy[name], support)
         if self.corpora:
             raise ValueError("discrepancy: there is none of several corpora; leave out one")
