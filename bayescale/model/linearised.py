@@ -25,7 +25,7 @@ from bayescale.model.discrepancy.process import (
     variance,
 )
 from bayescale.model.priors import quantile
-from bayescale.model.scale import discrepancy_unit, noise_scale
+from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
 from bayescale.model.spec import Spec
 
 # Of the weights of runs far off, and the degrees of freedom that they are taken for.
@@ -74,14 +74,15 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     x = {str(name): data[name].to_numpy() for name in data.data_vars}
     response = data["response"].to_numpy()
     typical = np.median(response)
-    on_log = spec.noise.on == "log"
-    observed = np.log(response) if on_log else response / typical
+    noise = scale_of(spec)
+    unit = noise.unit(typical)
+    observed = noise.forward(response, np) / unit
 
     def predicted(standardised: np.ndarray) -> np.ndarray:
         """The curve (run) at parameters so many standard deviations from the prior's middle."""
         values = constrained(spec, median + prior_sd * standardised, np)
         mean = np.broadcast_to(curve(without_groups, values, x, np), observed.shape)
-        return np.log(mean) if on_log else mean / typical
+        return np.asarray(noise.forward(mean, np) / unit)
 
     def residuals(standardised: np.ndarray, scale: float) -> np.ndarray:
         """Of the runs and of the prior: (run + law)."""
@@ -92,7 +93,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
 
     point, scale = np.zeros(len(parameters)), 0.01
     level = [p.name for p in parameters].index("level")
-    typical_level = formulas.unconstrained(parameters[level].support, typical)
+    typical_level = formulas.unconstrained(parameters[level].support, spec.law.level_at(typical))
     point[level] = (typical_level - median[level]) / prior_sd[level]
     for _ in range(_REPEATS):
         point = scipy.optimize.least_squares(residuals, point, loss="soft_l1", args=(scale,)).x

@@ -8,6 +8,7 @@ shows all that was assumed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,7 +34,7 @@ from bayescale.laws import Law, find
 from bayescale.laws.base import Support
 from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.noise import NOISES
-from bayescale.runs.columns import groups, responses
+from bayescale.runs.columns import COLUMNS, groups, responses
 from bayescale.runs.table import Runs
 
 # Name in PyMC -> its arguments and where it puts its mass.
@@ -142,12 +143,12 @@ def _known_noise(name: str) -> str:
 
 
 class Noise(_Strict):
-    """Observation noise around the curve, on the response or on its logarithm.
+    """Observation noise around the curve, on the response, its logarithm or its logit.
 
     Attributes
     ----------
-    on : {"response", "log"}
-        In the response's unit, or as a share of the response.
+    on : {"response", "log", "logit"}
+        In the response's unit, as a share of the response, or as a share of its odds.
     dist : {"Normal", "StudentT"}
         Student's t has heavier tails and the parameter `nu`, its degrees of freedom.
     floor : float
@@ -155,7 +156,7 @@ class Noise(_Strict):
         `sigma`.
     """
 
-    on: Literal["response", "log"]
+    on: Literal["response", "log", "logit"]
     dist: Annotated[str, AfterValidator(_known_noise)]
     floor: Annotated[float, Field(ge=0, le=20)] = 0.0
 
@@ -196,13 +197,17 @@ class Spec(_Strict):
     law : Law
         Given by its name, as `bayescale.laws.find` knows it.
     response : str
-        A response of `bayescale.runs.columns`: `bpc` (bits per character), `bpb` (bits per
-        byte) or `loss` (nats per token).
+        A response of `bayescale.runs.columns`, such as `bpc` (bits per character), `loss` (nats
+        per token) or `accuracy` (share).
     corpora : tuple of str
         If given, the columns `{response}_{corpus}` are modelled jointly.
     params : {"total", "active"}
         Which N the law sees in a mixture of experts.
     noise : Noise
+    bounds : tuple of float, optional
+        Floor (the level of chance, as 0.25 of four answers) and ceiling of the response, for
+        noise on the logit, which is that of the way between them; by default the response's
+        range.
     priors : dict
         One for each parameter of the law and of the noise.
     effects : dict
@@ -219,6 +224,7 @@ class Spec(_Strict):
     corpora: tuple[Printable, ...] = ()
     params: Literal["total", "active"]
     noise: Noise
+    bounds: tuple[float, float] | None = None
     priors: dict[str, Prior]
     effects: dict[GroupName, dict[str, Prior]] = {}
     discrepancy: dict[str, Prior] = {}
@@ -369,9 +375,9 @@ class Spec(_Strict):
     def for_runs(self, runs: Runs, *, keep_groups: bool = False) -> tuple[Spec, list[Note]]:
         """The spec as these runs can be fitted to it.
 
-        It takes their only response, where they lack its own, and has no effect of a group that
-        is the same for all: its standard deviation would be the prior's, and every forecast that
-        of a new group.
+        It takes their only loss, in nats or bits, where they lack its own, and has no effect of a
+        group that is the same for all: its standard deviation would be the prior's, and every
+        forecast that of a new group.
 
         Parameters
         ----------
@@ -412,15 +418,17 @@ class Spec(_Strict):
         def observed(column: str) -> bool:
             return column in runs.table and bool(runs.table[column].notna().any())
 
-        available = [response for response in responses() if observed(response)]
-        if self.corpora or observed(self.response) or len(available) != 1:
+        # Another cross-entropy only: its law and priors would not be those of an accuracy.
+        available = [r for r in responses() if COLUMNS[r].is_cross_entropy and observed(r)]
+        own = self.response in available or not COLUMNS[self.response].is_cross_entropy
+        if self.corpora or own or len(available) != 1:
             return self, []
         (response,) = available
         note = Note(
             "only-response",
             "info",
             f"{runs.name} has no {self.response}, the response of {self.name}; {response}, the "
-            "only response there, is fitted",
+            "only loss there, is fitted",
             "check that its unit is right",
         )
         return self.replace(response=response), [note]
@@ -430,6 +438,7 @@ class Spec(_Strict):
         law = self.law
         if self.noise.on == "log" and not law.positive:
             raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
+        self._check_bounds()
         supports = {p.name: p.support for p in law.parameters}
         supports |= dict.fromkeys(self.noise.parameters, "positive")
         for name in supports:
@@ -456,9 +465,28 @@ class Spec(_Strict):
             raise ValueError(f"corpora {', '.join(self.corpora)}: one is named twice")
         return self
 
+    def _check_bounds(self) -> None:
+        on_logit = self.noise.on == "logit"
+        if self.bounds is None:
+            if on_logit and COLUMNS[self.response].scale != "logit":
+                raise ValueError(
+                    f"noise on the logit of {self.response} needs bounds = [FLOOR, CEILING]"
+                )
+            return
+        low, high = self.bounds
+        if not on_logit:
+            raise ValueError('bounds are for noise on the logit: write noise.on = "logit", or none')
+        if not (low < high and isfinite(high - low)):
+            raise ValueError(f"bounds = [{low:g}, {high:g}]: the floor must be below the ceiling")
+
     def _check_discrepancy(self) -> None:
         if not self.discrepancy:
             return
+        if self.noise.on == "response" and COLUMNS[self.response].low < 0:
+            raise ValueError(
+                f"discrepancy: with noise on the response it is a share of it, and {self.response} "
+                "can be negative; leave it out"
+            )
         for name in discrepancy.PARAMETERS.keys() ^ self.discrepancy.keys():
             known = ", ".join(discrepancy.PARAMETERS)
             raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")

@@ -16,6 +16,7 @@ from bayescale.base.settings import PROB
 from bayescale.base.shown import Shown
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.predictive import Kind, Predictive, check_kind
+from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 # How far beyond the largest run a solution is sought, in e-folds of compute.
@@ -122,13 +123,14 @@ def invert(
     predictive: Predictive | Mixture,
     runs: Runs,
     along: Path,
+    response: str,
     target: float,
     *,
     prob: float = PROB,
     kind: Kind = "run",
     corpus: str | None = None,
 ) -> Inverse:
-    """The least compute whose response lies at or below `target` with probability `prob`.
+    """The least compute whose response reaches `target` with probability `prob`.
 
     It is sought from the smallest run outwards, as nothing is extrapolated below the data: the
     first compute along the line at which the probability is at least `prob`.
@@ -140,6 +142,8 @@ def invert(
     runs : Runs
         That were fitted.
     along : Path
+    response : str
+        Says which direction is better.
     target : float
         In the response's unit.
     prob : float
@@ -154,14 +158,14 @@ def invert(
     """
     check_kind(kind)
     check_prob(prob)
-    if not (np.isfinite(target) and target > 0):
-        raise BayescaleError(f"target={target:g}: must be a positive number")
+    check_target(response, target)
+    column = COLUMNS[response]
 
     def probability(compute: np.ndarray) -> np.ndarray:
         draws = predictive.at(along(compute)).draws(kind)
         if corpus is not None:
             draws = draws.sel(corpus=corpus)
-        return (draws <= target).mean(SAMPLE_DIMS).to_numpy()
+        return np.asarray(column.reached(draws, target).mean(SAMPLE_DIMS))
 
     smallest, largest = _range(runs)
     grid = np.arange(smallest, largest + _BEYOND + _STEP, _STEP)
@@ -177,7 +181,7 @@ def invert(
     if found == 0:
         raise BayescaleError(
             f"target={target:g}: reached with probability {highest:.2g} at the smallest run "
-            f"already ({human(6 * np.exp(smallest))} FLOP); ask for a lower target"
+            f"already ({human(6 * np.exp(smallest))} FLOP); ask for a {column.better} target"
         )
     if found is None:
         return Inverse(target, prob, kind, None, None, None, highest, [])
@@ -197,6 +201,13 @@ def invert(
         most_probable=max(highest, float(further.max())),
         notes=[],
     )
+
+
+def check_target(response: str, target: float) -> None:
+    """Raise a `BayescaleError` if no such response can be asked for."""
+    rule = COLUMNS[response].target_rule(target)
+    if rule is not None:
+        raise BayescaleError(f"target={target:g}: {rule}")
 
 
 def _range(runs: Runs) -> tuple[float, float]:

@@ -42,7 +42,7 @@ def content(
         What to predict; by default the largest run again, the same by a new family, and ten
         times its compute.
     target : float, optional
-        Response to reach; by default 5 % below the best run.
+        Response to reach; by default 5 % better than the best run.
     budget : float, optional
         FLOP to spend: what they buy.
     command : str
@@ -120,7 +120,10 @@ def _section(
             "corpora": list(spec.corpora),
             "params": spec.params,
             "groups": list(spec.named_groups),
+            "scale": COLUMNS[spec.response].scale,
+            "better": COLUMNS[spec.response].better,
             "noise": {"dist": spec.noise.dist, "on": spec.noise.on},
+            "bounds": spec.bounds,
             "discrepancy": bool(spec.discrepancy),
         },
         "law": {
@@ -128,6 +131,7 @@ def _section(
             "equation": spec.law.equation,
             "citation": spec.law.citation,
             "compute_only": spec.law.compute_only,
+            "ceiling": spec.law.ceiling,
             "at_centre": [p.name for p in spec.law.parameters if p.name not in spec.law.units],
         },
         "runs": {
