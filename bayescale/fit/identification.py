@@ -8,8 +8,8 @@ import scipy  # its parts load when first used
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human
 from bayescale.model.design import Design
+from bayescale.model.odds import of_law
 from bayescale.model.priors import quantile
-from bayescale.model.scale import scale_of
 from bayescale.model.spec import Spec
 from bayescale.runs.columns import COLUMNS
 
@@ -144,20 +144,18 @@ def _falling_law(spec: Spec) -> list[Note]:
     """
     theta = {p.name: quantile(spec.priors[p.name], [0.5])[0] for p in spec.law.parameters}
     few, many = (
-        float(spec.law.mean(dict.fromkeys(spec.law.inputs, size), theta, np)) for size in (-1, 1)
+        float(of_law(spec, spec.law.mean(dict.fromkeys(spec.law.inputs, size), theta, np)))
+        for size in (-1, 1)
     )
     if many >= few:
         return []
-    ceiling = scale_of(spec).high
-    if COLUMNS[spec.response].scale == "logit":
-        ceiling = min(ceiling, 1.0)
-    named = f"{ceiling:g}" if np.isfinite(ceiling) else "CEILING"
+    bounds = "" if COLUMNS[spec.response].scale == "logit" else " and bounds = [FLOOR, CEILING]"
     return [
         Note(
             "falling-law",
             "warning",
             f"{spec.response} rises with compute, and {spec.law.name} falls",
-            f'fit what is missing to a ceiling: law = "{named} - {spec.law.name}" in the spec, '
-            'with noise.on = "logit" or "response"',
+            f'let it be the law of the odds: law_of = "odds"{bounds} in the spec, and noise.on = '
+            '"logit"',
         )
     ]

@@ -83,8 +83,6 @@ class Law:
         The same law where tokens are repeated: its published constants are those of this law and
         R_D and R_N, the repetitions and the excess of parameters after which 1/e of their worth
         is left (arXiv 2305.16264).
-    ceiling : float, optional
-        Of a complement: its curve is this minus that of the law named behind it.
     """
 
     name: str
@@ -101,7 +99,6 @@ class Law:
     inputs: tuple[str, ...] = ("params", "tokens")
     slopes: tuple[str, str, str] | None = None
     with_repeats: Law | None = None
-    ceiling: float | None = None
 
     def parameter(self, name: str) -> Parameter:
         """The sampled parameter of this name."""
@@ -110,11 +107,7 @@ class Law:
     @property
     def positive(self) -> bool:
         """True if the curve cannot reach zero, so that its logarithm exists."""
-        return self.ceiling is None and self.parameter("level").support == "positive"
-
-    def level_at(self, response: Any) -> Any:
-        """The parameter `level` with which the curve has this value at the data's centre."""
-        return response if self.ceiling is None else self.ceiling - response
+        return self.parameter("level").support == "positive"
 
     @property
     def sees_repeats(self) -> bool:

@@ -29,7 +29,6 @@ from bayescale.laws import (
     separate_linear,
 )
 from bayescale.laws.base import INPUTS, Law
-from bayescale.laws.complement import complement, split_name
 
 GROUP = "bayescale.laws"
 
@@ -72,17 +71,11 @@ def register(law: Law) -> Law:
 def find(name: str) -> Law:
     """The law of this name; one that an installed package offers is imported and registered.
 
-    `1 - NAME` is the complement of a law: see `bayescale.laws.complement`.
-
     Raises
     ------
     LawError
         If there is none, or the package that offers it cannot be imported.
     """
-    parts = split_name(name)
-    if parts is not None:
-        ceiling, falling = parts
-        return complement(ceiling, find(falling))
     if name not in LAWS:
         offers = list(entry_points(group=GROUP, name=name))
         if not offers:

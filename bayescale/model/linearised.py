@@ -24,6 +24,7 @@ from bayescale.model.discrepancy.process import (
     local_deviation,
     variance,
 )
+from bayescale.model.odds import law_at
 from bayescale.model.priors import quantile
 from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
 from bayescale.model.spec import Spec
@@ -93,7 +94,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
 
     point, scale = np.zeros(len(parameters)), 0.01
     level = [p.name for p in parameters].index("level")
-    typical_level = formulas.unconstrained(parameters[level].support, spec.law.level_at(typical))
+    typical_level = formulas.unconstrained(parameters[level].support, law_at(spec, typical))
     point[level] = (typical_level - median[level]) / prior_sd[level]
     for _ in range(_REPEATS):
         point = scipy.optimize.least_squares(residuals, point, loss="soft_l1", args=(scale,)).x

@@ -14,8 +14,8 @@ import scipy  # its parts load when first used
 import xarray as xr
 
 from bayescale.laws.base import Values
+from bayescale.model.odds import bounds_of, of_law
 from bayescale.model.spec import Spec
-from bayescale.runs.columns import COLUMNS
 
 # Share of the way from floor to ceiling by which a curve is kept from either: beyond them, where
 # a law may lie far from the data, there is no logit.
@@ -138,15 +138,14 @@ class Logit(Scale):
 
 
 def scale_of(spec: Spec) -> Scale:
-    """The scale of a spec's noise; without bounds a logit is that of the response's range."""
+    """The scale of a spec's noise."""
     match spec.noise.on:
         case "response":
             return Response()
         case "log":
             return Log()
         case "logit":
-            column = COLUMNS[spec.response]
-            return Logit(*(spec.bounds or (column.low, column.high)))
+            return Logit(*bounds_of(spec))
 
 
 def noise_scale(spec: Spec, values: Values) -> Any:
@@ -156,4 +155,4 @@ def noise_scale(spec: Spec, values: Values) -> Any:
 
 def discrepancy_unit(spec: Spec, values: Values) -> Any:
     """What a model discrepancy of 1 adds on the noise's scale."""
-    return scale_of(spec).unit(values["level"])
+    return scale_of(spec).unit(of_law(spec, values["level"]))

@@ -196,6 +196,9 @@ class Spec(_Strict):
     name, title : str
     law : Law
         Given by its name, as `bayescale.laws.find` knows it.
+    law_of : {"response", "odds"}
+        What the law gives: the response, or its odds of a miss, which fall as an accuracy rises
+        from floor to ceiling; see `bayescale.model.odds`.
     response : str
         A response of `bayescale.runs.columns`, such as `bpc` (bits per character), `loss` (nats
         per token) or `accuracy` (share).
@@ -205,9 +208,8 @@ class Spec(_Strict):
         Which N the law sees in a mixture of experts.
     noise : Noise
     bounds : tuple of float, optional
-        Floor (the level of chance, as 0.25 of four answers) and ceiling of the response, for
-        noise on the logit, which is that of the way between them; by default the response's
-        range.
+        Floor (the level of chance, as 0.25 of four answers) and ceiling of the response, between
+        which its logit and its odds are; by default the response's range.
     priors : dict
         One for each parameter of the law and of the noise.
     effects : dict
@@ -220,6 +222,7 @@ class Spec(_Strict):
     name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
     title: Printable
     law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(lambda law: law.name)]
+    law_of: Literal["response", "odds"] = "response"
     response: Response
     corpora: tuple[Printable, ...] = ()
     params: Literal["total", "active"]
@@ -239,6 +242,11 @@ class Spec(_Strict):
     def columns(self) -> tuple[str, ...]:
         """The response's columns in the table of runs."""
         return tuple(f"{self.response}_{c}" for c in self.corpora) or (self.response,)
+
+    @property
+    def is_bounded(self) -> bool:
+        """True if its law or its noise takes the response to lie between a floor and a ceiling."""
+        return self.law_of == "odds" or self.noise.on == "logit"
 
     @property
     def groups(self) -> tuple[GroupName, ...]:
@@ -466,16 +474,17 @@ class Spec(_Strict):
         return self
 
     def _check_bounds(self) -> None:
-        on_logit = self.noise.on == "logit"
+        users = {"noise on the logit": self.noise.on == "logit", "the odds": self.law_of == "odds"}
+        used = [name for name, uses in users.items() if uses]
+        if self.law_of == "odds" and not self.law.positive:
+            raise ValueError(f"the odds need a positive law; {self.law.name} can cross zero")
         if self.bounds is None:
-            if on_logit and COLUMNS[self.response].scale != "logit":
-                raise ValueError(
-                    f"noise on the logit of {self.response} needs bounds = [FLOOR, CEILING]"
-                )
+            if used and COLUMNS[self.response].scale != "logit":
+                raise ValueError(f"{used[0]} of {self.response}: give bounds = [FLOOR, CEILING]")
             return
         low, high = self.bounds
-        if not on_logit:
-            raise ValueError('bounds are for noise on the logit: write noise.on = "logit", or none')
+        if not used:
+            raise ValueError(f"bounds are for {' or '.join(users)}; leave them out")
         if not (low < high and isfinite(high - low)):
             raise ValueError(f"bounds = [{low:g}, {high:g}]: the floor must be below the ceiling")
 

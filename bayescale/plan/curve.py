@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from bayescale.laws.base import Values
 from bayescale.model.curve import parameters
 from bayescale.model.design import Centre
 from bayescale.model.discrepancy.process import Conditioned
+from bayescale.model.odds import of_law
 from bayescale.model.scale import Log, Scale, discrepancy_unit, scale_of
 from bayescale.model.spec import Spec
 from bayescale.predictive.groups import Fitted, effects_at, resolve
@@ -94,6 +96,10 @@ class DrawnDiscrepancy:
         return np.asarray(scale_of(self.spec).add(response, amount))
 
 
+def _itself(value: Any) -> Any:
+    return value
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
     """A response surface over N and D, draw by draw: a law and draws of its parameters.
@@ -118,6 +124,8 @@ class Curve:
         nobody knows it.
     scale : Scale
         On which the noise is added.
+    of_law : callable
+        The response where the law has a value; see `bayescale.model.odds`.
     discrepancy : DrawnDiscrepancy or None
         What the fit's model discrepancy adds, by the position of each draw, `theta["draw"]`.
     notes : list of Note
@@ -131,6 +139,7 @@ class Curve:
     response: str
     noise: xr.DataArray | None = None
     scale: Scale = field(default_factory=Log)
+    of_law: Callable[[Any], Any] = _itself
     discrepancy: DrawnDiscrepancy | None = None
     notes: list[Note] = field(default_factory=list)
 
@@ -195,6 +204,7 @@ class Curve:
             response=spec.response,
             noise=thinned(noise),
             scale=centre.scale,
+            of_law=partial(of_law, spec),
             notes=notes,
         )
 
@@ -305,7 +315,7 @@ class Curve:
         """
         full = {"unique_tokens": np.inf, **x}
         centred = {name: full[name] - np.log(self.centre[name]) for name in self.law.inputs}
-        response = self.law.mean(centred, theta, np)
+        response = self.of_law(self.law.mean(centred, theta, np))
         if self.discrepancy is None:
             return response
         params, tokens = (full[n] - np.log(self.centre[n]) for n in ("params", "tokens"))

@@ -26,7 +26,7 @@ from bayescale.sampling.sampler import Sampler
 from bayescale.testing import ladder
 
 LOGIT = {"on": "logit", "dist": "Normal"}
-ACCURACY = {"response": "accuracy", "law": "1 - chinchilla", "noise": LOGIT, "bounds": (0.25, 1.0)}
+ACCURACY = {"response": "accuracy", "law_of": "odds", "noise": LOGIT, "bounds": (0.25, 1.0)}
 CASES = [
     *((name, {}) for name in bundled.specs()),
     ("compute-only", {"discrepancy": True}),  # groups, latent tokens, noise on the response

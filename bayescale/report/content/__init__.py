@@ -12,6 +12,7 @@ from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
 from bayescale.fit.folder import versions
+from bayescale.model.odds import bounds_of
 from bayescale.predictive.predictive import COMPONENTS, KINDS
 from bayescale.report.checks import checks
 from bayescale.report.content import asked, forecasts, observed, posterior
@@ -123,7 +124,7 @@ def _section(
             "scale": COLUMNS[spec.response].scale,
             "better": COLUMNS[spec.response].better,
             "noise": {"dist": spec.noise.dist, "on": spec.noise.on},
-            "bounds": spec.bounds,
+            "bounds": bounds_of(spec) if spec.is_bounded else None,
             "discrepancy": bool(spec.discrepancy),
         },
         "law": {
@@ -131,7 +132,7 @@ def _section(
             "equation": spec.law.equation,
             "citation": spec.law.citation,
             "compute_only": spec.law.compute_only,
-            "ceiling": spec.law.ceiling,
+            "of": spec.law_of,
             "at_centre": [p.name for p in spec.law.parameters if p.name not in spec.law.units],
         },
         "runs": {

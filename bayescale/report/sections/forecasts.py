@@ -246,8 +246,8 @@ def families(context: Context) -> list[Block]:
     head = columns("group effect median interval", prob=context.prob)
     table = Table(sentence("families.figure_alt"), head, rows, folded=True)
     of_level = all(name.startswith("level_") for name in context.fit["effects"])
-    # The level of a complement is what is missing to its ceiling.
-    lower = context.fit["spec"]["better"] == "lower" or context.fit["law"]["ceiling"] is not None
+    # Of the odds of a miss less is better, whatever the response.
+    lower = context.fit["spec"]["better"] == "lower" or context.fit["law"]["of"] == "odds"
     side = sentence(f"families.{'lower' if lower else 'higher'}")
     return [
         *context.figure("effects", "families.figure", table, prob=context.prob,

@@ -40,7 +40,8 @@ def law(context: Context) -> list[Block]:
     )
     if spec["bounds"]:
         low, high = (f"{end:g}" for end in spec["bounds"])
-        text = f"{text} {sentence('law.bounds', low=low, high=high)}"
+        key = "law.of_odds" if equation["of"] == "odds" else "law.bounds"
+        text = f"{text} {sentence(key, low=low, high=high)}"
     if not r:
         return [Paragraph(text)]
     line = sentence(
