@@ -56,7 +56,7 @@ def optimum_command(
     prob: Prob = PROB,
     figure: FigureFile = None,
 ) -> Output:
-    """The parameters and tokens with the least loss for a budget."""
+    """The parameters and tokens with the best response for a budget."""
     from bayescale.plan import allocation, printed
     from bayescale.report import figures
 

@@ -38,7 +38,7 @@ def predict_command(
 ) -> Output:
     """Predict the response at any parameters, tokens and groups, with intervals.
 
-    With --target, also the probability of a response at or below it. With --json,
+    With --target, also the probability of a response as good or better. With --json,
     `variance_shares` says how much of a new run's variance is parameters, groups, discrepancy
     and noise.
     """
@@ -53,8 +53,8 @@ def predict_command(
     prediction = fitted.predict(where, kind)
     table = prediction.table(prob)
     if target is not None:
-        below = prediction.probability_below(target).to_numpy().ravel()
-        table = table.assign(target=target, probability=below)
+        probability = prediction.probability_of_reaching(target).to_numpy().ravel()
+        table = table.assign(target=target, probability=probability)
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
     short = [_for_people(row, fitted.group_names) for row in rows]
     title = f"{fitted.spec.response}, {percent(prob)} intervals for {KINDS[kind]}"

@@ -1,8 +1,9 @@
 """Backtest: fit below, predict above, and see whether the intervals hold.
 
-All scores are of ln(response), so that tables and responses can be averaged: an interval score of
-0.05 is that of an interval 5 % wide that always holds. Parameters are those that the law sees: of
-a mixture of experts the active ones, unless a spec says otherwise.
+Scores are of ln(response), so that tables and responses can be averaged: an interval score of 0.05
+is that of an interval 5 % wide that always holds. An accuracy or an error, a share itself, and a
+score or a reward, which has no logarithm, are scored as they are. Parameters are those that the
+law sees: of a mixture of experts the active ones, unless a spec says otherwise.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from bayescale.fit.scaling import fit_with
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
+from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import ParamsSeen, Runs
 from bayescale.sampling.convergence import Convergence
 from bayescale.sampling.jobs import Workers, perform
@@ -70,7 +72,7 @@ class Backtest:
     spec : Spec
     points : DataFrame
         A row for each test run: `run`, `params` (as the law sees them), `tokens`, and the columns
-        of `scores.scores` for ln(response).
+        of `scores.scores` for ln(response), or the response: see `on_log`.
     convergence : Convergence
     seconds : float
         To compile (once a worker), fit and predict, beside the worker's other fits; of a fit
@@ -229,8 +231,8 @@ def backtest(
     sampler = Sampler(spec, design(spec, split.train))
     settings = replace(spec.settings, seed=seed)
     fit = fit_with(sampler, split.train, settings, show_progress=show_progress)
-    logs = logs_of(spec, split, fit.predict(split.test, "run").draws)
-    points = scored(split, spec.response, logs, spec.params)
+    draws = as_scored(spec, split, fit.predict(split.test, "run").draws)
+    points = scored(split, spec.response, draws, spec.params)
     return Backtest(split, spec, points, fit.convergence, time.perf_counter() - start)
 
 
@@ -298,8 +300,8 @@ class _Refitted:
         start = time.perf_counter()
         refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
         holdout = self._holdout(refit.posterior, self.above)
-        logs = logs_of(self.spec, self.split, holdout.replicates())
-        points = scored(self.split, self.spec.response, logs, self.spec.params)
+        draws = as_scored(self.spec, self.split, holdout.replicates())
+        points = scored(self.split, self.spec.response, draws, self.spec.params)
         together = self._holdout(refit.posterior, some_of(self.above, _TOGETHER_MOST))
         probability = probability_of_fewer(together.joint_replicates(), together.observed)
         seconds = time.perf_counter() - start
@@ -334,12 +336,19 @@ def _check_one_response(spec: Spec) -> None:
         raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
 
 
-def logs_of(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
-    """Draws of ln(response), refused where more than a few have none.
+def on_log(response: str) -> bool:
+    """Whether predictions of a response are scored by its logarithm."""
+    return COLUMNS[response].scale == "log"
+
+
+def as_scored(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
+    """Draws of what is scored: of ln(response), refused where more than a few have none.
 
     The tail of Student's t around a straight line reaches below 0 in single draws. So few decide no
     quantile that is scored; they count as the run's smallest draw above 0.
     """
+    if not on_log(spec.response):
+        return predicted
     if spec.noise.on == "log":  # heavy tails may leave the range of floating point numbers
         limits = np.finfo(float)
         predicted = predicted.clip(limits.tiny, limits.max)
@@ -354,15 +363,15 @@ def logs_of(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
 
 
 def scored(
-    split: Split, response: str, logs: xr.DataArray, params: ParamsSeen = "active"
+    split: Split, response: str, draws: xr.DataArray, params: ParamsSeen = "active"
 ) -> pd.DataFrame:
-    """Scores of draws of ln(response) of the test runs, whoever made them.
+    """Scores of draws of the test runs' ln(response), or response (`on_log`), whoever made them.
 
     Parameters
     ----------
     split : Split
     response : str
-    logs : DataArray (chain, draw, run)
+    draws : DataArray (chain, draw, run)
         The runs as the split has them.
     params : {"active", "total"}
         Which parameters of a mixture of experts the table shows: those that the law sees.
@@ -373,10 +382,11 @@ def scored(
         A row for each run: as `scores.scores`, with `params` and `tokens`.
     """
     test = split.test
-    values = np.log(test.table[response].to_numpy(float))
-    observed = xr.DataArray(values, dims="run", coords={"run": logs["run"]})
+    values = test.table[response].to_numpy(float)
+    values = np.log(values) if on_log(response) else values
+    observed = xr.DataArray(values, dims="run", coords={"run": draws["run"]})
     sizes = {"params": test.seen_params(params).to_numpy(), "tokens": test.table["tokens"].array}
-    return scores(logs, observed, PROBS).assign(**sizes)
+    return scores(draws, observed, PROBS).assign(**sizes)
 
 
 def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
 from bayescale.laws.base import Support
 from bayescale.model.design import Design
-from bayescale.model.scale import difference
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
+from bayescale.runs.columns import COLUMNS
 
 # Ratio of posterior to prior interquartile range above which the data have said little.
 _LEARNT = 0.8
@@ -26,7 +26,7 @@ _WIDER = 1.5
 _NAMED = 0.4
 # Share of a constant's variance along such directions, from which on it is named.
 _MOSTLY = 0.5
-# Scales of the noise above the curve from which on a run looks diverged.
+# Scales of the noise on the worse side of the curve from which on a run looks diverged.
 _DIVERGED = 8.0
 # Runs below which a trend of residuals says nothing, and its p-value.
 _TREND_RUNS, _TREND = 8, 0.001
@@ -189,7 +189,7 @@ def _ridge(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> tuple[list[s
 
 
 def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
-    """Whether the law follows the runs: single runs far above it, trends, the largest runs.
+    """Whether the law follows the runs: single runs far worse, trends, the largest runs.
 
     Parameters
     ----------
@@ -200,19 +200,21 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
     if spec.corpora:
         return []
     curve = inside.law.median(SAMPLE_DIMS)
-    residual = difference(spec, inside.observed, curve).to_numpy()
+    residual = inside.scale.difference(inside.observed, curve).to_numpy()
     scale = float(inside.values["sigma"].median())
     scale = max(scale, 1.4826 * float(np.median(np.abs(residual))))
     names = inside.observed["run"].to_numpy()
     along = _along(inside)
     notes = []
-    above = [str(name) for name in names[residual > _DIVERGED * scale]]
-    if above:
+    column = COLUMNS[spec.response]
+    far = [str(name) for name in names[column.as_loss(residual) > _DIVERGED * scale]]
+    if far:
+        side = "above" if column.better == "lower" else "below"
         notes.append(
             Note(
                 "outlying-runs",
                 "warning",
-                f"far above the curve: {listed(above)}; did they diverge?",
+                f"far {side} the curve: {listed(far)}; did they diverge?",
                 "leave out what diverged with --where; otherwise they widen every interval",
             )
         )

@@ -19,6 +19,7 @@ from bayescale.base.errors import Problem, RunsError
 from bayescale.model.discrepancy.axes import COMPUTE
 from bayescale.model.discrepancy.inducing import inducing_points
 from bayescale.model.priors import typical
+from bayescale.model.scale import scale_of
 from bayescale.model.spec import Spec
 from bayescale.runs.check import check_numbers, missing_column
 from bayescale.runs.columns import COLUMNS, named_otherwise
@@ -131,12 +132,12 @@ def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     alike = [name for name in data if name != "response" and data[name].dims == ("run",)]
     keys = [data[name].values for name in alike] + [*data["tokens_sd"].values.T]
     _, first, cell = np.unique(np.stack(keys), axis=1, return_index=True, return_inverse=True)
-    on_log = spec.noise.on == "log"
-    values = np.log(data["response"].values) if on_log else data["response"].values
+    scale = scale_of(spec)
+    values = scale.forward(data["response"].values, np)
     repeats = np.bincount(cell).astype(float)
     mean = np.bincount(cell, values) / repeats
     return data.isel(run=first).assign(
-        response=("run", np.exp(mean) if on_log else mean),
+        response=("run", scale.back(mean)),
         repeats=("run", repeats),
         within=("run", np.bincount(cell, (values - mean[cell]) ** 2)),
     )
@@ -232,5 +233,24 @@ def _require(spec: Spec, runs: Runs) -> None:
             problems += check_numbers(table, column, COLUMNS[spec.response])[1]
         if column in spec.declared:
             problems += check_numbers(table, column, spec.inputs[column])[1]
+        problems += _without_value(spec, table, column)
     if problems:
         raise RunsError(runs.name, problems)
+
+
+def _without_value(spec: Spec, table: pd.DataFrame, column: str) -> list[Problem]:
+    """Responses that the scale of the noise has no value for, as the logarithm none for 0."""
+    if column not in spec.columns:
+        return []
+    scale, response = scale_of(spec), COLUMNS[spec.response]
+    values = pd.to_numeric(table[column], errors="coerce")
+    beyond = values.between(response.low, response.high) & (
+        (values <= scale.low) | (values >= scale.high)
+    )
+    rule = f"with noise on the {spec.noise.on} it must lie above {scale.low:g}"
+    rule += f" and below {scale.high:g}" if np.isfinite(scale.high) else ""
+    hint = 'correct it, leave the run out with --where, or put noise.on = "response"'
+    return [
+        Problem(int(row), str(table.at[row, "run"]), column, f"{values[row]:g}", f"{rule}; {hint}")
+        for row in table.index[beyond]
+    ]

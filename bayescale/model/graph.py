@@ -30,7 +30,7 @@ from bayescale.model.discrepancy.process import (
 )
 from bayescale.model.noise import NOISES
 from bayescale.model.priors import local_lengths
-from bayescale.model.scale import discrepancy_unit, noise_scale
+from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
 from bayescale.model.spec import Effect, Prior, Spec
 
 
@@ -115,9 +115,8 @@ def _log_density_of_means(observed: Any, mean: Any, sigma: Any, repeats: Any, wi
 
 
 def _on_noise_scale(spec: Spec, mean: Any, observed: Any) -> tuple[Any, Any]:
-    if spec.noise.on == "log":
-        return pmd.math.log(mean), pmd.math.log(observed)
-    return mean, observed
+    scale = scale_of(spec)
+    return scale.forward(mean, pmd.math), scale.forward(observed, pmd.math)
 
 
 def _responses_with_discrepancy(spec: Spec, values: dict[str, Any], x: Values) -> None:

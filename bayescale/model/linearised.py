@@ -23,8 +23,9 @@ from bayescale.model.discrepancy.process import (
     local_deviation,
     variance,
 )
+from bayescale.model.odds import law_at
 from bayescale.model.priors import quantile, typical
-from bayescale.model.scale import discrepancy_unit, noise_scale
+from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
 from bayescale.model.spec import Spec
 
 # Of the weights of runs far off, and the degrees of freedom that they are taken for.
@@ -126,10 +127,10 @@ class _Linear:
             self._x |= inputs
         response = data["response"].to_numpy()
         self.typical = float(np.median(response))
-        self._unit = discrepancy_unit(spec, {"level": self.typical})
-        self._on_log = spec.noise.on == "log"
+        self._noise = scale_of(spec)
+        self._unit = self._noise.unit(self.typical) if spec.law.centred else 1.0
         self._shape = response.shape
-        self.observed = np.ravel(np.log(response) if self._on_log else response / self._unit)
+        self.observed = np.ravel(self._noise.forward(response, np) / self._unit)
 
     def predicted(self, standardised: np.ndarray) -> np.ndarray:
         """The curve (response) at parameters, in standard deviations from the prior's middle."""
@@ -139,7 +140,7 @@ class _Linear:
             for p in self.spec.law.parameters
         }
         mean = np.broadcast_to(curve(self.spec, values, self._x, np), self._shape)
-        return np.ravel(np.log(mean) if self._on_log else mean / self._unit)
+        return np.ravel(self._noise.forward(mean, np) / self._unit)
 
     def solved(self) -> tuple[np.ndarray, float]:
         """Where the runs and the prior put the parameters (law), and the scale of the residuals.
@@ -152,7 +153,7 @@ class _Linear:
         if self.spec.law.centred:
             level = [p.name for p in self.spec.law.parameters].index("level")
             support = self.spec.law.parameters[level].support
-            near = formulas.unconstrained(support, self.typical)
+            near = formulas.unconstrained(support, law_at(self.spec, self.typical))
             starts[0][level] = (near - self.middle[level]) / self.prior_sd[level]
         elif len(self.middle) <= _MOST_TRIED:
             scale = 0.3 * float(np.std(self.observed)) + 1e-9

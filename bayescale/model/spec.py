@@ -8,6 +8,7 @@ shows all that was assumed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -146,12 +147,12 @@ def _known_noise(name: str) -> str:
 
 
 class Noise(_Strict):
-    """Observation noise around the curve, on the response or on its logarithm.
+    """Observation noise around the curve, on the response, its logarithm or its logit.
 
     Attributes
     ----------
-    on : {"response", "log"}
-        In the response's unit, or as a share of the response.
+    on : {"response", "log", "logit"}
+        In the response's unit, as a share of the response, or as a share of its odds.
     dist : {"Normal", "StudentT"}
         Student's t has heavier tails and the parameter `nu`, its degrees of freedom.
     floor : float
@@ -159,7 +160,7 @@ class Noise(_Strict):
         `sigma`.
     """
 
-    on: Literal["response", "log"]
+    on: Literal["response", "log", "logit"]
     dist: Annotated[str, AfterValidator(_known_noise)]
     floor: Annotated[float, Field(ge=0, le=20)] = 0.0
 
@@ -252,16 +253,22 @@ class Spec(_Strict):
     law : Law
         Given by its name, as `bayescale.laws.find` knows it, or as an equation:
         `[law] equation = "E + A / params**alpha"`.
+    law_of : {"response", "odds"}
+        What the law gives: the response, or its odds of a miss, which fall as an accuracy rises
+        from floor to ceiling; see `bayescale.model.odds`.
     declared : dict
         The spec's own inputs, under `[inputs]`; those of `bayescale.runs.columns` are known.
     response : str
-        A response of `bayescale.runs.columns`: `bpc` (bits per character), `bpb` (bits per
-        byte) or `loss` (nats per token).
+        A response of `bayescale.runs.columns`, such as `bpc` (bits per character), `loss` (nats
+        per token) or `accuracy` (share).
     corpora : tuple of str
         If given, the columns `{response}_{corpus}` are modelled jointly.
     params : {"total", "active"}
         Which N the law sees in a mixture of experts.
     noise : Noise
+    bounds : tuple of float, optional
+        Floor (the level of chance, as 0.25 of four answers) and ceiling of the response, between
+        which its logit and its odds are; by default the response's range.
     priors : dict
         One for each parameter of the law and of the noise.
     effects : dict
@@ -274,10 +281,12 @@ class Spec(_Strict):
     name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
     title: Printable
     law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(_written_law)]
+    law_of: Literal["response", "odds"] = "response"
     response: Response
     corpora: tuple[Printable, ...] = ()
     params: Literal["total", "active"]
     noise: Noise
+    bounds: tuple[float, float] | None = None
     priors: dict[str, Prior]
     effects: dict[GroupName, dict[str, Prior]] = {}
     discrepancy: dict[str, Prior] = {}
@@ -304,6 +313,11 @@ class Spec(_Strict):
     def axes(self) -> tuple[Axis, ...]:
         """The axes of the model discrepancy."""
         return axes_of(self.inputs.values())
+
+    @property
+    def is_bounded(self) -> bool:
+        """True if its law or its noise takes the response to lie between a floor and a ceiling."""
+        return self.law_of == "odds" or self.noise.on == "logit"
 
     @property
     def groups(self) -> tuple[GroupName, ...]:
@@ -452,9 +466,9 @@ class Spec(_Strict):
     def for_runs(self, runs: Runs, *, keep_groups: bool = False) -> tuple[Spec, list[Note]]:
         """The spec as these runs can be fitted to it.
 
-        It takes their only response, where they lack its own, and has no effect of a group that
-        is the same for all: its standard deviation would be the prior's, and every forecast that
-        of a new group.
+        It takes their only loss, in nats or bits, where they lack its own, and has no effect of a
+        group that is the same for all: its standard deviation would be the prior's, and every
+        forecast that of a new group.
 
         Parameters
         ----------
@@ -495,15 +509,17 @@ class Spec(_Strict):
         def observed(column: str) -> bool:
             return column in runs.table and bool(runs.table[column].notna().any())
 
-        available = [response for response in responses() if observed(response)]
-        if self.corpora or observed(self.response) or len(available) != 1:
+        # Another cross-entropy only: its law and priors would not be those of an accuracy.
+        available = [r for r in responses() if COLUMNS[r].is_cross_entropy and observed(r)]
+        own = self.response in available or not COLUMNS[self.response].is_cross_entropy
+        if self.corpora or own or len(available) != 1:
             return self, []
         (response,) = available
         note = Note(
             "only-response",
             "info",
             f"{runs.name} has no {self.response}, the response of {self.name}; {response}, the "
-            "only response there, is fitted",
+            "only loss there, is fitted",
             "check that its unit is right",
         )
         return self.replace(response=response), [note]
@@ -540,6 +556,7 @@ class Spec(_Strict):
                 raise ValueError(f"inputs {name}: the law takes no such input; leave it out")
         if self.noise.on == "log" and not law.positive:
             raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
+        self._check_bounds()
         supports = {p.name: p.support for p in law.parameters}
         supports |= dict.fromkeys(self.noise.parameters, "positive")
         for name in supports:
@@ -566,10 +583,30 @@ class Spec(_Strict):
             raise ValueError(f"corpora {', '.join(self.corpora)}: one is named twice")
         return self
 
+    def _check_bounds(self) -> None:
+        users = {"noise on the logit": self.noise.on == "logit", "the odds": self.law_of == "odds"}
+        used = [name for name, uses in users.items() if uses]
+        if self.law_of == "odds" and not self.law.positive:
+            raise ValueError(f"the odds need a positive law; {self.law.name} can cross zero")
+        if self.bounds is None:
+            if used and COLUMNS[self.response].scale != "logit":
+                raise ValueError(f"{used[0]} of {self.response}: give bounds = [FLOOR, CEILING]")
+            return
+        low, high = self.bounds
+        if not used:
+            raise ValueError(f"bounds are for {' or '.join(users)}; leave them out")
+        if not (low < high and isfinite(high - low)):
+            raise ValueError(f"bounds = [{low:g}, {high:g}]: the floor must be below the ceiling")
+
     def _check_discrepancy(self) -> None:
         if not self.discrepancy:
             return
         parameters = discrepancy.parameters(self.axes)
+        if self.noise.on == "response" and self.law.centred and COLUMNS[self.response].low < 0:
+            raise ValueError(
+                f"discrepancy: with noise on the response it is a share of it, and {self.response} "
+                "can be negative; leave it out"
+            )
         for name in parameters.keys() ^ self.discrepancy.keys():
             known = ", ".join(parameters)
             raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")

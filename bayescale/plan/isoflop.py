@@ -24,6 +24,7 @@ from bayescale.plan.regression import (
     measured_regression_draws,
     regression_draws,
 )
+from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 _DRAWS = 4000
@@ -156,7 +157,7 @@ def approaches(
     inputs = inputs_of(spec, stated)
     params = inputs["params"].to_numpy()
     compute = np.log(FLOP_PER_PARAM_TOKEN) + params + inputs["tokens"].to_numpy()
-    loss = stated.table[spec.columns[0]].to_numpy(float)
+    loss = COLUMNS[spec.response].as_loss(stated.table[spec.columns[0]].to_numpy(float))
     used: list[_Budget] = []
     left_out = []
     for rows in _clusters(compute):

@@ -18,7 +18,7 @@ from bayescale.base.settings import PROB
 from bayescale.base.shown import Shown
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.predictive import Kind, Predictive, check_kind
-from bayescale.runs.columns import Column
+from bayescale.runs.columns import COLUMNS, Column
 from bayescale.runs.table import Runs
 
 # How far beyond the largest run a solution is sought, in e-folds of compute.
@@ -227,13 +227,14 @@ def _fixed(
 def invert(
     predictive: Predictive | Mixture,
     along: Line,
+    response: str,
     target: float,
     *,
     prob: float = PROB,
     kind: Kind = "run",
     corpus: str | None = None,
 ) -> Inverse:
-    """The least compute whose response lies at or below `target` with probability `prob`.
+    """The least compute whose response reaches `target` with probability `prob`.
 
     It is sought from the smallest run outwards, as nothing is extrapolated below the data: the
     first compute along the line at which the probability is at least `prob`.
@@ -243,6 +244,8 @@ def invert(
     predictive : Predictive or Mixture
         Whose first row has the groups that are asked for.
     along : Line
+    response : str
+        Says which direction is better.
     target : float
         In the response's unit.
     prob : float
@@ -257,14 +260,14 @@ def invert(
     """
     check_kind(kind)
     check_prob(prob)
-    if not (np.isfinite(target) and target > 0):
-        raise BayescaleError(f"target={target:g}: must be a positive number")
+    check_target(response, target)
+    column = COLUMNS[response]
 
     def probability(quantity: np.ndarray) -> np.ndarray:
         draws = predictive.at(along(quantity)).draws(kind)
         if corpus is not None:
             draws = draws.sel(corpus=corpus)
-        return (draws <= target).mean(SAMPLE_DIMS).to_numpy()
+        return np.asarray(column.reached(draws, target).mean(SAMPLE_DIMS))
 
     grid = np.arange(along.smallest, along.farthest + along.step, along.step)
     highest, found = 0.0, None
@@ -279,7 +282,7 @@ def invert(
     if found == 0:
         raise BayescaleError(
             f"target={target:g}: reached with probability {highest:.2g} at the smallest run "
-            f"already ({_least(along)}); ask for a lower target"
+            f"already ({_least(along)}); ask for a {column.better} target"
         )
     if found is None:
         return Inverse(target, prob, kind, {}, None, highest, [])
@@ -303,6 +306,13 @@ def _least(along: Line) -> str:
     if along.quantity == "compute":
         return f"{human(6 * np.exp(along.smallest))} FLOP"
     return f"{along.quantity} {human(along.point(along.smallest)[along.quantity])}"
+
+
+def check_target(response: str, target: float) -> None:
+    """Raise a `BayescaleError` if no such response can be asked for."""
+    rule = COLUMNS[response].target_rule(target)
+    if rule is not None:
+        raise BayescaleError(f"target={target:g}: {rule}")
 
 
 def _range(runs: Runs) -> tuple[float, float]:

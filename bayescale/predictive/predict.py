@@ -25,15 +25,15 @@ from bayescale.model.spec import Spec
 from bayescale.predictive.decomposition import variance_shares
 from bayescale.predictive.distance import EXTRAPOLATION, distance, extrapolation_note
 from bayescale.predictive.groups import Fitted, effects_at, resolve
-from bayescale.predictive.inverse import Inverse, Line, direction, invert, path
+from bayescale.predictive.inverse import Inverse, Line, check_target, direction, invert, path
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import Points, check_groups
 from bayescale.predictive.predictive import KINDS, Kind, Predictive
-from bayescale.runs.columns import Column
+from bayescale.runs.columns import COLUMNS, Column
 from bayescale.runs.table import Runs
 
-# Share of the draws at or below 0 from which on it is said.
-_CROSSES_LEAST = 0.005
+# Share of the draws outside the response's range from which on it is said.
+_OUTSIDE_LEAST = 0.005
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +44,7 @@ class Prediction(Shown):
     ----------
     draws : DataArray
         (chain, draw, run[, corpus]), in the response's unit.
+    response : str
     kind : {"curve", "run"}
     points : DataFrame
         A row a point, by its name: each input as the law sees it, and `flops` (6 N D) where it
@@ -53,6 +54,7 @@ class Prediction(Shown):
     """
 
     draws: xr.DataArray
+    response: str
     kind: Kind
     points: pd.DataFrame
     notes: list[Note]
@@ -76,17 +78,16 @@ class Prediction(Shown):
         summary.insert(1, "prob", prob)
         return self.points.join(summary).reset_index(names="run")
 
-    def probability_below(self, target: float) -> xr.DataArray:
-        """Probability that the response lies at or below `target`, for each point.
+    def probability_of_reaching(self, target: float) -> xr.DataArray:
+        """Probability that the response reaches `target`, for each point: is at it or better.
 
         Raises
         ------
         BayescaleError
-            If `target` is no finite number.
+            If no such response can be asked for.
         """
-        if not np.isfinite(target):
-            raise BayescaleError(f"target={target}: must be a finite number")
-        return (self.draws <= target).mean(SAMPLE_DIMS)
+        check_target(self.response, target)
+        return COLUMNS[self.response].reached(self.draws, target).mean(SAMPLE_DIMS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +203,8 @@ class Answers(ABC):
         """
         located = self.locate(points)
         draws = located.predictive.draws(kind)
-        notes = [*located.notes, *_crosses_zero(self.spec, draws)]
-        return Prediction(draws, kind, located.points, notes)
+        notes = [*located.notes, *_leaves_range(self.spec, draws)]
+        return Prediction(draws, self.spec.response, kind, located.points, notes)
 
     def variance_shares(self, points: Points) -> xr.DataArray:
         """Variance decomposition of a new run's response: (component, run[, corpus])."""
@@ -223,7 +224,7 @@ class Answers(ABC):
         prob: float = PROB,
         kind: Kind = "run",
     ) -> Inverse:
-        """The least compute whose response lies at or below `target` with probability `prob`.
+        """The least compute whose response reaches `target` with probability `prob`.
 
         Give one of `params` (then tokens are solved for), `tokens` (then parameters) or
         `tokens_per_param` (then both); a law of compute alone needs none. See `inverse.invert`.
@@ -269,7 +270,12 @@ class Answers(ABC):
             line = direction(along, self.inputs, fixed, self.runs)
         first = line.point(line.smallest)
         start = self.locate({"run": "answer", **first, **(groups or {})})
-        answer = invert(start.predictive, line, target, prob=prob, kind=kind, corpus=corpus)
+        answer = invert(
+            *(start.predictive, line, self.spec.response, target),
+            prob=prob,
+            kind=kind,
+            corpus=corpus,
+        )
         notes = [note for note in start.notes if note.code != EXTRAPOLATION]
         if answer.inputs:
             end = self.locate({"run": "answer", **answer.inputs, **(groups or {})})
@@ -285,21 +291,20 @@ def _check_corpus(spec: Spec, corpus: str | None) -> None:
         raise BayescaleError(f"corpus={corpus!r}: this fit has no corpora; leave it out")
 
 
-def _crosses_zero(spec: Spec, draws: xr.DataArray) -> list[Note]:
-    share = float((draws <= 0).mean())
-    if share < _CROSSES_LEAST:
+def _leaves_range(spec: Spec, draws: xr.DataArray) -> list[Note]:
+    """A note where draws lie where no response can: at or below 0, or outside 0 to 1."""
+    column = COLUMNS[spec.response]
+    share = float(column.impossible(draws).mean())
+    if share < _OUTSIDE_LEAST:
         return []
+    text = f"{share:.1%} of the draws lie {column.beyond}, where no {spec.response} can"
+    if column.scale == "logit":
+        hint = 'put the noise on the logit, noise.on = "logit", and use a law that stays inside'
+        return [Note("leaves-range", "warning", text, hint)]
     hint = "the line has left its range; use a law with a floor, such as compute-floor"
     if spec.law.positive:
         hint = 'only the noise goes below 0; put it on the logarithm: noise.on = "log"'
-    return [
-        Note(
-            "crosses-zero",
-            "warning",
-            f"{share:.1%} of the draws lie at or below 0, where no {spec.response} can",
-            hint,
-        )
-    ]
+    return [Note("crosses-zero", "warning", text, hint)]
 
 
 def _describe(fit: Fitted, points: Runs, labels: pd.DataFrame) -> pd.DataFrame:

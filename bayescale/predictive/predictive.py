@@ -27,7 +27,7 @@ from bayescale.model.curve import curve
 from bayescale.model.design import Centre, Design
 from bayescale.model.discrepancy.process import Conditioned
 from bayescale.model.noise import NOISES, Noise
-from bayescale.model.scale import add, difference, discrepancy_unit, log_jacobian, noise_scale
+from bayescale.model.scale import Scale, discrepancy_unit, noise_scale, scale_of
 from bayescale.model.spec import Spec
 
 Kind = Literal["curve", "run"]
@@ -146,6 +146,11 @@ class Predictive:
         return self.inputs["response"]
 
     @cached_property
+    def scale(self) -> Scale:
+        """The scale on which noise and discrepancy add to the curve."""
+        return scale_of(self.spec)
+
+    @cached_property
     def law(self) -> xr.DataArray:
         """The law's curve at each row, all group effects in it: (chain, draw, run[, corpus])."""
         return self._law()
@@ -191,11 +196,11 @@ class Predictive:
         if self._discrepancy is not None:
             whitened = random(self.seed, "discrepancy").standard_normal(shared.shape)
             share = self._discrepancy["mean"] + self._discrepancy["sd"] * shared.copy(data=whitened)
-            response = add(self.spec, response, share * self._unit).transpose(*response.dims)
+            response = self.scale.add(response, share * self._unit).transpose(*response.dims)
         if kind == "curve":
             return response
         noise = self.noise.draws(self.values, shared, random(self.seed, "scatter"))
-        return add(self.spec, response, noise * self._scale).transpose(*response.dims)
+        return self.scale.add(response, noise * self._scale).transpose(*response.dims)
 
     def replicates(self) -> xr.DataArray:
         """Draws of new runs at the rows, each with its own noise: (chain, draw, run[, corpus]).
@@ -227,9 +232,9 @@ class Predictive:
         """Responses with this discrepancy, a share (chain, draw, run), each with its own noise."""
         response = self.law
         if share is not None:
-            response = add(self.spec, response, share * self._unit).transpose(*response.dims)
+            response = self.scale.add(response, share * self._unit).transpose(*response.dims)
         noise = self.noise.draws(self.values, response, random(self.seed, "replicate"))
-        return add(self.spec, response, noise * self._scale).transpose(*response.dims)
+        return self.scale.add(response, noise * self._scale).transpose(*response.dims)
 
     def quantiles(self, probs: Sequence[float], kind: Kind = "run") -> xr.DataArray:
         """Quantiles of the curve or of one new run: (quantile, run[, corpus])."""
@@ -245,14 +250,14 @@ class Predictive:
         DataArray (chain, draw, run)
             Nats, of the response itself, over all its corpora.
         """
-        error = difference(self.spec, observed, self.law)
+        error = self.scale.difference(observed, self.law)
         if self._discrepancy is None:
             density = self.noise.log_density(self.values, error, self._scale)
         else:
             error = error - self._discrepancy["mean"] * self._unit
             variance = (self._discrepancy["sd"] * self._unit) ** 2
             density = self.noise.log_density_around(self.values, error, self._scale, variance)
-        density = density + log_jacobian(self.spec, observed)
+        density = density + self.scale.log_jacobian(observed)
         density = density.sum("corpus") if "corpus" in density.dims else density
         return density.transpose(*SAMPLE_DIMS, "run")
 
@@ -304,12 +309,12 @@ class Predictive:
 
     def _share(self, observed: xr.DataArray) -> xr.DataArray:
         """Observed response minus law, as a share of the response: (chain, draw, run)."""
-        error = difference(self.spec, observed, self.law) / self._unit
+        error = self.scale.difference(observed, self.law) / self._unit
         return error.transpose(*SAMPLE_DIMS, "run")
 
     def _of_response(self, density: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
         """Log density of responses, from that of shares."""
-        return density + log_jacobian(self.spec, observed) - np.log(self._unit)
+        return density + self.scale.log_jacobian(observed) - np.log(self._unit)
 
     def variance_components(self) -> xr.DataArray:
         """What each component adds to the variance of one new run, on the noise's scale.
@@ -322,9 +327,10 @@ class Predictive:
         DataArray (component, run[, corpus])
             A Student's t noise counts as the Normal whose 90 % interval is as wide.
         """
-        law, whole = self._law(without=self.spec.groups), self.law
-        if self.spec.noise.on == "log":
-            law, whole = xr.ufuncs.log(law), xr.ufuncs.log(whole)
+        law, whole = (
+            self.scale.forward(response, np)
+            for response in (self._law(without=self.spec.groups), self.law)
+        )
         varied = {"parameters": law, "groups": whole - law}
         noise = self.noise.equivalent_variance(self.values, self._scale, PROB)
         certain = {"noise": noise.mean(SAMPLE_DIMS)}

@@ -20,6 +20,7 @@ from bayescale.plan.curve import Curve
 from bayescale.plan.exhaustion import USUAL_LAWS, exhaust
 from bayescale.plan.exhaustion import answer as exhaustion_answer
 from bayescale.plan.scenario import Scenario
+from bayescale.report.content.forecasts import best_run
 from bayescale.report.figures.plans import budget_figure, exhaustion_figure, overhead_figure
 
 type Content = dict[str, Any]
@@ -69,7 +70,7 @@ def decisions(fit: Fit, budget: float | None = None) -> tuple[Content | None, Fi
     """
     if fit.spec.corpora:
         return None, {}
-    target = float(fit.runs.table[fit.spec.response].min())
+    target = best_run(fit)
     question = Question(fit, Curve.of_fit(fit), budget or 10 * _largest(fit), target)
     content: Content = {}
     figures: Figures = {}

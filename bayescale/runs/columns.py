@@ -6,6 +6,7 @@ read them there. To add one, add an entry.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import numpy as np
 
 Kind = Literal["input", "response", "group", "auxiliary"]
 Scale = Literal["log", "logit", "linear"]
+
+_SHARE = "share"  # the unit of what lies between 0 and 1
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,64 @@ class Column:
         if self.low <= value <= self.high:
             return None
         value, text = float(value), f"expected {self.low:g} to {self.high:g} {self.unit}"
+        if self.unit == _SHARE and 1 < value <= 100:
+            return f"{text}; if it counts per cent, write {value / 100:g}"
         scaled = [f"{value:g}{e}" for e in ("e9", "e12") if self.low <= value * float("1" + e)]
         if self.low >= 1e4 and 0 < value < 1e4 and scaled:
             text += f"; if it counts billions or trillions, write {' or '.join(scaled)}"
         return text
+
+    def target_rule(self, target: float) -> str | None:
+        """The rule that a response to reach breaks; None where it can be asked for."""
+        if not math.isfinite(target):
+            return "must be a finite number"
+        match self.scale:
+            case "log":
+                return None if target > 0 else "must be a positive number"
+            case "logit":
+                return None if self.low <= target <= self.high else self.rule(target)
+            case "linear":
+                return None
+
+    def impossible(self, response: Any) -> Any:
+        """Whether no such response can be: at or below 0, or outside 0 to 1, by the scale."""
+        match self.scale:
+            case "log":
+                return response <= 0
+            case "logit":
+                return (response < 0) | (response > 1)
+            case "linear":
+                return response != response  # noqa: PLR0124
+
+    @property
+    def is_cross_entropy(self) -> bool:
+        """True for a loss in nats or bits, what laws of language models are of."""
+        return self.unit.startswith(("nats", "bits"))
+
+    @property
+    def beyond(self) -> str:
+        """In words, where `impossible` responses are."""
+        return "outside 0 to 1" if self.scale == "logit" else "at or below 0"
+
+    @property
+    def worse(self) -> str:
+        """The other direction of a response than the better one."""
+        return "lower" if self.better == "higher" else "higher"
+
+    def as_loss(self, response: Any) -> Any:
+        """What is to be made small: a response, or its negative where higher is better.
+
+        The way back is the same.
+        """
+        return -response if self.better == "higher" else response
+
+    def reached(self, response: Any, target: float) -> Any:
+        """Whether responses are at a target or better."""
+        return response >= target if self.better == "higher" else response <= target
+
+    def best(self, responses: Any) -> float:
+        """The best of some responses."""
+        return float(responses.max() if self.better == "higher" else responses.min())
 
 
 class _Count(TypedDict):
@@ -284,6 +341,64 @@ _DECLARED = (
         better="lower",
         example="0.72",
         headers=("bits_per_byte",),
+    ),
+    Column(
+        name="perplexity",
+        kind="response",
+        label="perplexity",
+        unit="per token",
+        low=1,
+        high=1e6,
+        scale="log",
+        better="lower",
+        example="12.4",
+        headers=("ppl", "val_perplexity", "eval_perplexity", "val_ppl", "eval_ppl"),
+    ),
+    Column(
+        name="error",
+        kind="response",
+        label="error",
+        unit=_SHARE,
+        low=0,
+        high=1,
+        scale="logit",
+        better="lower",
+        example="0.31",
+        headers=("error_rate", "err", "top1_error"),
+    ),
+    Column(
+        name="accuracy",
+        kind="response",
+        label="accuracy",
+        unit=_SHARE,
+        low=0,
+        high=1,
+        scale="logit",
+        better="higher",
+        example="0.69",
+        headers=("acc", "acc_norm", "val_accuracy", "eval_accuracy", "exact_match"),
+    ),
+    Column(
+        name="score",
+        kind="response",
+        label="score",
+        unit="points",
+        low=-1e9,
+        high=1e9,
+        better="higher",
+        example="61.5",
+        headers=("benchmark_score", "downstream_score"),
+    ),
+    Column(
+        name="reward",
+        kind="response",
+        label="reward",
+        unit="reward",
+        low=-1e9,
+        high=1e9,
+        better="higher",
+        example="-0.4",
+        headers=("mean_reward", "reward_score"),
     ),
 )
 COLUMNS: dict[str, Column] = {column.name: column for column in _DECLARED}

@@ -79,7 +79,8 @@ def perplexity_note(runs: Runs, columns: Mapping[str, str]) -> Note | None:
         "warning",
         f"loss looks like a perplexity: {'; '.join(evidence)}",
         f"give its logarithm: a perplexity of {value:.3g} is a loss of {np.log(value):.3g} nats "
-        "(`measure read` takes --column perplexity=NAME)",
+        "(`measure read` takes --column perplexity=NAME); or name the column perplexity, the "
+        "response that it is",
     )
 
 

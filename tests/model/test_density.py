@@ -26,12 +26,16 @@ from bayescale.sampling.density import Density
 from bayescale.sampling.sampler import Sampler
 from bayescale.testing import ladder
 
-EQUATION = {"equation": "E + A / params**alpha + B / tokens**beta + g * (log(params) - b)**2"}
+LOGIT = {"on": "logit", "dist": "Normal"}
+ACCURACY = {"response": "accuracy", "law_of": "odds", "noise": LOGIT, "bounds": (0.25, 1.0)}
 CASES = [
     *((name, {}) for name in bundled.specs()),
     ("compute-only", {"discrepancy": True}),  # groups, latent tokens, noise on the response
     ("kaplan", {"discrepancy": True, "noise": {"on": "response", "dist": "Normal"}}),
     ("data-constrained", {"discrepancy": True}),  # Normal noise on the log
+    ("chinchilla", {"response": "error", "noise": LOGIT}),
+    ("chinchilla", ACCURACY),
+    ("chinchilla", ACCURACY | {"discrepancy": True, "groups": False}),
 ]
 
 
@@ -39,17 +43,20 @@ CASES = [
 def case(request: pytest.FixtureRequest, table: Runs) -> tuple[Sampler, Density]:
     name, changes = request.param[0], dict(request.param[1])
     spec, runs = Spec.load(name), table
-    if not set(spec.columns) <= set(runs.table) or name == "data-constrained":
+    simulated = name == "data-constrained" or "response" in changes
+    if simulated or not set(spec.columns) <= set(runs.table):
         runs = ladder(3)
         rng = np.random.default_rng(3)
         noise = np.exp(rng.normal(0, 0.02, len(runs)))
         compute = runs.table["params"] * runs.table["tokens"]
-        runs = Runs.from_frame(runs.table.assign(bpc=compute**-0.03 * noise))
+        bpc = compute**-0.03 * noise
+        runs = Runs.from_frame(runs.table.assign(bpc=bpc, error=bpc, accuracy=1 - bpc))
         changes = {"response": "bpc", **changes}
     if "noise" in changes:
         priors = {name: prior for name, prior in spec.priors.items() if name != "nu"}
         whole = {**spec.model_dump(), "law": spec.law, "priors": priors}
-        spec = Spec.model_validate({**whole, "noise": changes.pop("noise")})
+        of_noise = {k: changes.pop(k) for k in ("noise", "response", "bounds") if k in changes}
+        spec = Spec.model_validate({**whole, **of_noise})
     spec = spec.replace(**changes)
     sampler = Sampler(spec, design(spec, runs))
     return sampler, sampler.density(sampler.design.data)

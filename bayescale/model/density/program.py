@@ -43,7 +43,7 @@ from bayescale.model.discrepancy.process import (
 from bayescale.model.linearised import constrained
 from bayescale.model.noise import NOISES
 from bayescale.model.priors import local_lengths
-from bayescale.model.scale import discrepancy_unit, noise_scale
+from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
 from bayescale.model.spec import Effect, Prior, Spec
 
 XP = Recorder()
@@ -251,11 +251,10 @@ class _Density:
                 f"law {self.spec.law.name}: its equation cannot be compiled: {error}; write it "
                 "with arithmetic and the functions of xp"
             ) from error
-        return XP.log(mean) if self.spec.noise.on == "log" else mean
+        return scale_of(self.spec).forward(mean, XP)
 
     def _observed(self) -> Any:
-        response = self.x["response"]
-        return XP.log(response) if self.spec.noise.on == "log" else response
+        return scale_of(self.spec).forward(self.x["response"], XP)
 
     def _responses(self) -> None:
         spec = self.spec

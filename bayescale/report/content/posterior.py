@@ -17,6 +17,9 @@ from bayescale.report.sentences import sentence
 def parameters(fit: Fit) -> Records:
     """Summary of each parameter with its meaning and its prior."""
     meaning = {p.name: p.meaning for p in fit.spec.law.parameters} | dict(fit.spec.law.units)
+    if fit.spec.law_of == "odds":
+        odds = sentence("priors.odds")
+        meaning = {name: text.replace("response", odds) for name, text in meaning.items()}
     meaning |= {name: sentence(f"priors.{name}") for name in ("sigma", "nu")}
     of_processes = process.parameters(fit.spec.axes)
     meaning |= {process.PREFIX + name: text for name, (_, text) in of_processes.items()}
