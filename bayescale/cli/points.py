@@ -82,6 +82,22 @@ def fixed_inputs(text: str | None, fitted: Answers) -> dict[str, float]:
     return {name: values[0] for name, values in choices.items()}
 
 
+def input_ranges(texts: Sequence[str], fitted: Answers) -> dict[str, tuple[float, float] | None]:
+    """Inputs written as `lr` or `lr=1e-5:1e-2`, each with its range or None."""
+    ranges: dict[str, tuple[float, float] | None] = {}
+    for text in texts:
+        check_text(text, "--over")
+        name, equals, span = (piece.strip() for piece in text.partition("="))
+        if name not in fitted.inputs:
+            raise unknown("--over: input", name, list(fitted.inputs))
+        low, colon, high = span.partition(":")
+        if equals and not colon:
+            raise BayescaleError(f"--over {text!r}: write a range as {name}=LOW:HIGH")
+        ends = (parse_number(low, name), parse_number(high, name)) if equals else None
+        ranges[name] = ends
+    return ranges
+
+
 def _takes_compute(fitted: Answers) -> bool:
     return any(spec.law.takes_compute for spec in fitted.specs)
 

@@ -22,7 +22,7 @@ _POINTS = 16
 
 def equation(
     name: str,
-    definition: Mapping[str, str],
+    definition: Mapping[str, Any],
     supports: Mapping[str, Support],
     declared: Mapping[str, Column],
 ) -> Law:
@@ -32,7 +32,8 @@ def equation(
     ----------
     name : str
     definition : mapping
-        `equation`, such as `E + A / params**alpha`; and, if it has one, its `source`.
+        `equation`, such as `E + A / params**alpha`; and, if it has them, its `title`, its
+        `source` and, under `where`, names for parts of it, each a formula of those before it.
     supports : mapping
         Each unknown that has a prior, to where that puts its mass; others are ignored.
     declared : mapping
@@ -57,24 +58,30 @@ def equation(
     ...     {"batch": Column("batch", "input", "batch", "sequences", 1, 1e6, "log")},
     ... )
     """
-    text = definition["equation"]
     known = {each: COLUMNS[each] for each in of_kind("input")} | dict(declared)
-    try:
-        formula = Formula.parse(text)
-        inputs, parameters = _sorted(formula, supports, known)
-    except ExpressionError as error:
-        raise LawError(f"equation: {error}") from error
+    parts: dict[str, Formula] = {}
+    names = _Names(supports, known)
+    for part, text in {**definition.get("where", {}), "equation": definition["equation"]}.items():
+        try:
+            parts[part] = Formula.parse(text)
+            names.take(part, parts[part])
+        except ExpressionError as error:
+            raise LawError(f"law {part}: {error}") from error
+    inputs, parameters = names.checked(definition["equation"])
     columns = {each: known[each] for each in inputs}
 
     def mean(x: Values, theta: Values, xp: Any) -> Any:
         values = {each: column.unscaled(x[each], xp) for each, column in columns.items()}
-        return formula.value({**values, **{each: theta[each] for each in parameters}}, xp)
+        values |= {each: theta[each] for each in parameters}
+        for part, formula in parts.items():
+            values[part] = formula.value(values, xp)
+        return values["equation"]
 
     compute_only = _compute_only(mean, columns, parameters)
     return Law(
         name=name,
         title=definition.get("title", name),
-        equation=f"y = {text}",
+        equation=_written(definition),
         citation=definition.get("source", "an equation of the spec"),
         parameters=tuple(
             Parameter(each, supports[each], f"{each} of the equation") for each in parameters
@@ -91,30 +98,50 @@ def equation(
     )
 
 
-def _sorted(
-    formula: Formula, supports: Mapping[str, Support], known: Mapping[str, Column]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The inputs and the parameters among a formula's names."""
-    places = formula.places
-    inputs, parameters = [], []
-    for name, place in places.items():
-        if name in known and name in supports:
-            fail(formula.text, place, f"{name} is an input and has a prior; rename the parameter")
-        if name in known:
-            inputs.append(name)
-        elif name in supports:
-            parameters.append(name)
-        else:
-            problem = (
-                f"{name} is no input and has no prior; add it under [priors], or declare it under "
-                f"[inputs]; inputs are {listed(known)}"
-            )
-            fail(formula.text, place, problem)
-    if not inputs:
-        fail(formula.text, 0, f"it names no input, such as {listed(list(known)[:3])}")
-    if not parameters:
-        fail(formula.text, 0, "it names no parameter; give at least one of its names a prior")
-    return tuple(inputs), tuple(parameters)
+class _Names:
+    """The names of a law's parts, inputs and parameters, in the order in which they are met."""
+
+    def __init__(self, supports: Mapping[str, Support], known: Mapping[str, Column]) -> None:
+        self._supports, self._known = supports, known
+        self._parts: list[str] = []
+        self._inputs: dict[str, None] = {}
+        self._parameters: dict[str, None] = {}
+
+    def take(self, part: str, formula: Formula) -> None:
+        """Sort the names of one part; an `ExpressionError` names the place of one that is none."""
+        for name, place in formula.places.items():
+            is_input, is_unknown = name in self._known, name in self._supports
+            if is_input and is_unknown:
+                problem = f"{name} is an input and has a prior; rename the parameter"
+                fail(formula.text, place, problem)
+            if is_input:
+                self._inputs[name] = None
+            elif is_unknown:
+                self._parameters[name] = None
+            elif name not in self._parts:
+                problem = (
+                    f"{name} is no input and has no prior; add it under [priors], or declare it "
+                    f"under [inputs]; inputs are {listed(self._known)}"
+                )
+                fail(formula.text, place, problem)
+        taken = part in self._known or part in self._supports
+        if taken or (part == "equation" and part in self._parts):
+            fail(formula.text, 0, f"{part} is an input or has a prior; give the part another name")
+        self._parts.append(part)
+
+    def checked(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Inputs and parameters; a `LawError` where there are none of either."""
+        if not self._inputs:
+            some = listed(list(self._known)[:3])
+            raise LawError(f"law equation: '{text[:80]}' names no input, such as {some}")
+        if not self._parameters:
+            raise LawError(f"law equation: '{text[:80]}' names nothing that has a prior")
+        return tuple(self._inputs), tuple(self._parameters)
+
+
+def _written(definition: Mapping[str, Any]) -> str:
+    parts = [f"{name} = {text}" for name, text in definition.get("where", {}).items()]
+    return "; ".join([f"y = {definition['equation']}", *parts])
 
 
 def _compute_only(mean: Any, columns: Mapping[str, Column], parameters: tuple[str, ...]) -> bool:

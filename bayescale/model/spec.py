@@ -236,6 +236,7 @@ class _Equation(_Strict):
     """A law as a spec writes it."""
 
     equation: Printable
+    where: dict[str, Printable] | None = None
     title: Printable | None = None
     source: Printable | None = None
 

@@ -319,6 +319,17 @@ _DECLARED = (
         headers=("val_loss", "eval_loss", "test_loss", "validation_loss", "final_loss"),
     ),
     Column(
+        name="relative_loss",
+        kind="response",
+        label="loss less a reference's",
+        unit="nats per token",
+        low=-20,
+        high=20,
+        better="lower",
+        example="-1.25",
+        headers=("loss_unigram_normalised", "loss_difference"),
+    ),
+    Column(
         name="bpc",
         kind="response",
         label="bpc",
