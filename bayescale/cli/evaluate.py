@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from bayescale.fit.fit import Fit
     from bayescale.model.spec import Spec
 
+# Shown of each split, in the order of the table.
+_SCORES = ("interval_score", "crps", "rmse", "bias")
+
 
 @printing
 def compare_command(
@@ -244,8 +247,9 @@ def backtest_command(
     """Fit cheap runs, predict expensive ones, and see whether the intervals hold.
 
     Without --train or --suite: the runs' own history, below 1/2, 1/4 and 1/8 of the most compute.
-    Scores are of the response's logarithm. Interrupted, the same command goes on with the fits
-    that are not finished. Exit code 3 if a fit did not converge.
+    Scores are of the response's logarithm, of an accuracy, error, score or reward of itself.
+    Interrupted, the same command goes on with the fits that are not finished. Exit code 3 if a
+    fit did not converge.
     """
     from bayescale.model.spec import Spec
 
@@ -271,21 +275,32 @@ def backtest_command(
         notes += figures.save(figures.observed_in_intervals(results), out)
         remarks.append(f"figure in {out}")
     content = scored[0] if len(scored) == 1 else {"backtests": scored}
-    return Output(content, [_backtest_table(each) for each in scored], notes, remarks)
+    tables = [
+        _backtest_table(each, done[0].spec.response)
+        for each, done in zip(scored, results.values(), strict=True)
+    ]
+    return Output(content, tables, notes, remarks)
 
 
-def _backtest_table(scored: Mapping[str, Any]) -> Table:
+def _backtest_table(scored: Mapping[str, Any], response: str) -> Table:
     """A spec's splits and their mean."""
+    from bayescale.base.numbers import digits
+    from bayescale.evaluation.backtest import on_log
+    from bayescale.runs.columns import COLUMNS
+
+    shares = COLUMNS[response].scale != "linear"
     mean = {"name": "mean", "n_train": "", "n_test": "", **scored["mean"]}
     rows = [*scored["splits"], mean]
     shown = [
         {name: str(row[name]) for name in ("name", "n_train", "n_test")}
         | {f"in {level} %": f"{share:.2f}" for level, share in row["coverage"].items()}
-        | {k: f"{100 * row[k]:.2f}" for k in ("interval_score", "crps", "rmse", "bias")}
+        | {k: f"{100 * row[k]:.2f}" if shares else digits(row[k]) for k in _SCORES}
         | {"R-hat": f"{row['rhat']:.3f}", "s": f"{row['seconds']:.0f}"}
         for row in rows
     ]
     values = [
         {"spec": scored["spec"]} | {k: v for k, v in row.items() if k != "points"} for row in rows
     ]
-    return Table(shown, f"{scored['spec']}: scores of the logarithm, in %", values)
+    of = "the logarithm" if on_log(response) else response
+    unit = ", in %" if shares else ""
+    return Table(shown, f"{scored['spec']}: scores of {of}{unit}", values)

@@ -102,7 +102,7 @@ Units = Annotated[
     bool, typer.Option("--units", help="Read 70B and 1.5T in the table's cells as numbers.")
 ]
 Response = Annotated[
-    str | None, typer.Option("--response", help="Such as loss, bpc or bpb; else the spec's.")
+    str | None, typer.Option("--response", help="Such as loss, bpc or accuracy; else the spec's.")
 ]
 NoGroups = Annotated[
     bool, typer.Option("--no-groups", help="Leave out the group effects of a spec.")

@@ -38,7 +38,7 @@ def predict_command(
 ) -> Output:
     """Predict the response at any parameters, tokens and groups, with intervals.
 
-    With --target, also the probability of a response at or below it. With --json,
+    With --target, also the probability of a response as good or better. With --json,
     `variance_shares` says how much of a new run's variance is parameters, groups, discrepancy
     and noise.
     """
@@ -53,8 +53,8 @@ def predict_command(
     prediction = fitted.predict(where, kind)
     table = prediction.table(prob)
     if target is not None:
-        below = prediction.probability_below(target).to_numpy().ravel()
-        table = table.assign(target=target, probability=below)
+        probability = prediction.probability_of_reaching(target).to_numpy().ravel()
+        table = table.assign(target=target, probability=probability)
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
     short = [_for_people(row, fitted.group_names) for row in rows]
     title = f"{fitted.spec.response}, {percent(prob)} intervals for {KINDS[kind]}"
@@ -107,13 +107,22 @@ def invert_command(
         float | None,
         positive("--tokens-per-param", "RATIO", "Solve for both."),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="NAME=VALUE,...", help="Other inputs that the law takes."),
+    ] = None,
+    along: Annotated[
+        str | None,
+        typer.Option("--along", metavar="INPUT", help="Solve for this input; --at has the others."),
+    ] = None,
     group: Groups = None,
     corpus: Corpus = None,
     kind: Kind = "run",
     prob: Prob = PROB,
 ) -> Output:
-    """The compute, tokens or parameters that reach a target with a stated probability."""
+    """The compute, tokens, parameters or other input that reach a target with a probability."""
     from bayescale.base.numbers import human
+    from bayescale.cli.points import fixed_inputs
     from bayescale.fit.stack import load
 
     fitted = load(folder)
@@ -122,6 +131,8 @@ def invert_command(
         params=params,
         tokens=tokens,
         tokens_per_param=tokens_per_param,
+        at=fixed_inputs(at, fitted),
+        along=along,
         groups=pairs(group, "--group"),
         corpus=corpus,
         prob=prob,
@@ -130,18 +141,18 @@ def invert_command(
     content = inverse.to_dict()
     notes = [*serious(fitted.notes), *inverse.notes]
     values = {k: v for k, v in content.items() if k != "notes"}
-    if inverse.flops is None:
+    if not inverse.reached:
         sentence = (
             f"not reached with probability {prob:g} within 12 decades of the data; "
             f"the most probable is {inverse.most_probable:.3g}"
         )
         return Output(content, [sentence], notes)
-    sizes = {"params": inverse.params, "tokens": inverse.tokens}
+    sizes = inverse.inputs or {"params": None, "tokens": None}
     row = {
         "target": target,
         "prob": prob,
         "kind": kind,
         **{k: "any split" if v is None else human(v) for k, v in sizes.items()},
-        "flops": inverse.flops,
+        **({} if inverse.flops is None else {"flops": inverse.flops}),
     }
     return Output(content, [Table([row], values=[values])], notes)

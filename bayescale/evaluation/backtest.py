@@ -1,8 +1,9 @@
 """Backtest: fit below, predict above, and see whether the intervals hold.
 
-All scores are of ln(response), so that tables and responses can be averaged: an interval score of
-0.05 is that of an interval 5 % wide that always holds. Parameters are those that the law sees: of
-a mixture of experts the active ones, unless a spec says otherwise.
+Scores are of ln(response), so that tables and responses can be averaged: an interval score of 0.05
+is that of an interval 5 % wide that always holds. An accuracy or an error, a share itself, and a
+score or a reward, which has no logarithm, are scored as they are. Parameters are those that the
+law sees: of a mixture of experts the active ones, unless a spec says otherwise.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from bayescale.fit.scaling import fit_with
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
+from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import ParamsSeen, Runs
 from bayescale.sampling.convergence import Convergence
 from bayescale.sampling.jobs import Workers, perform
@@ -69,8 +71,7 @@ class Backtest:
     split : Split
     spec : Spec
     points : DataFrame
-        A row for each test run: `run`, `params` (as the law sees them), `tokens`, and the columns
-        of `scores.scores` for ln(response).
+        As `scored` gives it.
     convergence : Convergence
     seconds : float
         To compile (once a worker), fit and predict, beside the worker's other fits; of a fit
@@ -108,7 +109,7 @@ def split(runs: Runs, train: str, name: str = "backtest") -> Split:
     rest = runs.table.drop(index=kept.table.index)
     if rest.empty:
         raise BayescaleError(f"{name}: train={train!r} keeps all {len(runs)} runs; predict some")
-    latent = rest["run"][rest["tokens"].isna()]
+    latent = rest["run"][~Runs(rest, name).known_tokens]
     if len(latent):
         raise BayescaleError(
             f"{name}: run {latent.iloc[0]} does not state its token count, so it cannot be "
@@ -169,7 +170,7 @@ def _frontiers(
 
     A run that does not state its token count is on neither side.
     """
-    if not runs.known_tokens.any():
+    if not (runs.has_compute and runs.known_tokens.any()):
         return []
     flops = (runs.seen_params("active") * runs.table["tokens"]).to_numpy()
     splits = []
@@ -222,15 +223,14 @@ def backtest(
     Raises
     ------
     BayescaleError
-        If the runs lack what the spec needs, or the spec has several corpora.
+        If the runs lack what the spec needs.
     """
-    _check_one_response(spec)
     start = time.perf_counter()
     sampler = Sampler(spec, design(spec, split.train))
     settings = replace(spec.settings, seed=seed)
     fit = fit_with(sampler, split.train, settings, show_progress=show_progress)
-    logs = logs_of(spec, split, fit.predict(split.test, "run").draws)
-    points = scored(split, spec.response, logs, spec.params)
+    draws = as_scored(spec, split, fit.predict(split.test, "run").draws)
+    points = scored(split, spec.response, draws, spec.params)
     return Backtest(split, spec, points, fit.convergence, time.perf_counter() - start)
 
 
@@ -259,8 +259,6 @@ def backtests(
     BayescaleError
         As for `backtest`.
     """
-    for spec in specs:
-        _check_one_response(spec)
     jobs = [_Fitted(spec, each, seed) for spec in specs for each in splits]
     done = iter(perform(jobs, workers, show_progress=show_progress))
     return {spec.name: [_read(spec, each, next(done)) for each in splits] for spec in specs}
@@ -298,8 +296,8 @@ class _Refitted:
         start = time.perf_counter()
         refit = Sampler(self.spec, self.arrays).refit(self.below, self.settings)
         holdout = self._holdout(refit.posterior, self.above)
-        logs = logs_of(self.spec, self.split, holdout.replicates())
-        points = scored(self.split, self.spec.response, logs, self.spec.params)
+        draws = as_scored(self.spec, self.split, holdout.replicates())
+        points = scored(self.split, self.spec.response, draws, self.spec.params)
         together = self._holdout(refit.posterior, some_of(self.above, _TOGETHER_MOST))
         probability = probability_of_fewer(together.joint_replicates(), together.observed)
         seconds = time.perf_counter() - start
@@ -334,12 +332,19 @@ def _check_one_response(spec: Spec) -> None:
         raise BayescaleError(f"{spec.name} has several corpora; backtest one response at a time")
 
 
-def logs_of(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
-    """Draws of ln(response), refused where more than a few have none.
+def on_log(response: str) -> bool:
+    """Whether predictions of a response are scored by its logarithm."""
+    return COLUMNS[response].scale == "log"
+
+
+def as_scored(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
+    """Draws of what is scored: of ln(response), refused where more than a few have none.
 
     The tail of Student's t around a straight line reaches below 0 in single draws. So few decide no
     quantile that is scored; they count as the run's smallest draw above 0.
     """
+    if not on_log(spec.response):
+        return predicted
     if spec.noise.on == "log":  # heavy tails may leave the range of floating point numbers
         limits = np.finfo(float)
         predicted = predicted.clip(limits.tiny, limits.max)
@@ -354,15 +359,15 @@ def logs_of(spec: Spec, split: Split, predicted: xr.DataArray) -> xr.DataArray:
 
 
 def scored(
-    split: Split, response: str, logs: xr.DataArray, params: ParamsSeen = "active"
+    split: Split, response: str, draws: xr.DataArray, params: ParamsSeen = "active"
 ) -> pd.DataFrame:
-    """Scores of draws of ln(response) of the test runs, whoever made them.
+    """Scores of draws of the test runs' ln(response), or response (`on_log`), whoever made them.
 
     Parameters
     ----------
     split : Split
     response : str
-    logs : DataArray (chain, draw, run)
+    draws : DataArray (chain, draw, run)
         The runs as the split has them.
     params : {"active", "total"}
         Which parameters of a mixture of experts the table shows: those that the law sees.
@@ -370,13 +375,38 @@ def scored(
     Returns
     -------
     DataFrame
-        A row for each run: as `scores.scores`, with `params` and `tokens`.
+        A row for each run (and corpus): as `scores.scores`, with `params` and `tokens` where the
+        runs have them, and the response as given: `reached`, and `predicted`, its median.
     """
     test = split.test
-    values = np.log(test.table[response].to_numpy(float))
-    observed = xr.DataArray(values, dims="run", coords={"run": logs["run"]})
-    sizes = {"params": test.seen_params(params).to_numpy(), "tokens": test.table["tokens"].array}
-    return scores(logs, observed, PROBS).assign(**sizes)
+    corpora = draws["corpus"].to_numpy() if "corpus" in draws.dims else None
+    columns = [response] if corpora is None else [f"{response}_{corpus}" for corpus in corpora]
+    reached = test.table[columns].to_numpy(float)
+    values = np.log(reached) if on_log(response) else reached
+    observed = xr.DataArray(values, dims=("run", "corpus"), coords={"run": draws["run"]})
+    if corpora is None:
+        observed = observed.isel(corpus=0)
+    else:
+        observed = observed.assign_coords(corpus=corpora)
+    points = scores(draws, observed, PROBS)
+    back = np.exp if on_log(response) else np.asarray
+    points = points.assign(reached=back(points["observed"]), predicted=back(points["median"]))
+    sizes = {name: test.table[name] for name in ("params", "tokens") if name in test.table}
+    if test.has_compute:
+        sizes["params"] = test.seen_params(params)
+    each = {name: values.set_axis(test.table["run"]) for name, values in sizes.items()}
+    return points.assign(**{name: points["run"].map(values) for name, values in each.items()})
+
+
+def determination(points: pd.DataFrame) -> float:
+    """R squared of the medians, of the response as given: 1 less the share of its variance that
+    they leave; all runs and corpora together, at least -1.
+
+    Not a number for responses that are all equal.
+    """
+    spread = ((points["reached"] - points["reached"].mean()) ** 2).sum()
+    left = ((points["reached"] - points["predicted"]) ** 2).sum()
+    return max(-1.0, 1 - float(left / spread)) if spread > 0 else float("nan")
 
 
 def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:
@@ -390,6 +420,7 @@ def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:
         "n_test": len(split.test),
         "coverage": coverage,
         **averages,
+        "r2": determination(points),
         "pit": pit.tolist(),
     }
 

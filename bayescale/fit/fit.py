@@ -99,7 +99,7 @@ class Fit(Shown, Answers):
     @cached_property
     def conditioned(self) -> Conditioned:
         """The discrepancy given the runs, for every draw; of a spec that has one."""
-        return conditioned(self.posterior, design(self.spec, self.runs).data)
+        return conditioned(self.spec, self.posterior, design(self.spec, self.runs).data)
 
     @property
     def specs(self) -> tuple[Spec, ...]:

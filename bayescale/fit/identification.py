@@ -8,14 +8,17 @@ import scipy  # its parts load when first used
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human
 from bayescale.model.design import Design
+from bayescale.model.odds import of_law
+from bayescale.model.priors import quantile
 from bayescale.model.spec import Spec
+from bayescale.runs.columns import COLUMNS
 
 # Spread of a logarithm, in e-folds, below which its runs have one value.
 _ONE_VALUE = 0.02
 # Share of the response's mean below which its spread is none.
 _EQUAL = 1e-6
-# Of the slope over its standard error, from which on a response rises.
-_RISES = 2.0
+# Of the slope over its standard error, from which on a response rises or falls.
+_TREND = 2.0
 _FROM_PRIOR = "read what depends on it as the prior's, or add runs that vary in it"
 
 
@@ -25,7 +28,8 @@ def identification_notes(spec: Spec, design: Design) -> list[Note]:
     Returns
     -------
     list of Note
-        `few-runs`, `unidentified`, `constant-response`, `rising-response`.
+        `few-runs`, `unidentified`, `constant-response`, `rising-response`, `falling-response`,
+        `falling-law`.
     """
     notes = [*_few(spec, design), *_inputs(spec, design)]
     response = design.data["response"]
@@ -53,6 +57,8 @@ def _inputs(spec: Spec, design: Design) -> list[Note]:
     """Inputs that do not vary, or vary along one line only: the first that holds is said."""
     if design.data.sizes["run"] == 1:
         return []
+    if not spec.law.takes_compute:
+        return _single_values(spec, design)
     params, tokens = (design.data[name].to_numpy() for name in ("params", "tokens"))
     size, length = design.centre["params"], design.centre["tokens"]
     if spec.law.compute_only:
@@ -72,6 +78,17 @@ def _inputs(spec: Spec, design: Design) -> list[Note]:
         ),
     }
     return [_unidentified(what) for what, holds in cases.items() if holds][:1]
+
+
+def _single_values(spec: Spec, design: Design) -> list[Note]:
+    """Inputs that do not vary."""
+    notes = []
+    for name, column in spec.inputs.items():
+        values = design.data[name].to_numpy()
+        if np.ptp(values) < (1e-12 if column.scale == "linear" else _ONE_VALUE):
+            value = human(float(column.unscaled(values[0]) * design.centre[name]))
+            notes.append(_unidentified(f"all runs have {name} {value}: what it does"))
+    return notes
 
 
 def _collinear(params: np.ndarray, tokens: np.ndarray) -> bool:
@@ -99,18 +116,61 @@ def _responses(spec: Spec, design: Design, response: np.ndarray) -> list[Note]:
                 "check the column",
             )
         ]
+    if not spec.law.takes_compute:
+        return []
     compute = (design.data["params"] + design.data["tokens"]).to_numpy()
-    if len(response) < 3 or np.ptp(compute) < _ONE_VALUE:
-        return []
+    enough = len(response) > 2 and np.ptp(compute) >= _ONE_VALUE
+    return _trend(spec, compute, response) if enough else []
+
+
+def _trend(spec: Spec, compute: np.ndarray, response: np.ndarray) -> list[Note]:
+    """A response that gets worse with compute, or better where the law cannot."""
     line = scipy.stats.linregress(compute, response)
-    if line.slope <= 0 or line.slope < _RISES * line.stderr:
+    if abs(line.slope) < _TREND * line.stderr or line.slope == 0:
         return []
+    rises, column = line.slope > 0, COLUMNS[spec.response]
+    change = f"by {abs(line.slope) * np.log(10):.2g} a decade"
+    if rises and column.better == "lower":
+        return [
+            Note(
+                "rising-response",
+                "warning",
+                f"{spec.response} rises with compute ({change}), which no shipped law can follow: "
+                "its exponents are positive",
+                "is it an accuracy, or were the largest runs trained badly? check the column",
+            )
+        ]
+    if not rises and column.better == "higher":
+        return [
+            Note(
+                "falling-response",
+                "warning",
+                f"{spec.response} falls with compute ({change}), and higher is better",
+                "is it an error, or were the largest runs trained badly? check the column",
+            )
+        ]
+    return _falling_law(spec) if rises else []
+
+
+def _falling_law(spec: Spec) -> list[Note]:
+    """That a law falls with compute where the response rises, as all do that were made for losses.
+
+    It is judged at the medians of the priors.
+    """
+    theta = {p.name: quantile(spec.priors[p.name], [0.5])[0] for p in spec.law.parameters}
+    few, many = (
+        float(of_law(spec, spec.law.mean(dict.fromkeys(spec.law.inputs, size), theta, np)))
+        for size in (-1, 1)
+    )
+    if many >= few:
+        return []
+    bounds = "" if COLUMNS[spec.response].scale == "logit" else " and bounds = [FLOOR, CEILING]"
     return [
         Note(
-            "rising-response",
+            "falling-law",
             "warning",
-            f"{spec.response} rises with compute (by {line.slope * np.log(10):.2g} a decade), "
-            "which no shipped law can follow: its exponents are positive",
-            "is it an accuracy, or were the largest runs trained badly? check the column",
+            f"{spec.response} rises with compute, and {spec.law.name} falls",
+            f'let it be the law of the odds: law_of = "odds"{bounds} in the spec, and noise.on = '
+            '"logit"',
         )
     ]

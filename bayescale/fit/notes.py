@@ -12,9 +12,9 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
 from bayescale.laws.base import Support
 from bayescale.model.design import Design
-from bayescale.model.scale import difference
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
+from bayescale.runs.columns import COLUMNS
 
 # Ratio of posterior to prior interquartile range above which the data have said little.
 LEARNT = 0.8
@@ -26,7 +26,7 @@ _WIDER = 1.5
 _NAMED = 0.4
 # Share of a constant's variance along such directions, from which on it is named.
 _MOSTLY = 0.5
-# Scales of the noise above the curve from which on a run looks diverged.
+# Scales of the noise on the worse side of the curve from which on a run looks diverged.
 _DIVERGED = 8.0
 # Scale of the noise over the response above which runs scatter. Tables of one recipe from one lab
 # leave .4 to 1.8 % (Chinchilla's points, Gadre, OLMo, Porian, Pythia, Marin); two whose runs differ
@@ -193,7 +193,7 @@ def _ridge(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> tuple[list[s
 
 
 def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
-    """Whether the law follows the runs: single runs far above it, scatter, trends, the largest.
+    """Whether the law follows the runs: single runs far worse, scatter, trends, the largest.
 
     Parameters
     ----------
@@ -204,33 +204,38 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
     if spec.corpora:
         return []
     curve = inside.law.median(SAMPLE_DIMS)
-    residual = difference(spec, inside.observed, curve).to_numpy()
+    residual = inside.scale.difference(inside.observed, curve).to_numpy()
     scale = float(inside.values["sigma"].median())
     scale = max(scale, 1.4826 * float(np.median(np.abs(residual))))
     names = inside.observed["run"].to_numpy()
-    compute = np.asarray((inside.inputs["params"] + inside.inputs["tokens"]).mean(
-        [d for d in SAMPLE_DIMS if d in inside.inputs["tokens"].dims]
-    ))  # fmt: skip
+    along = _along(inside)
     notes = []
-    above = [str(name) for name in names[residual > _DIVERGED * scale]]
-    if above:
+    column = COLUMNS[spec.response]
+    far = [str(name) for name in names[column.as_loss(residual) > _DIVERGED * scale]]
+    if far:
+        side = "above" if column.better == "lower" else "below"
         notes.append(
             Note(
                 "outlying-runs",
                 "warning",
-                f"far above the curve: {listed(above)}; did they diverge?",
+                f"far {side} the curve: {listed(far)}; did they diverge?",
                 "leave out what diverged with --where; otherwise they widen every interval",
             )
         )
     notes += _scatter(spec, inside, residual)
     if len(residual) < _TREND_RUNS or spec.discrepancy:
         return notes
-    # By the distance from the middle too: a law that is too straight misses both ends.
-    trends = {"compute": compute, "the distance from the middle": np.abs(compute - compute.mean())}
-    for name, axis in trends.items():
-        if np.ptp(axis) > 0 and scipy.stats.spearmanr(axis, residual).pvalue < _TREND:
-            notes.append(_misfit(f"residuals trend with {name}"))
-            return notes
+    for name, values in along.items():
+        # By the distance from the middle too: a law that is too straight misses both ends.
+        middle = name if len(along) > 1 else "the middle"
+        trends = {name: values, f"the distance from {middle}": np.abs(values - values.mean())}
+        for axis, places in trends.items():
+            if np.ptp(places) > 0 and scipy.stats.spearmanr(places, residual).pvalue < _TREND:
+                notes.append(_misfit(f"residuals trend with {axis}"))
+                return notes
+    if "compute" not in along:
+        return notes
+    compute = along["compute"]
     count = max(3, round(_LARGEST * len(residual)))
     largest = residual[np.argsort(compute)[-count:]]
     side = "above" if largest.mean() > 0 else "below"
@@ -241,6 +246,8 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
 
 def _scatter(spec: Spec, inside: Predictive, residual: np.ndarray) -> list[Note]:
     """Noise that is large for training runs; `residual` (run) is on the noise's scale."""
+    if COLUMNS[spec.response].better != "lower" or spec.noise.on == "logit":
+        return []  # an accuracy scatters by the questions that were asked
     unit = 1.0 if spec.noise.on == "log" else abs(float(inside.observed.median()))
     share = float(inside.values["sigma"].median()) / unit
     if share < _SCATTER:
@@ -253,10 +260,22 @@ def _scatter(spec: Spec, inside: Predictive, residual: np.ndarray) -> list[Note]
             "warning",
             f"runs scatter by {share:.1%} around the curve, which is much for training runs; "
             f"furthest is {name}, {abs(side):.0%} {'above' if side > 0 else 'below'}",
-            "look for what differs between them beside size and tokens (learning rate, data, "
+            "look for what differs between them beside the law's inputs (learning rate, data, "
             "repeats), or train one again with another seed",
         )
     ]
+
+
+def _along(inside: Predictive) -> dict[str, np.ndarray]:
+    """What residuals may trend with: compute, or each input of a law that takes none (run)."""
+    law, inputs = inside.spec.law, inside.inputs
+    columns = {name: inputs[name] for name in law.inputs}
+    if law.takes_compute:
+        columns = {"compute": inputs["params"] + inputs["tokens"]}
+    return {
+        name: values.mean([dim for dim in SAMPLE_DIMS if dim in values.dims]).to_numpy()
+        for name, values in columns.items()
+    }
 
 
 def _misfit(what: str) -> Note:

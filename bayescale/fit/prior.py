@@ -23,6 +23,7 @@ from bayescale.base.seeds import random
 from bayescale.base.settings import PROB
 from bayescale.model import priors
 from bayescale.model.design import design
+from bayescale.model.odds import of_law
 from bayescale.model.spec import DISTRIBUTIONS, Prior, Spec
 from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
@@ -70,7 +71,8 @@ def _change(spec: Spec, theta: Mapping[str, Any], name: str) -> Any:
     grown = {name, "unique_tokens"} if name == "tokens" else {name}
     more = {each: np.log(_FACTOR) * (each in grown) for each in spec.law.inputs}
     centre = dict.fromkeys(spec.law.inputs, 0.0)
-    return spec.law.mean(more, theta, np) / spec.law.mean(centre, theta, np) - 1
+    after, before = (of_law(spec, spec.law.mean(x, theta, np)) for x in (more, centre))
+    return after / before - 1
 
 
 def along_compute(spec: Spec, seed: int = 0) -> tuple[np.ndarray, Predictive]:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from bayescale.laws.base import Values
+from bayescale.model.odds import of_law
 from bayescale.model.spec import Spec
 
 
@@ -35,7 +36,7 @@ def curve(
     without : collection of str
         Groups whose effects are left out.
     """
-    return spec.law.mean(x, parameters(spec, values, x, xp, without=without), xp)
+    return of_law(spec, spec.law.mean(x, parameters(spec, values, x, xp, without=without), xp))
 
 
 def parameters(

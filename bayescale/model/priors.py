@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
 from bayescale.base.seeds import random
-from bayescale.model.design import Design
+from bayescale.model.discrepancy.axes import local_length
+from bayescale.model.discrepancy.process import Parameters
 from bayescale.model.spec import DISTRIBUTIONS, Prior, Spec
+
+if TYPE_CHECKING:
+    from bayescale.model.design import Design
 
 
 class _Half:
@@ -53,6 +57,20 @@ def log_density(prior: Prior, values: xr.DataArray) -> xr.DataArray:
 def quantile(prior: Prior, share: Sequence[float]) -> np.ndarray:
     """Quantiles of a prior."""
     return np.asarray(_form(prior).ppf(share))
+
+
+def typical(spec: Spec) -> Parameters:
+    """The discrepancy's parameters in the middle of their priors."""
+    middle = {name: quantile(prior, [0.5]) for name, prior in spec.discrepancy.items()}
+    return Parameters.named(spec.axes, middle, local_lengths(spec))
+
+
+def local_lengths(spec: Spec) -> list[float]:
+    """Lengths of the discrepancy's local process, along each axis."""
+    return [
+        local_length(axis, float(quantile(spec.discrepancy[f"length_{axis.name}"], [0.5])[0]))
+        for axis in spec.axes
+    ]
 
 
 def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:

@@ -8,6 +8,7 @@ shows all that was assumed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,9 +32,11 @@ from bayescale.base.text import control_character
 from bayescale.base.toml import one_line, validated
 from bayescale.laws import Law, find
 from bayescale.laws.base import Support
+from bayescale.laws.equation import equation
 from bayescale.model.discrepancy import process as discrepancy
+from bayescale.model.discrepancy.axes import Axis, axes_of
 from bayescale.model.noise import NOISES
-from bayescale.runs.columns import groups, responses
+from bayescale.runs.columns import COLUMNS, Column, groups, responses
 from bayescale.runs.table import Runs
 
 # Name in PyMC -> its arguments and where it puts its mass.
@@ -82,7 +85,9 @@ Printable = Annotated[str, AfterValidator(_is_printable)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_by_name=True
+    )
 
 
 class Prior(_Strict):
@@ -142,12 +147,12 @@ def _known_noise(name: str) -> str:
 
 
 class Noise(_Strict):
-    """Observation noise around the curve, on the response or on its logarithm.
+    """Observation noise around the curve, on the response, its logarithm or its logit.
 
     Attributes
     ----------
-    on : {"response", "log"}
-        In the response's unit, or as a share of the response.
+    on : {"response", "log", "logit"}
+        In the response's unit, as a share of the response, or as a share of its odds.
     dist : {"Normal", "StudentT"}
         Student's t has heavier tails and the parameter `nu`, its degrees of freedom.
     floor : float
@@ -155,7 +160,7 @@ class Noise(_Strict):
         `sigma`.
     """
 
-    on: Literal["response", "log"]
+    on: Literal["response", "log", "logit"]
     dist: Annotated[str, AfterValidator(_known_noise)]
     floor: Annotated[float, Field(ge=0, le=20)] = 0.0
 
@@ -183,8 +188,61 @@ class Effect(_Strict):
         return f"{self.name}_sd"
 
 
+class Input(_Strict):
+    """An input that a spec declares: a column of the table that its law takes in.
+
+    Attributes
+    ----------
+    unit : str
+    scale : {"log", "logit", "linear"}
+        On which differences count.
+    low, high : float
+        Plausible range, in the unit; outside it a value is refused.
+    example : str
+        A value as people write it.
+    """
+
+    unit: Printable
+    scale: Literal["log", "logit", "linear"] = "log"
+    low: float = float("-inf")
+    high: float = float("inf")
+    example: Printable = ""
+
+    def column(self, name: str) -> Column:
+        """The column of this name."""
+        low = max(self.low, 1e-300) if self.scale == "log" else self.low
+        return Column(
+            name, "input", name, self.unit, low, self.high, self.scale, example=self.example
+        )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Input:
+        if not self.low < self.high:
+            raise ValueError(f"low={self.low:g} is not below high={self.high:g}")
+        if self.scale == "logit" and not 0 <= self.low < self.high <= 1:
+            raise ValueError("scale logit: low and high lie from 0 to 1")
+        return self
+
+
 def _find_law(name: object) -> Law:
     return name if isinstance(name, Law) else find(str(name))
+
+
+def _written_law(law: Law) -> Any:
+    return law.name if law.definition is None else dict(law.definition)
+
+
+class _Equation(_Strict):
+    """A law as a spec writes it."""
+
+    equation: Printable
+    where: dict[str, Printable] | None = None
+    title: Printable | None = None
+    source: Printable | None = None
+
+
+# In e-folds, logits or shares of an input's range: 1.3 to 7.
+_USUAL_LENGTH = {"dist": "LogNormal", "mu": 1.1, "sigma": 0.5}
 
 
 class Spec(_Strict):
@@ -194,34 +252,46 @@ class Spec(_Strict):
     ----------
     name, title : str
     law : Law
-        Given by its name, as `bayescale.laws.find` knows it.
+        Given by its name, as `bayescale.laws.find` knows it, or as an equation:
+        `[law] equation = "E + A / params**alpha"`.
+    law_of : {"response", "odds"}
+        What the law gives: the response, or its odds of a miss, which fall as an accuracy rises
+        from floor to ceiling; see `bayescale.model.odds`.
+    declared : dict
+        The spec's own inputs, under `[inputs]`; those of `bayescale.runs.columns` are known.
     response : str
-        A response of `bayescale.runs.columns`: `bpc` (bits per character), `bpb` (bits per
-        byte) or `loss` (nats per token).
+        A response of `bayescale.runs.columns`, such as `bpc` (bits per character), `loss` (nats
+        per token) or `accuracy` (share).
     corpora : tuple of str
         If given, the columns `{response}_{corpus}` are modelled jointly.
     params : {"total", "active"}
         Which N the law sees in a mixture of experts.
     noise : Noise
+    bounds : tuple of float, optional
+        Floor (the level of chance, as 0.25 of four answers) and ceiling of the response, between
+        which its logit and its odds are; by default the response's range.
     priors : dict
         One for each parameter of the law and of the noise.
     effects : dict
         Group to parameter to the prior of the standard deviation between groups.
     discrepancy : dict
-        Priors of the model discrepancy, by the names in `process.PARAMETERS`; empty where the
-        law is taken to be exact.
+        Priors of the model discrepancy, by the names in `process.parameters`, with a length for
+        each axis of the law's inputs; empty where the law is taken to be exact.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
     title: Printable
-    law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(lambda law: law.name)]
+    law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(_written_law)]
+    law_of: Literal["response", "odds"] = "response"
     response: Response
     corpora: tuple[Printable, ...] = ()
     params: Literal["total", "active"]
     noise: Noise
+    bounds: tuple[float, float] | None = None
     priors: dict[str, Prior]
     effects: dict[GroupName, dict[str, Prior]] = {}
     discrepancy: dict[str, Prior] = {}
+    declared: Annotated[dict[str, Input], Field(alias="inputs")] = {}
 
     def __repr__(self) -> str:
         groups = f", effects by {' and '.join(self.groups)}" if self.groups else ""
@@ -235,6 +305,22 @@ class Spec(_Strict):
         return tuple(f"{self.response}_{c}" for c in self.corpora) or (self.response,)
 
     @property
+    def inputs(self) -> dict[str, Column]:
+        """What the law takes in, by name."""
+        own = {name: each.column(name) for name, each in self.declared.items()}
+        return {name: own[name] if name in own else COLUMNS[name] for name in self.law.inputs}
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes of the model discrepancy."""
+        return axes_of(self.inputs.values())
+
+    @property
+    def is_bounded(self) -> bool:
+        """True if its law or its noise takes the response to lie between a floor and a ceiling."""
+        return self.law_of == "odds" or self.noise.on == "logit"
+
+    @property
     def groups(self) -> tuple[GroupName, ...]:
         """Every group that some parameter varies by."""
         return tuple(self.effects)
@@ -246,6 +332,11 @@ class Spec(_Strict):
         A point is no run of the data, so its run effect is always drawn anew.
         """
         return tuple(group for group in self.effects if group != "run")
+
+    @property
+    def follows_runs(self) -> bool:
+        """True if the law's parameters are sampled in coordinates that follow the runs."""
+        return bool(self.discrepancy) or not self.law.centred
 
     @property
     def collapses(self) -> bool:
@@ -314,7 +405,8 @@ class Spec(_Strict):
 
     def to_toml(self) -> str:
         """The spec as a TOML file's text, which `parse` reads back."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_defaults=True))
+        plain = self.model_dump(exclude_none=True, exclude_defaults=True, by_alias=True)
+        return tomli_w.dumps(plain)
 
     def replace(
         self,
@@ -351,7 +443,8 @@ class Spec(_Strict):
         ...     response="loss", priors={"alpha": {"dist": "LogNormal", "mu": -1, "sigma": 0.2}}
         ... )
         """
-        values: dict[str, Any] = {**self.model_dump(), "law": self.law, **fields}
+        law = self.law if self.law.definition is None else self.law.definition
+        values: dict[str, Any] = {**self.model_dump(by_alias=True), "law": law, **fields}
         if response is not None:
             values["response"] = response
         if not groups:
@@ -359,19 +452,24 @@ class Spec(_Strict):
         if priors is not None:
             values["priors"] = {**values["priors"], **priors}
         if discrepancy and not values["discrepancy"]:
-            values["discrepancy"] = Spec.load("forecast").model_dump()["discrepancy"]
+            values["discrepancy"] = self._usual_discrepancy()
             values["name"] = f"{values['name']}-discrepancy"
         try:
             return Spec.model_validate(values)
         except ValidationError as error:
             raise SpecError(f"{self.name}: {one_line(error)}") from error
 
+    def _usual_discrepancy(self) -> dict[str, Any]:
+        """That of the shipped spec `forecast`; along other axes, a length that says little."""
+        usual = Spec.load("forecast").model_dump()["discrepancy"]
+        return {name: usual.get(name, _USUAL_LENGTH) for name in discrepancy.parameters(self.axes)}
+
     def for_runs(self, runs: Runs, *, keep_groups: bool = False) -> tuple[Spec, list[Note]]:
         """The spec as these runs can be fitted to it.
 
-        It takes their only response, where they lack its own, and has no effect of a group that
-        is the same for all: its standard deviation would be the prior's, and every forecast that
-        of a new group.
+        It takes their only loss, in nats or bits, where they lack its own, and has no effect of a
+        group that is the same for all: its standard deviation would be the prior's, and every
+        forecast that of a new group.
 
         Parameters
         ----------
@@ -412,24 +510,54 @@ class Spec(_Strict):
         def observed(column: str) -> bool:
             return column in runs.table and bool(runs.table[column].notna().any())
 
-        available = [response for response in responses() if observed(response)]
-        if self.corpora or observed(self.response) or len(available) != 1:
+        # Another cross-entropy only: its law and priors would not be those of an accuracy.
+        available = [r for r in responses() if COLUMNS[r].is_cross_entropy and observed(r)]
+        own = self.response in available or not COLUMNS[self.response].is_cross_entropy
+        if self.corpora or own or len(available) != 1:
             return self, []
         (response,) = available
         note = Note(
             "only-response",
             "info",
             f"{runs.name} has no {self.response}, the response of {self.name}; {response}, the "
-            "only response there, is fitted",
+            "only loss there, is fitted",
             "check that its unit is right",
         )
         return self.replace(response=response), [note]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_equation(cls, values: Any) -> Any:
+        """The law of an equation, whose unknowns are the names that have priors."""
+        if not (isinstance(values, dict) and isinstance(values.get("law"), Mapping)):
+            return values
+        definition = _Equation.model_validate(dict(values["law"]))
+        priors = {
+            name: Prior.model_validate(prior) for name, prior in values.get("priors", {}).items()
+        }
+        declared = {
+            name: Input.model_validate(each).column(name)
+            for name, each in values.get("inputs", values.get("declared", {})).items()
+        }
+        law = equation(
+            str(values.get("name", "law")),
+            definition.model_dump(exclude_none=True),
+            {name: prior.support for name, prior in priors.items()},
+            declared,
+        )
+        return {**values, "law": law}
+
     @model_validator(mode="after")
     def _coherent(self) -> Spec:
         law = self.law
+        for name in self.declared:
+            if name in COLUMNS:
+                raise ValueError(f"inputs {name}: this column is known; leave its declaration out")
+            if name not in law.inputs:
+                raise ValueError(f"inputs {name}: the law takes no such input; leave it out")
         if self.noise.on == "log" and not law.positive:
             raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
+        self._check_bounds()
         supports = {p.name: p.support for p in law.parameters}
         supports |= dict.fromkeys(self.noise.parameters, "positive")
         for name in supports:
@@ -456,13 +584,34 @@ class Spec(_Strict):
             raise ValueError(f"corpora {', '.join(self.corpora)}: one is named twice")
         return self
 
+    def _check_bounds(self) -> None:
+        users = {"noise on the logit": self.noise.on == "logit", "the odds": self.law_of == "odds"}
+        used = [name for name, uses in users.items() if uses]
+        if self.law_of == "odds" and not self.law.positive:
+            raise ValueError(f"the odds need a positive law; {self.law.name} can cross zero")
+        if self.bounds is None:
+            if used and COLUMNS[self.response].scale != "logit":
+                raise ValueError(f"{used[0]} of {self.response}: give bounds = [FLOOR, CEILING]")
+            return
+        low, high = self.bounds
+        if not used:
+            raise ValueError(f"bounds are for {' or '.join(users)}; leave them out")
+        if not (low < high and isfinite(high - low)):
+            raise ValueError(f"bounds = [{low:g}, {high:g}]: the floor must be below the ceiling")
+
     def _check_discrepancy(self) -> None:
         if not self.discrepancy:
             return
-        for name in discrepancy.PARAMETERS.keys() ^ self.discrepancy.keys():
-            known = ", ".join(discrepancy.PARAMETERS)
+        parameters = discrepancy.parameters(self.axes)
+        if self.noise.on == "response" and self.law.centred and COLUMNS[self.response].low < 0:
+            raise ValueError(
+                f"discrepancy: with noise on the response it is a share of it, and {self.response} "
+                "can be negative; leave it out"
+            )
+        for name in parameters.keys() ^ self.discrepancy.keys():
+            known = ", ".join(parameters)
             raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")
-        for name, (support, _) in discrepancy.PARAMETERS.items():
+        for name, (support, _) in parameters.items():
             _check_support(f"discrepancy {name}", self.discrepancy[name], support)
         if self.corpora:
             raise ValueError("discrepancy: there is none of several corpora; leave out one")

@@ -24,6 +24,7 @@ from bayescale.plan.curve import Curve, check_repeats, positive
 from bayescale.plan.isoflop import approaches
 from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Arguments, Function, exp, log, minimum, root
+from bayescale.runs.columns import COLUMNS
 
 # Sizes whose response is within this share of the best count as nearly optimal.
 WITHIN = 0.01
@@ -42,7 +43,7 @@ class Optimum:
     flops : DataArray
         The budget, 6 N D.
     loss : DataArray or None
-        Least value of the curve, in its response; None where the loss falls without end.
+        Best value of the curve, in its response; None where it gets better without end.
     params, tokens, tokens_per_param : DataArray or None
         N*, D* and D*/N*; None where no split is best.
     a, b : DataArray or None
@@ -70,7 +71,7 @@ def optimum(
     *,
     unique_tokens: float | None = None,
 ) -> Optimum:
-    """The parameters and tokens with the least loss for a training budget.
+    """The parameters and tokens with the best response for a training budget.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def optimum(
     )
     a = (larger - smaller) / (2 * step)
     least = xr.DataArray(loss_at(params, budgeted))
-    allowed = {**budgeted, "allowed": least * (1 + WITHIN), "best": params}
+    allowed = {**budgeted, "allowed": least + WITHIN * abs(least), "best": params}
 
     def too_much(away: Any, g: Arguments) -> Any:
         return loss_at(g["best"] + away, g) - g["allowed"]
@@ -122,7 +123,7 @@ def optimum(
     size, tokens = exp(params), exp(pairs - params)
     return Optimum(
         flops=budget,
-        loss=least,
+        loss=curve.as_loss(least),
         params=size,
         tokens=tokens,
         tokens_per_param=tokens / size,
@@ -155,7 +156,7 @@ def optimal_tokens(curve: Curve, params: float | xr.DataArray) -> xr.DataArray:
         tokens = g["params"] + ratio
         more = curve.loss({"params": g["params"] + step, "tokens": tokens - step}, g)
         less = curve.loss({"params": g["params"] - step, "tokens": tokens + step}, g)
-        return np.log(more / less)
+        return more - less
 
     return exp(size + root(gain, -_SPAN, _SPAN, {**curve.theta, "params": size}))
 
@@ -165,7 +166,7 @@ def no_optimum(curve: Curve) -> list[Note]:
     shares = curve.shares_without_optimum()
     if not shares:
         return []
-    names = " and ".join(shares)
+    names, better = " and ".join(shares), COLUMNS[curve.response].better
     if (share := sum(shares.values())) < 1:
         return [
             Note(
@@ -178,7 +179,7 @@ def no_optimum(curve: Curve) -> list[Note]:
     text = (
         "any split of the budget gives the same"
         if curve.compute_only
-        else ("the more lopsided the split of the budget, the lower the")
+        else f"the more lopsided the split of the budget, the {better} the"
     )
     return [
         Note(

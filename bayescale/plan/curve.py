@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -19,9 +20,9 @@ from bayescale.laws.base import Values
 from bayescale.model.curve import parameters
 from bayescale.model.design import Centre
 from bayescale.model.discrepancy.process import Conditioned
-from bayescale.model.scale import discrepancy_unit
+from bayescale.model.odds import of_law
+from bayescale.model.scale import Log, Scale, discrepancy_unit, scale_of
 from bayescale.model.spec import Spec
-from bayescale.plan.solve import exp, log
 from bayescale.predictive.groups import Fitted, effects_at, resolve
 from bayescale.predictive.points import check_groups
 from bayescale.predictive.predictive import Predictive
@@ -58,24 +59,24 @@ class DrawnDiscrepancy:
     @classmethod
     def of_fit(cls, fit: Fitted, values: Values) -> DrawnDiscrepancy:
         """Of a fit with a discrepancy; `values` are its draws (chain, draw)."""
-        level = values["level"].transpose(*SAMPLE_DIMS)
-        unit = np.broadcast_to(discrepancy_unit(fit.spec, {"level": level}), level.shape)
-        whitened = random(fit.seed, "discrepancy").standard_normal(level.shape)
+        like = values[fit.spec.law.parameters[0].name].transpose(*SAMPLE_DIMS)
+        unit = np.broadcast_to(discrepancy_unit(fit.spec, values), like.shape)
+        whitened = random(fit.seed, "discrepancy").standard_normal(like.shape)
         return cls(fit.conditioned, fit.spec, unit.ravel(), whitened.ravel())
 
-    def added(self, response: Any, params: Any, tokens: Any, draw: Any) -> Any:
+    def added(self, response: Any, x: Mapping[str, Any], draw: Any) -> Any:
         """A response and its discrepancy: arrays of one shape, or with dims.
 
         Parameters
         ----------
         response : array
             Of the law.
-        params, tokens : array
-            Centred ln N and ln D.
+        x : mapping
+            Each input of the fit's law, on its scale and centred.
         draw : array of int
             Positions of the draws.
         """
-        arrays = (response, params, tokens, draw)
+        arrays = (response, draw, *(x[name] for name in self.spec.law.inputs))
         if any(isinstance(array, xr.DataArray) for array in arrays):
             labelled = xr.broadcast(*(xr.DataArray(array) for array in arrays))
             flat = [array.to_numpy().ravel() for array in labelled]
@@ -83,16 +84,19 @@ class DrawnDiscrepancy:
         same = np.broadcast_arrays(*arrays)
         return self._added(*(array.ravel() for array in same)).reshape(same[0].shape)
 
-    def _added(
-        self, response: np.ndarray, params: np.ndarray, tokens: np.ndarray, draw: np.ndarray
-    ) -> np.ndarray:
+    def _added(self, response: np.ndarray, draw: np.ndarray, *inputs: np.ndarray) -> np.ndarray:
         draw = draw.astype(int)
-        inside = np.isfinite(params) & np.isfinite(tokens)
+        inside = np.isfinite(inputs).all(axis=0)
         share = np.zeros(len(draw))
-        mean, sd = self.conditioned.at_draws(draw[inside], params[inside], tokens[inside])
+        there = zip(self.spec.law.inputs, inputs, strict=True)
+        mean, sd = self.conditioned.at_draws(draw[inside], {n: v[inside] for n, v in there})
         share[inside] = mean + sd * self.whitened[draw[inside]]
         amount = share * self.unit[draw]
-        return response * np.exp(amount) if self.spec.noise.on == "log" else response + amount
+        return np.asarray(scale_of(self.spec).add(response, amount))
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +121,10 @@ class Curve:
     noise : DataArray or None
         (chain, draw): observation noise of one new run, the same at every size; None where
         nobody knows it.
-    noise_on : {"response", "log"}
-        What the noise is added to: the response, or its logarithm.
+    scale : Scale
+        On which the noise is added.
+    of_law : callable
+        The response where the law has a value; see `bayescale.model.odds`.
     discrepancy : DrawnDiscrepancy or None
         What the fit's model discrepancy adds, by the position of each draw, `theta["draw"]`.
     notes : list of Note
@@ -131,7 +137,8 @@ class Curve:
     centre: Centre
     response: str
     noise: xr.DataArray | None = None
-    noise_on: str = "log"
+    scale: Scale = field(default_factory=Log)
+    of_law: Callable[[Any], Any] = _itself
     discrepancy: DrawnDiscrepancy | None = None
     notes: list[Note] = field(default_factory=list)
 
@@ -181,12 +188,13 @@ class Curve:
         origin = {name: xr.DataArray([0.0], dims="run") for name in spec.law.inputs}
         centre = Predictive(spec, values, {**origin, **index}, fit.centre, None, fit.seed)
         curve, run = (centre.draws(kind) for kind in ("curve", "run"))
-        noise = log(run / curve) if spec.noise.on == "log" else run - curve
+        noise = centre.scale.difference(run, curve)
         discrepancy = None
         if spec.discrepancy:
             discrepancy = DrawnDiscrepancy.of_fit(fit, values)
-            positions = np.arange(len(discrepancy.whitened)).reshape(values["level"].shape)
-            theta["draw"] = values["level"].copy(data=positions)
+            like = values[spec.law.parameters[0].name]
+            positions = np.arange(len(discrepancy.whitened)).reshape(like.shape)
+            theta["draw"] = like.copy(data=positions)
         return cls(
             name=spec.name,
             law=spec.law,
@@ -195,7 +203,8 @@ class Curve:
             centre=fit.centre,
             response=spec.response,
             noise=thinned(noise),
-            noise_on=spec.noise.on,
+            scale=centre.scale,
+            of_law=partial(of_law, spec),
             notes=notes,
         )
 
@@ -286,7 +295,15 @@ class Curve:
             theta["draw"] = self.theta["draw"]
         return replace(self, law=law, theta=theta, centre=centre)
 
+    def as_loss(self, response: Any) -> Any:
+        """What plans make small: a response, or its negative where higher is better; and back."""
+        return COLUMNS[self.response].as_loss(response)
+
     def loss(self, x: Mapping[str, Any], theta: Mapping[str, Any]) -> Any:
+        """The response as what plans make small (see `as_loss`); arguments as for `value`."""
+        return self.as_loss(self.value(x, theta))
+
+    def value(self, x: Mapping[str, Any], theta: Mapping[str, Any]) -> Any:
         """The response at natural logarithms of sizes; all arrays of one shape, or with dims.
 
         Parameters
@@ -298,11 +315,13 @@ class Curve:
         """
         full = {"unique_tokens": np.inf, **x}
         centred = {name: full[name] - np.log(self.centre[name]) for name in self.law.inputs}
-        response = self.law.mean(centred, theta, np)
+        response = self.of_law(self.law.mean(centred, theta, np))
         if self.discrepancy is None:
             return response
-        params, tokens = (full[n] - np.log(self.centre[n]) for n in ("params", "tokens"))
-        return self.discrepancy.added(response, params, tokens, theta["draw"])
+        full["unique_tokens"] = np.minimum(full["unique_tokens"], full["tokens"])
+        inputs = self.discrepancy.spec.law.inputs
+        centred = {name: full[name] - np.log(self.centre[name]) for name in inputs}
+        return self.discrepancy.added(response, centred, theta["draw"])
 
     def usual_split(self, pairs: Any) -> dict[str, Any]:
         """ln of N and D of a budget ln(N D), with the data's tokens per parameter.
@@ -316,15 +335,13 @@ class Curve:
         """The response at counts of parameters, tokens and unique tokens."""
         x = {"params": params, "tokens": tokens, "unique_tokens": unique_tokens}
         logs = {name: np.log(value) for name, value in x.items()}
-        return xr.DataArray(self.loss(logs, self.theta))
+        return xr.DataArray(self.value(logs, self.theta))
 
     def for_new_runs(self, target: float | xr.DataArray) -> xr.DataArray:
         """The response that the curve must reach so that one new run reaches `target`."""
         if self.noise is None:
             return xr.DataArray(target)
-        if self.noise_on == "log":
-            return target * exp(-self.noise)
-        return target - self.noise
+        return xr.DataArray(self.scale.add(target, -self.noise))
 
 
 # Numbers of a question that are counts of a run, and have its plausible range.

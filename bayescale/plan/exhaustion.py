@@ -36,11 +36,12 @@ from bayescale.plan.curve import Curve
 from bayescale.plan.mixture import Mixture, as_curve
 from bayescale.plan.scenario import Scenario
 from bayescale.plan.solve import Arguments, exp, log, root
+from bayescale.runs.columns import COLUMNS
 
 # What is compared where no law is named: one that knows what data are worth, one of compute alone.
 USUAL_LAWS = ("muennighoff-2023", "open-llm-least-squares")
-# Share of a law's draws at or below 0 from which a reader must know of them.
-_BELOW_ZERO = 0.05
+# Share of a law's draws where no response can be, from which a reader must know of them.
+_OUTSIDE = 0.05
 # Draws on which laws are evaluated; the dates use all of the scenario's.
 _DRAWS = 1000
 # Levels are cut here, in decades, so that products of them are still numbers.
@@ -225,7 +226,9 @@ def _outlook(curve: Curve, assumed: xr.Dataset) -> Outlook:
     short = pairs - free > stock
     limited = {**surface.theta, "target": unlimited, "tokens": stock, "from": free}
     extra = exp(root(missing, 0.0, 60.0, limited)).fillna(np.inf).where(short, 1.0)
-    return Outlook(curve, unlimited, unrepeated, repeated, exp(free), extra)
+    repeated = None if repeated is None else curve.as_loss(repeated)
+    best = (curve.as_loss(unlimited), curve.as_loss(unrepeated), repeated)
+    return Outlook(curve, *best, exp(free), extra)
 
 
 def _mixed(curve: Mixture, outlooks: Sequence[Outlook]) -> Outlook:
@@ -298,7 +301,7 @@ def answer(outlook: Exhaustion) -> Answer:
     for curve, by in laws:
         title = f"{curve.name}: best {with_unit(curve.response)} that a run can reach"
         tables.append(table(f"{title}; {curve.law.equation}", by, every=2))
-    notes = [note for law in outlook.outlooks for note in [*law.curve.notes, *_crosses_zero(law)]]
+    notes = [note for law in outlook.outlooks for note in [*law.curve.notes, *_leaves_range(law)]]
     return Answer(content, tables, notes, _headline(scenario, year, outlook.never))
 
 
@@ -334,7 +337,7 @@ def _law_rows(outlook: Outlook, years: list[int], prob: float) -> list[list[Row]
         key: (label, getattr(outlook, key), write) for key, (label, write) in _OUTLOOK.items()
     }
     impossible = xr.DataArray(np.isinf(outlook.extra_params)).mean(SAMPLE_DIMS)
-    below_zero = _share_below_zero(outlook)
+    below_zero = _share_impossible(outlook)
     by = _by_year(quantities, years, prob)
     for year, row in zip(years, by, strict=True):
         without = float(impossible.sel(year=year))
@@ -347,22 +350,24 @@ def _law_rows(outlook: Outlook, years: list[int], prob: float) -> list[list[Row]
     return by
 
 
-def _share_below_zero(outlook: Outlook) -> xr.DataArray:
+def _share_impossible(outlook: Outlook) -> xr.DataArray:
     """Share (year) of the draws whose best response is impossible."""
-    return (outlook.unlimited <= 0).mean(SAMPLE_DIMS)
+    impossible = COLUMNS[outlook.curve.response].impossible(outlook.unlimited)
+    return xr.DataArray(impossible).mean(SAMPLE_DIMS)
 
 
-def _crosses_zero(outlook: Outlook) -> list[Note]:
+def _leaves_range(outlook: Outlook) -> list[Note]:
     """A note where a law leaves its range in a share of the draws that counts."""
-    below = _share_below_zero(outlook) >= _BELOW_ZERO
-    if not below.any():
+    outside = _share_impossible(outlook) >= _OUTSIDE
+    if not outside.any():
         return []
-    first = int(below["year"][below].min())
+    first = int(outside["year"][outside].min())
+    column = COLUMNS[outlook.curve.response]
     return [
         Note(
-            "crosses-zero",
+            "leaves-range" if column.scale == "logit" else "crosses-zero",
             "warning",
-            f"{outlook.curve.name} puts {percent(_BELOW_ZERO)} or more of its draws at or below 0 "
+            f"{outlook.curve.name} puts {percent(_OUTSIDE)} or more of its draws {column.beyond} "
             f"from {first} on, where no {outlook.curve.response} can be",
             "read it as what the line implies, not as a forecast; no law was seen there",
         )

@@ -134,7 +134,7 @@ def _law(members: Sequence[Curve]) -> Law:
 
     def mean(x: Values, theta: Values, xp: Any) -> Any:
         each = [
-            curve.loss(x, {name: theta[f"{i}.{name}"] for name in curve.theta})
+            curve.value(x, {name: theta[f"{i}.{name}"] for name in curve.theta})
             for i, curve in enumerate(members)
         ]
         return _mixed(theta["member"], each)

@@ -92,7 +92,7 @@ def overhead(
         **curve.theta,
         "params": np.log(best.params),
         "tokens": np.log(best.tokens),
-        "target": best.loss,
+        "target": curve.as_loss(best.loss),
     }
 
     def missing(size: Any, more: Any, g: Arguments) -> Any:

@@ -31,6 +31,8 @@ from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN
 from bayescale.plan.curve import Curve, positive
 from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Arguments, Function, exp, minimum, root
+from bayescale.predictive.inverse import check_target
+from bayescale.runs.columns import COLUMNS
 
 # Searched: 1e3 to 1e17 parameters, 1 to 1e30 tokens, as natural logarithms.
 _PARAMS = (np.log(1e3), np.log(1e17))
@@ -197,12 +199,12 @@ def serve(
     goal = _goal(curve, target, as_good_as)
     costs = _costs(prices, prompt_tokens, generated_tokens)
     unit = "dollars" if prices else "FLOP"
-    wanted = {**curve.theta, "target": curve.for_new_runs(goal) if target is not None else goal}
+    wanted = _wanted(curve, goal, of_new_runs=target is not None)
     worst = curve.loss({"params": _PARAMS[0], "tokens": _TOKENS[0]}, curve.theta)
     if float((worst <= wanted["target"]).mean()) > 0.5:
         raise BayescaleError(
             f"target={float(goal.mean()):g}: any model reaches it under {curve.name}; "
-            "ask for a lower one"
+            f"ask for a {COLUMNS[curve.response].better} one"
         )
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
     if curve.compute_only:
@@ -227,7 +229,7 @@ def serve(
     # Without a limit on data, each draw's own choice is that of the laws that have one.
     own = curve if max_tokens is not None else curve.with_optimum()
     assert own is not None
-    wanted = {**own.theta, "target": own.for_new_runs(goal) if target is not None else goal}
+    wanted = _wanted(own, goal, of_new_runs=target is not None)
     best = _best_of_each(own, wanted, costs, most)
     return Serving(
         unit=unit,
@@ -269,8 +271,7 @@ def cost_by_size(
         Infinite where no data suffice.
     """
     costs = _costs(prices, prompt_tokens, generated_tokens)
-    goal = curve.for_new_runs(plan.target) if target is not None else plan.target
-    wanted = {**curve.theta, "target": goal}
+    wanted = _wanted(curve, plan.target, of_new_runs=target is not None)
     middle = np.log(plan.params or plan.splits[1]["params"])
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
     first = max(_smallest(curve, wanted, most, prob), middle - _AROUND)
@@ -289,7 +290,7 @@ def _goal(curve: Curve, target: float | None, as_good_as: float | None) -> xr.Da
     if (target is None) == (as_good_as is None):
         raise BayescaleError("give one of target and as_good_as: the response, or a model's size")
     if target is not None:
-        positive(target=target)
+        check_target(curve.response, target)
         return xr.DataArray(target)
     assert as_good_as is not None
     positive(as_good_as=as_good_as)
@@ -299,6 +300,12 @@ def _goal(curve: Curve, target: float | None, as_good_as: float | None) -> xr.Da
             "compute-optimal; give a target"
         )
     return curve.at(as_good_as, optimal_tokens(curve, as_good_as))
+
+
+def _wanted(curve: Curve, goal: xr.DataArray, *, of_new_runs: bool) -> dict[str, Any]:
+    """Arguments of a solver: the curve's draws, and what it is to reach, as a loss."""
+    reached = curve.for_new_runs(goal) if of_new_runs else goal
+    return {**curve.theta, "target": curve.as_loss(reached)}
 
 
 def _costs(prices: Prices | None, prompt: float, generated: float) -> _Costs:
@@ -469,7 +476,7 @@ def _out_of_reach(goal: xr.DataArray, curve: Curve, prob: float, most: float | N
     data = "" if most is None else f" on at most {most:g} tokens"
     return (
         f"target={float(goal.mean()):g}: no model of up to 1e17 parameters reaches it{data} with "
-        f"probability {prob:g} under {curve.name}; ask for a higher one"
+        f"probability {prob:g} under {curve.name}; ask for a {COLUMNS[curve.response].worse} one"
     )
 
 

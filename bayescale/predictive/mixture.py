@@ -66,7 +66,7 @@ class Mixture:
         """
         curves = [member.draws("curve").median(SAMPLE_DIMS) for member in self.members]
         components = [
-            member.variance_components() * (curve**2 if member.spec.noise.on == "log" else 1.0)
+            member.variance_components() * member.scale.slope(curve) ** 2
             for member, curve in zip(self.members, curves, strict=True)
         ]
         within, curve = self._averaged(components), self._averaged(curves)

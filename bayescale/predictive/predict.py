@@ -20,19 +20,20 @@ from bayescale.base.notes import Note
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.base.shown import Shown
-from bayescale.model.design import centred, log_inputs
+from bayescale.model.design import centred, inputs_of, require_inputs
 from bayescale.model.spec import Spec
 from bayescale.predictive.decomposition import variance_shares
 from bayescale.predictive.distance import EXTRAPOLATION, distance, extrapolation_note
 from bayescale.predictive.groups import Fitted, effects_at, resolve
-from bayescale.predictive.inverse import Inverse, invert, path
+from bayescale.predictive.inverse import Inverse, Line, check_target, direction, invert, path
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import Points, check_groups
 from bayescale.predictive.predictive import KINDS, Kind, Predictive
+from bayescale.runs.columns import COLUMNS, Column
 from bayescale.runs.table import Runs
 
-# Share of the draws at or below 0 from which on it is said.
-_CROSSES_LEAST = 0.005
+# Share of the draws outside the response's range from which on it is said.
+_OUTSIDE_LEAST = 0.005
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,14 +44,17 @@ class Prediction(Shown):
     ----------
     draws : DataArray
         (chain, draw, run[, corpus]), in the response's unit.
+    response : str
     kind : {"curve", "run"}
     points : DataFrame
-        A row a point, by its name: `params` as the law sees it, `tokens`, `flops` (6 N D), each
-        group and whether it is known or new, and the distance from the data in decades.
+        A row a point, by its name: each input as the law sees it, and `flops` (6 N D) where it
+        takes parameters and tokens; each group and whether it is known or new; and the distance
+        from the data in decades.
     notes : list of Note
     """
 
     draws: xr.DataArray
+    response: str
     kind: Kind
     points: pd.DataFrame
     notes: list[Note]
@@ -74,17 +78,16 @@ class Prediction(Shown):
         summary.insert(1, "prob", prob)
         return self.points.join(summary).reset_index(names="run")
 
-    def probability_below(self, target: float) -> xr.DataArray:
-        """Probability that the response lies at or below `target`, for each point.
+    def probability_of_reaching(self, target: float) -> xr.DataArray:
+        """Probability that the response reaches `target`, for each point: is at it or better.
 
         Raises
         ------
         BayescaleError
-            If `target` is no finite number.
+            If no such response can be asked for.
         """
-        if not np.isfinite(target):
-            raise BayescaleError(f"target={target}: must be a finite number")
-        return (self.draws <= target).mean(SAMPLE_DIMS)
+        check_target(self.response, target)
+        return COLUMNS[self.response].reached(self.draws, target).mean(SAMPLE_DIMS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +124,10 @@ def locate(fit: Fitted, points: Runs) -> Located[Predictive]:
         Problem(int(row), str(run), "tokens", "blank", "a prediction needs a token count")
         for row, run in points.table.loc[~points.known_tokens, "run"].items()
     ]
-    if blank:
+    if blank and fit.spec.law.takes_compute:
         raise RunsError(points.name, blank)
-    inputs = centred(log_inputs(fit.spec, points).drop_dims("latent"), fit.centre)
+    require_inputs(fit.spec, points)
+    inputs = centred(inputs_of(fit.spec, points).drop_dims("latent"), fit.centre)
     labels, notes = resolve(fit, points)
     values, index = effects_at(fit, labels)
     x = {**{name: inputs[name] for name in fit.spec.law.inputs}, **index}
@@ -175,13 +179,19 @@ class Answers(ABC):
         """Every group by which some parameter of some fit varies, and that a point may name."""
         return tuple(dict.fromkeys(str(g) for spec in self.specs for g in spec.named_groups))
 
+    @property
+    def inputs(self) -> dict[str, Column]:
+        """What the laws of all fits take in, by name."""
+        return {name: column for spec in self.specs for name, column in spec.inputs.items()}
+
     def predict(self, points: Points, kind: Kind = "run") -> Prediction:
         """Draws of the response at points; see `Predictive.draws` for what rows share.
 
         Parameters
         ----------
         points : Runs, DataFrame, mapping or sequence of mappings
-            `params`, `tokens`, and a label for each group (omitted: as in the data, else new).
+            Each input of the law, such as `params` and `tokens`, and a label for each group
+            (omitted: as in the data, else new).
             Numbers may be written `70B`; a mapping of arrays is several points.
         kind : {"curve", "run"}
             The curve, or one new run.
@@ -193,8 +203,8 @@ class Answers(ABC):
         """
         located = self.locate(points)
         draws = located.predictive.draws(kind)
-        notes = [*located.notes, *_crosses_zero(self.spec, draws)]
-        return Prediction(draws, kind, located.points, notes)
+        notes = [*located.notes, *_leaves_range(self.spec, draws)]
+        return Prediction(draws, self.spec.response, kind, located.points, notes)
 
     def variance_shares(self, points: Points) -> xr.DataArray:
         """Variance decomposition of a new run's response: (component, run[, corpus])."""
@@ -207,15 +217,18 @@ class Answers(ABC):
         params: float | None = None,
         tokens: float | None = None,
         tokens_per_param: float | None = None,
+        at: Mapping[str, float] | None = None,
+        along: str | None = None,
         groups: Mapping[str, str] | None = None,
         corpus: str | None = None,
         prob: float = PROB,
         kind: Kind = "run",
     ) -> Inverse:
-        """The least compute whose response lies at or below `target` with probability `prob`.
+        """The least compute whose response reaches `target` with probability `prob`.
 
         Give one of `params` (then tokens are solved for), `tokens` (then parameters) or
         `tokens_per_param` (then both); a law of compute alone needs none. See `inverse.invert`.
+        Or name the input that is solved for, and give all others in `at`.
 
         Parameters
         ----------
@@ -223,6 +236,10 @@ class Answers(ABC):
             In the response's unit.
         params, tokens, tokens_per_param : float, optional
             Parameters as the law sees them, tokens, and their ratio.
+        at : mapping, optional
+            Other inputs of the law, and what they are.
+        along : str, optional
+            The input that is solved for, where it is not compute.
         groups : mapping, optional
             Group to label, as for a point of a prediction.
         corpus : str, optional
@@ -237,20 +254,31 @@ class Answers(ABC):
         """
         check_groups(groups or {}, self.group_names)
         _check_corpus(self.spec, corpus)
-        along = path(
-            compute_only=all(spec.law.compute_only for spec in self.specs),
-            params=params,
-            tokens=tokens,
-            tokens_per_param=tokens_per_param,
-        )
-        start = self.locate({"run": "answer", "params": 1e9, "tokens": 1e9, **(groups or {})})
+        fixed = dict(at or {})
+        line: Line
+        if along is None:
+            line = path(
+                compute_only=all(spec.law.compute_only for spec in self.specs),
+                params=params,
+                tokens=tokens,
+                tokens_per_param=tokens_per_param,
+                inputs=self.inputs,
+                fixed=fixed,
+                runs=self.runs,
+            )
+        else:
+            line = direction(along, self.inputs, fixed, self.runs)
+        first = line.point(line.smallest)
+        start = self.locate({"run": "answer", **first, **(groups or {})})
         answer = invert(
-            start.predictive, self.runs, along, target, prob=prob, kind=kind, corpus=corpus
+            *(start.predictive, line, self.spec.response, target),
+            prob=prob,
+            kind=kind,
+            corpus=corpus,
         )
         notes = [note for note in start.notes if note.code != EXTRAPOLATION]
-        if answer.params is not None:
-            sizes = {"params": answer.params, "tokens": answer.tokens}
-            end = self.locate({"run": "answer", **sizes, **(groups or {})})
+        if answer.inputs:
+            end = self.locate({"run": "answer", **answer.inputs, **(groups or {})})
             notes += [note for note in end.notes if note.code == EXTRAPOLATION]
         return replace(answer, notes=notes)
 
@@ -263,28 +291,32 @@ def _check_corpus(spec: Spec, corpus: str | None) -> None:
         raise BayescaleError(f"corpus={corpus!r}: this fit has no corpora; leave it out")
 
 
-def _crosses_zero(spec: Spec, draws: xr.DataArray) -> list[Note]:
-    share = float((draws <= 0).mean())
-    if share < _CROSSES_LEAST:
+def _leaves_range(spec: Spec, draws: xr.DataArray) -> list[Note]:
+    """A note where draws lie where no response can: at or below 0, or outside 0 to 1."""
+    column = COLUMNS[spec.response]
+    share = float(column.impossible(draws).mean())
+    if share < _OUTSIDE_LEAST:
         return []
+    text = f"{share:.1%} of the draws lie {column.beyond}, where no {spec.response} can"
+    if column.scale == "logit":
+        hint = 'put the noise on the logit, noise.on = "logit", and use a law that stays inside'
+        return [Note("leaves-range", "warning", text, hint)]
     hint = "the line has left its range; use a law with a floor, such as compute-floor"
     if spec.law.positive:
         hint = 'only the noise goes below 0; put it on the logarithm: noise.on = "log"'
-    return [
-        Note(
-            "crosses-zero",
-            "warning",
-            f"{share:.1%} of the draws lie at or below 0, where no {spec.response} can",
-            hint,
-        )
-    ]
+    return [Note("crosses-zero", "warning", text, hint)]
 
 
 def _describe(fit: Fitted, points: Runs, labels: pd.DataFrame) -> pd.DataFrame:
     names = points.table["run"]
-    params = points.seen_params(fit.spec.params).set_axis(names)
-    tokens = points.table["tokens"].set_axis(names)
-    frame = pd.DataFrame({"params": params, "tokens": tokens, "flops": 6 * params * tokens})
+    inputs = inputs_of(fit.spec, points)
+    values = {n: column.unscaled(inputs[n].to_numpy()) for n, column in fit.spec.inputs.items()}
+    frame = pd.DataFrame(values, index=pd.Index(names, name="run"))
+    if fit.spec.law.takes_compute:
+        # As the table has them, to the last digit.
+        frame["params"] = points.seen_params(fit.spec.params).to_numpy()
+        frame["tokens"] = points.table["tokens"].to_numpy()
+        frame.insert(2, "flops", 6 * frame["params"] * frame["tokens"])
     for group in labels:
         frame[str(group)] = labels[group]
         known = labels[group].isin(fit.runs.table[group].unique())

@@ -27,7 +27,7 @@ from bayescale.model.curve import curve
 from bayescale.model.design import Centre, Design
 from bayescale.model.discrepancy.process import Conditioned
 from bayescale.model.noise import NOISES, Noise
-from bayescale.model.scale import add, difference, discrepancy_unit, log_jacobian, noise_scale
+from bayescale.model.scale import Scale, discrepancy_unit, noise_scale, scale_of
 from bayescale.model.spec import Spec
 
 Kind = Literal["curve", "run"]
@@ -105,7 +105,7 @@ class Predictive:
         if rows is not None:
             picked = np.flatnonzero(rows)
             inputs = {n: v.isel(run=picked) if "run" in v.dims else v for n, v in inputs.items()}
-        given = conditioned(draws, data) if spec.discrepancy else None
+        given = conditioned(spec, draws, data) if spec.discrepancy else None
         return cls(spec, draws, inputs, design.centre, given, seed)
 
     @classmethod
@@ -113,7 +113,7 @@ class Predictive:
         """At all rows of a design, for draws of parameters that saw none of its runs."""
         given = None
         if spec.discrepancy:
-            given = unconditioned(draws, design.data, random(seed, "simulated"))
+            given = unconditioned(spec, draws, design.data, random(seed, "simulated"))
         return cls(spec, draws, inputs_at(design.data, draws), design.centre, given, seed)
 
     def at(self, logs: Mapping[str, xr.DataArray], row: int = 0) -> Self:
@@ -122,14 +122,14 @@ class Predictive:
         Parameters
         ----------
         logs : mapping
-            Natural logarithms of the law's inputs: (run) or (chain, draw, run). Where unique
-            tokens are not among them, all tokens are new.
+            The law's inputs on their scales, which for counts are natural logarithms: (run) or
+            (chain, draw, run). Where unique tokens are not among them, all tokens are new.
         row : int
             The row whose groups they have.
         """
-        full = {"unique_tokens": logs["tokens"], **logs}
+        full = {"unique_tokens": logs.get("tokens"), **logs}
         inputs = {name: full[name] - np.log(self.centre[name]) for name in self.spec.law.inputs}
-        count = inputs["params"].sizes["run"]
+        count = next(iter(inputs.values())).sizes["run"]
         for name, index in self.inputs.items():
             if name.endswith("_index"):
                 inputs[name] = index.isel(run=[row] * count).drop_vars("run", errors="ignore")
@@ -146,6 +146,11 @@ class Predictive:
         return self.inputs["response"]
 
     @cached_property
+    def scale(self) -> Scale:
+        """The scale on which noise and discrepancy add to the curve."""
+        return scale_of(self.spec)
+
+    @cached_property
     def law(self) -> xr.DataArray:
         """The law's curve at each row, all group effects in it: (chain, draw, run[, corpus])."""
         return self._law()
@@ -159,7 +164,7 @@ class Predictive:
         """Mean and standard deviation of the discrepancy, as shares: (chain, draw, run)."""
         if self.conditioned is None:
             return None
-        return self.conditioned.at(self.inputs["params"], self.inputs["tokens"], self.law)
+        return self.conditioned.at(self.inputs, self.law)
 
     @cached_property
     def _scale(self) -> Any:
@@ -191,11 +196,11 @@ class Predictive:
         if self._discrepancy is not None:
             whitened = random(self.seed, "discrepancy").standard_normal(shared.shape)
             share = self._discrepancy["mean"] + self._discrepancy["sd"] * shared.copy(data=whitened)
-            response = add(self.spec, response, share * self._unit).transpose(*response.dims)
+            response = self.scale.add(response, share * self._unit).transpose(*response.dims)
         if kind == "curve":
             return response
         noise = self.noise.draws(self.values, shared, random(self.seed, "scatter"))
-        return add(self.spec, response, noise * self._scale).transpose(*response.dims)
+        return self.scale.add(response, noise * self._scale).transpose(*response.dims)
 
     def replicates(self) -> xr.DataArray:
         """Draws of new runs at the rows, each with its own noise: (chain, draw, run[, corpus]).
@@ -217,8 +222,7 @@ class Predictive:
         share = None
         if self.conditioned is not None:
             share = self.conditioned.joint_draws(
-                self.inputs["params"],
-                self.inputs["tokens"],
+                self.inputs,
                 self.law,
                 random(self.seed, "discrepancy"),
             )
@@ -228,9 +232,9 @@ class Predictive:
         """Responses with this discrepancy, a share (chain, draw, run), each with its own noise."""
         response = self.law
         if share is not None:
-            response = add(self.spec, response, share * self._unit).transpose(*response.dims)
+            response = self.scale.add(response, share * self._unit).transpose(*response.dims)
         noise = self.noise.draws(self.values, response, random(self.seed, "replicate"))
-        return add(self.spec, response, noise * self._scale).transpose(*response.dims)
+        return self.scale.add(response, noise * self._scale).transpose(*response.dims)
 
     def quantiles(self, probs: Sequence[float], kind: Kind = "run") -> xr.DataArray:
         """Quantiles of the curve or of one new run: (quantile, run[, corpus])."""
@@ -246,14 +250,14 @@ class Predictive:
         DataArray (chain, draw, run)
             Nats, of the response itself, over all its corpora.
         """
-        error = difference(self.spec, observed, self.law)
+        error = self.scale.difference(observed, self.law)
         if self._discrepancy is None:
             density = self.noise.log_density(self.values, error, self._scale)
         else:
             error = error - self._discrepancy["mean"] * self._unit
             variance = (self._discrepancy["sd"] * self._unit) ** 2
             density = self.noise.log_density_around(self.values, error, self._scale, variance)
-        density = density + log_jacobian(self.spec, observed)
+        density = density + self.scale.log_jacobian(observed)
         density = density.sum("corpus") if "corpus" in density.dims else density
         return density.transpose(*SAMPLE_DIMS, "run")
 
@@ -286,9 +290,7 @@ class Predictive:
         if self.conditioned is None:
             return self.log_likelihood(observed).sum("run")
         share = self._share(observed)
-        density = self.conditioned.joint_log_density(
-            self.inputs["params"], self.inputs["tokens"], share, self._noise_variance
-        )
+        density = self.conditioned.joint_log_density(self.inputs, share, self._noise_variance)
         return density + self._of_response(xr.zeros_like(share), observed).sum("run")
 
     def log_predictive_density(self, observed: xr.DataArray) -> xr.DataArray:
@@ -307,12 +309,12 @@ class Predictive:
 
     def _share(self, observed: xr.DataArray) -> xr.DataArray:
         """Observed response minus law, as a share of the response: (chain, draw, run)."""
-        error = difference(self.spec, observed, self.law) / self._unit
+        error = self.scale.difference(observed, self.law) / self._unit
         return error.transpose(*SAMPLE_DIMS, "run")
 
     def _of_response(self, density: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
         """Log density of responses, from that of shares."""
-        return density + log_jacobian(self.spec, observed) - np.log(self._unit)
+        return density + self.scale.log_jacobian(observed) - np.log(self._unit)
 
     def variance_components(self) -> xr.DataArray:
         """What each component adds to the variance of one new run, on the noise's scale.
@@ -325,9 +327,10 @@ class Predictive:
         DataArray (component, run[, corpus])
             A Student's t noise counts as the Normal whose 90 % interval is as wide.
         """
-        law, whole = self._law(without=self.spec.groups), self.law
-        if self.spec.noise.on == "log":
-            law, whole = xr.ufuncs.log(law), xr.ufuncs.log(whole)
+        law, whole = (
+            self.scale.forward(response, np)
+            for response in (self._law(without=self.spec.groups), self.law)
+        )
         varied = {"parameters": law, "groups": whole - law}
         noise = self.noise.equivalent_variance(self.values, self._scale, PROB)
         certain = {"noise": noise.mean(SAMPLE_DIMS)}

@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.model.design import log_inputs
+from bayescale.model.design import inputs_of
 from bayescale.plan import allocation, overhead, serving
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.curve import Curve
 from bayescale.plan.exhaustion import USUAL_LAWS, exhaust
 from bayescale.plan.exhaustion import answer as exhaustion_answer
 from bayescale.plan.scenario import Scenario
+from bayescale.report.content.forecasts import best_run
 from bayescale.report.figures.plans import budget_figure, exhaustion_figure, overhead_figure
 
 type Content = dict[str, Any]
@@ -69,7 +70,7 @@ def decisions(fit: Fit, budget: float | None = None) -> tuple[Content | None, Fi
     """
     if fit.spec.corpora:
         return None, {}
-    target = float(fit.runs.table[fit.spec.response].min())
+    target = best_run(fit)
     question = Question(fit, Curve.of_fit(fit), budget or 10 * _largest(fit), target)
     content: Content = {}
     figures: Figures = {}
@@ -130,7 +131,7 @@ def exhaustion(fits: Sequence[Fit]) -> tuple[Content, Figure]:
 
 def _largest(fit: Fit) -> float:
     """FLOP of the largest run whose tokens are stated, or of the largest guess."""
-    inputs = log_inputs(fit.spec, fit.runs)
+    inputs = inputs_of(fit.spec, fit.runs)
     compute: xr.DataArray = inputs["params"] + inputs["tokens"]
     stated = fit.runs.known_tokens.to_numpy()
     kept = compute[stated] if stated.any() else compute

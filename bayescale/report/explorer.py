@@ -14,9 +14,9 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.seeds import random
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.model.design import centred, log_inputs
+from bayescale.model.design import centred, inputs_of
 from bayescale.model.noise import NOISES
-from bayescale.model.scale import noise_scale
+from bayescale.model.scale import EDGE, Logit, noise_scale, scale_of
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.predictive.groups import NEW, effects_at
@@ -60,7 +60,7 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
         How many fits share the page. Where a fit has more draws than its share holds, every k-th
         is kept, and `step` is k.
     """
-    spec, table = fit.spec, fit.runs.table
+    spec, table, scale = fit.spec, fit.runs.table, scale_of(fit.spec)
     labels = {str(g): [*sorted(map(str, table[g].unique())), NEW] for g in spec.named_groups}
     points = pd.DataFrame(
         list(zip_longest(*labels.values(), fillvalue=NEW)) if labels else [()],
@@ -89,7 +89,10 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
         "unit": COLUMNS[spec.response].unit,
         "prob": PROB,
         "centre": dict(fit.centre),
+        "better": COLUMNS[spec.response].better,
         "noise_on": spec.noise.on,
+        "bounds": [scale.low, scale.high] if isinstance(scale, Logit) else None,
+        "edge": EDGE,
         "count": len(draws["noise"]),
         "total": level.size,
         "step": step,
@@ -164,7 +167,7 @@ def _implied(table: pd.DataFrame, groups: list[str]) -> dict[str, dict[str, dict
 
 def _hull(fit: Fit) -> list[list[float]]:
     """Closed ring of corners of the data in (log10 N, log10 D), as `predictive.distance` has it."""
-    inputs = centred(log_inputs(fit.spec, fit.runs), fit.centre)
+    inputs = centred(inputs_of(fit.spec, fit.runs), fit.centre)
     stated = inputs.isel(run=(inputs["tokens_sd"].sum("latent") == 0).values)
     inputs = stated if stated.sizes["run"] else inputs
     plane = np.column_stack([inputs["params"], inputs["tokens"]]) / np.log(10)

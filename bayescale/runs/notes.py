@@ -61,7 +61,7 @@ def table_notes(
 def no_response_note(runs: Runs) -> Note | None:
     """That a table holds nothing to fit: neither a response nor one of a corpus, `bpc_python`."""
     known = responses()
-    if any(str(name).split("_")[0] in known for name in runs.table):
+    if any(name in known or str(name).split("_")[0] in known for name in runs.table):
         return None
     return Note(
         "no-response",
@@ -93,7 +93,8 @@ def perplexity_note(runs: Runs, columns: Mapping[str, str]) -> Note | None:
         "warning",
         f"loss looks like a perplexity: {'; '.join(evidence)}",
         f"give its logarithm: a perplexity of {value:.3g} is a loss of {np.log(value):.3g} nats "
-        "(`measure read` takes --column perplexity=NAME)",
+        "(`measure read` takes --column perplexity=NAME); or name the column perplexity, the "
+        "response that it is",
     )
 
 
@@ -118,7 +119,7 @@ def _logarithms(table: pd.DataFrame, losses: pd.Series) -> list[str]:
 def flops_note(runs: Runs) -> Note | None:
     """Runs whose stated FLOP are far from 6 N D, N being the parameters active per token."""
     table = runs.table
-    if "flops" not in table:
+    if "flops" not in table or not runs.has_compute:
         return None
     ratio = 6 * runs.seen_params("active") * table["tokens"] / table["flops"]
     ratio = ratio.dropna()
@@ -161,7 +162,7 @@ def repeats_note(runs: Runs, inputs: Sequence[str] | None) -> Note | None:
 def _epochs(table: pd.DataFrame) -> pd.Series:
     """Passes over the data: tokens over unique ones, or as stated."""
     epochs = table.get("epochs", pd.Series(np.nan, table.index))
-    if "unique_tokens" in table:
+    if {"tokens", "unique_tokens"} <= set(table.columns):
         epochs = (table["tokens"] / table["unique_tokens"]).fillna(epochs)
     return epochs
 
@@ -169,6 +170,8 @@ def _epochs(table: pd.DataFrame) -> pd.Series:
 def checkpoints_note(runs: Runs) -> Note | None:
     """Rows that look like checkpoints of one run: by their names, or by evenly spaced tokens."""
     table = runs.table
+    if not runs.has_compute:
+        return None
     design = [
         table[column].astype(object).where(table[column].notna(), "")
         for column in ("family", "tokenizer", "dataset", "unique_tokens", "params")

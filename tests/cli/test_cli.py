@@ -77,6 +77,7 @@ BAD_FITS = [
     ("compute-only", "good.csv", "--column", "bpc"),
     ("compute-only", "good.csv", "--where", "bpc <"),
     ("compute-only", "good.csv", "--where", "bpc > 9"),
+    ("compute-only", "good.csv", "--response", "accurracy"),
     ("compute-only", "good.csv", "--response", "accuracy"),
     ("compute-only", "good.csv", "--chains", "1"),
     ("compute-only", "good.csv", "--draws", "many"),
@@ -216,7 +217,7 @@ def test_predict_prints_one_object_and_the_same_numbers(run, fitted_dir: Path, f
     expected = fitted.predict(point, "curve")
     row = expected.table(0.8).iloc[0]
     assert said["rows"][0]["lower"] == row["lower"]
-    assert said["rows"][0]["probability"] == float(expected.probability_below(0.36).item())
+    assert said["rows"][0]["probability"] == float(expected.probability_of_reaching(0.36).item())
     assert "extrapolation" in stderr
 
 

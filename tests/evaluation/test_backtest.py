@@ -13,9 +13,9 @@ from bayescale import BayescaleError, Fit, Runs, Spec
 from bayescale.base.intervals import holds, interval
 from bayescale.evaluation.backtest import (
     Backtest,
+    as_scored,
     backtest,
     calibrate,
-    logs_of,
     probability_of_fewer,
     read_suite,
     rolling,
@@ -119,9 +119,9 @@ def test_tails_beyond_floating_point_are_no_responses_below_zero() -> None:
     runs = mixtures().table.rename(columns={"loss": "bpc"})
     halves = split(Runs.from_frame(runs), "params < 1e9")
     draws = xr.DataArray([[[0.0, 1.0, np.inf]]], dims=("chain", "draw", "run"))
-    assert np.isfinite(logs_of(log, halves, draws)).all()
+    assert np.isfinite(as_scored(log, halves, draws)).all()
     with pytest.raises(BayescaleError, match="at or below 0"):
-        logs_of(line, halves, draws)
+        as_scored(line, halves, draws)
 
 
 def test_single_draws_below_zero_do_not_refuse_a_straight_line() -> None:
@@ -132,12 +132,12 @@ def test_single_draws_below_zero_do_not_refuse_a_straight_line() -> None:
     values = np.random.default_rng(0).uniform(0.4, 0.6, (4, 500, 3))
     values[1, 7, 2] = -0.1
     draws = xr.DataArray(values, dims=("chain", "draw", "run"))
-    logs = logs_of(line, halves, draws)
+    logs = as_scored(line, halves, draws)
     assert float(logs[1, 7, 2]) == pytest.approx(np.log(np.delete(values[..., 2], 507).min()))
     xr.testing.assert_equal(logs[..., :2], np.log(draws[..., :2]))
     values[1, :10, 2] = -0.1
     with pytest.raises(BayescaleError, match="at or below 0"):
-        logs_of(line, halves, draws)
+        as_scored(line, halves, draws)
 
 
 def mixtures() -> Runs:

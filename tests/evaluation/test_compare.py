@@ -19,7 +19,7 @@ from bayescale.evaluation.scores import averaged, crps, scores
 from bayescale.fit.stack import Stack, load, stack
 from bayescale.model.design import design
 from bayescale.model.noise import NOISES
-from bayescale.model.scale import difference, log_jacobian
+from bayescale.model.scale import scale_of
 from bayescale.sampling.sampler import Sampler
 from bayescale.testing import ladder, simulate
 
@@ -177,18 +177,33 @@ def test_fits_of_different_runs_are_refused(pair: list[Fit], table: Runs) -> Non
         compare(pair, table)
 
 
-@pytest.mark.parametrize("name", ["compute-only", "chinchilla", "compute-only-corpora"])
-def test_densities_are_of_the_response_whatever_the_noise_is_on(name: str) -> None:
-    spec = Spec.load(name)
+ON_LOGIT = {"on": "logit", "dist": "StudentT"}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "middle"),
+    [
+        ("compute-only", {}, 2.0),
+        ("chinchilla", {}, 2.0),
+        ("compute-only-corpora", {}, 2.0),
+        ("chinchilla", {"response": "error", "noise": ON_LOGIT}, 0.4),
+        ("chinchilla", {"response": "score", "noise": ON_LOGIT, "bounds": (25.0, 90.0)}, 50.0),
+    ],
+)
+def test_densities_are_of_the_response_whatever_the_noise_is_on(
+    name: str, changes: dict, middle: float
+) -> None:
+    spec = Spec.load(name).replace(**changes)
+    scale = scale_of(spec)
     one = {"sigma": xr.DataArray(0.1), "nu": xr.DataArray(5.0)}
 
     def density(value: float) -> float:
-        error = difference(spec, xr.DataArray(value), xr.DataArray(2.0))
+        error = scale.difference(xr.DataArray(value), xr.DataArray(middle))
         log = NOISES[spec.noise.dist].log_density(one, error, one["sigma"])
-        return float(np.exp(log + log_jacobian(spec, xr.DataArray(value))))
+        return float(np.exp(log + scale.log_jacobian(xr.DataArray(value))))
 
-    start = 1e-9 if spec.noise.on == "log" else -np.inf
-    whole = quad(density, start, 2)[0] + quad(density, 2, np.inf)[0]
+    low = 1e-9 if spec.noise.on == "log" else scale.low
+    whole = quad(density, low, middle)[0] + quad(density, middle, scale.high)[0]
     assert whole == pytest.approx(1, abs=1e-6)
 
 

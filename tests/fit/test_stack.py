@@ -51,7 +51,7 @@ def test_fits_of_different_groups_are_asked_together(members: dict[str, Fit], fi
     answer = together.invert(0.36, params=7e10, groups={"family": "Llama-3"}, prob=0.8)
     reached = together.predict(
         {"params": answer.params, "tokens": answer.tokens, "family": "Llama-3"}
-    ).probability_below(0.36)
+    ).probability_of_reaching(0.36)
     assert float(reached.item()) == pytest.approx(0.8, abs=0.01)
     with pytest.raises(BayescaleError, match="tokenizer"):
         together.invert(0.36, params=7e10, groups={"tokenizer": "qwen"})

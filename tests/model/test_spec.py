@@ -84,7 +84,7 @@ def test_another_response_and_no_groups() -> None:
     spec = Spec.load("chinchilla").replace(response="loss", groups=False)
     assert (spec.response, spec.groups) == ("loss", ())
     with pytest.raises(SpecError, match="response"):
-        spec.replace(response="accuracy")
+        spec.replace(response="accurracy")
 
 
 def test_some_priors_are_replaced_and_the_others_kept() -> None:

@@ -42,6 +42,6 @@ def test_an_optimum_and_a_serving_plan_have_it(forecast: Fit) -> None:
     target = float(np.median(best.loss)) * 1.01
     plan = serve(forecast, target=target, generated_tokens=1e12, prob=0.8)
     size = {"params": float(plan.params), "tokens": float(plan.tokens)}
-    observed = forecast.predict(size).probability_below(target)
+    observed = forecast.predict(size).probability_of_reaching(target)
     assert float(observed.item()) == pytest.approx(0.8, abs=0.05)
     assert "law-alone" not in {note.code for note in [*best.notes, *plan.notes]}

@@ -65,7 +65,7 @@ def test_a_plan_meets_its_target_as_often_as_it_says(chinchilla_240: Fit) -> Non
     assert likely.probability == pytest.approx(0.9, abs=0.01)
     assert likely.tokens > even.tokens
     plan = {"params": likely.params, "tokens": likely.tokens}
-    met = float(chinchilla_240.predict(plan, "run").probability_below(2.05)[0])
+    met = float(chinchilla_240.predict(plan, "run").probability_of_reaching(2.05)[0])
     assert met == pytest.approx(0.9, abs=0.03)
     for name in ("best_params", "best_tokens", "total"):
         assert getattr(likely, name).dims == ("chain", "draw")

@@ -39,7 +39,7 @@ def test_a_target_is_reached_with_the_stated_probability(isoflops: Fit) -> None:
                 assert answer.most_probable < prob
                 continue
             at = {"params": answer.params, "tokens": answer.tokens}
-            reached = float(isoflops.predict(at).probability_below(share * best).item())
+            reached = float(isoflops.predict(at).probability_of_reaching(share * best).item())
             assert reached == pytest.approx(prob, abs=3 / count), (share, prob)
 
 

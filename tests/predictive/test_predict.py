@@ -132,7 +132,7 @@ def test_the_inverse_undoes_the_prediction(fitted: Fit, size: dict, prob: float)
         assert found == pytest.approx(value)
     assert answer.flops == pytest.approx(6 * answer.params * answer.tokens)
     point = {"params": answer.params, "tokens": answer.tokens, "family": "Llama-3"}
-    reached = fitted.predict(point, "run").probability_below(0.35)
+    reached = fitted.predict(point, "run").probability_of_reaching(0.35)
     assert float(reached.item()) == pytest.approx(prob, abs=2 / fitted.posterior["slope"].size)
 
 

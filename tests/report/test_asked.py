@@ -73,7 +73,7 @@ def test_the_answers_are_those_of_the_commands(asked: dict, fits: dict[str, Path
     fit, section = Fit.load(fits["now"]), asked["fits"][0]
     prediction = fit.predict({"params": 30e9, "tokens": 600e9}, "run")
     row = section["predictions"][0]
-    assert row["probability"] == float(prediction.probability_below(TARGET)[0])
+    assert row["probability"] == float(prediction.probability_of_reaching(TARGET)[0])
     assert row["new_run"]["upper"] == prediction.table()["upper"].iloc[0]
     reaching = fit.invert(TARGET, params=30e9, prob=0.5)
     assert section["inverse"][0]["tokens"] == reaching.tokens
@@ -83,7 +83,7 @@ def test_the_answers_are_those_of_the_commands(asked: dict, fits: dict[str, Path
     assert sizes["params"] == pytest.approx(budget["best"]["params"]["median"])
     assert section["decisions"]["budgets"][1]["flops"] == BUDGET
     again = fit.predict(sizes, "run")
-    assert budget["probability"] == float(again.probability_below(TARGET)[0])
+    assert budget["probability"] == float(again.probability_of_reaching(TARGET)[0])
 
 
 def test_what_changed_since_last_week(asked: dict, fits: dict[str, Path]) -> None:

@@ -19,7 +19,7 @@ TABLE = pd.DataFrame(
         "tokens": [2e9, 2e10, 2e11, 2e11],
         "loss": [3.5, 3.0, 2.5, 2.6],
         "cluster": ["01", "02", "01", "02"],
-        "error": [0.5, 0.4, 0.3, 0.35],
+        "wer": [0.5, 0.4, 0.3, 0.35],
     }
 )
 
@@ -55,18 +55,18 @@ def test_a_group_is_text_in_a_file_whatever_it_looks_like(
 
 
 def test_a_response_takes_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = Column("error", "response", "error", "share", 0, 1, "logit", "lower", example="0.3")
+    wer = Column("wer", "response", "word errors", "share", 0, 1, "logit", "lower", example="0.3")
     spec = Spec.load("chinchilla").replace(groups=False)
-    with pytest.raises(BayescaleError, match="response: no response is called 'error'; use one of"):
-        spec.replace(response="error")
+    with pytest.raises(BayescaleError, match="response: no response is called 'wer'; use one of"):
+        spec.replace(response="wer")
 
-    monkeypatch.setitem(COLUMNS, "error", error)
-    spec = spec.replace(response="error")
+    monkeypatch.setitem(COLUMNS, "wer", wer)
+    spec = spec.replace(response="wer")
     observed = design(spec, Runs.from_frame(TABLE)).data["response"]
-    assert observed.values.tolist() == TABLE["error"].tolist()
-    assert with_unit("error") == "error (share)"
-    with pytest.raises(RunsError, match=r"error=1\.5: expected 0 to 1 share"):
-        Runs.from_frame(TABLE.assign(error=1.5))
+    assert observed.values.tolist() == TABLE["wer"].tolist()
+    assert with_unit("wer") == "word errors (share)"
+    with pytest.raises(RunsError, match=r"wer=1\.5: expected 0 to 1 share"):
+        Runs.from_frame(TABLE.assign(wer=1.5))
 
 
 def test_every_number_has_a_range_and_an_example_within_it() -> None:

@@ -12,6 +12,7 @@ from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
 from bayescale.fit.folder import versions
+from bayescale.model.odds import bounds_of
 from bayescale.predictive.predictive import COMPONENTS, KINDS
 from bayescale.report.checks import checks
 from bayescale.report.content import asked, forecasts, observed, posterior
@@ -42,7 +43,7 @@ def content(
         What to predict; by default the largest run again, the same by a new family, and ten
         times its compute.
     target : float, optional
-        Response to reach; by default 5 % below the best run.
+        Response to reach; by default 5 % better than the best run.
     budget : float, optional
         FLOP to spend: what they buy.
     command : str
@@ -120,7 +121,10 @@ def _section(
             "corpora": list(spec.corpora),
             "params": spec.params,
             "groups": list(spec.named_groups),
+            "scale": COLUMNS[spec.response].scale,
+            "better": COLUMNS[spec.response].better,
             "noise": {"dist": spec.noise.dist, "on": spec.noise.on},
+            "bounds": bounds_of(spec) if spec.is_bounded else None,
             "discrepancy": bool(spec.discrepancy),
         },
         "law": {
@@ -128,6 +132,7 @@ def _section(
             "equation": spec.law.equation,
             "citation": spec.law.citation,
             "compute_only": spec.law.compute_only,
+            "of": spec.law_of,
             "at_centre": [p.name for p in spec.law.parameters if p.name not in spec.law.units],
         },
         "runs": {

@@ -17,8 +17,8 @@ from bayescale.report.content import forecasts
 
 
 def probabilities(fit: Fit, points: Points, target: float) -> list[float]:
-    """Probability of each point that one new run there is at the target or below."""
-    return [float(p) for p in fit.predict(points, "run").probability_below(target)]
+    """Probability of each point that one new run there reaches the target."""
+    return [float(p) for p in fit.predict(points, "run").probability_of_reaching(target)]
 
 
 def bought(fit: Fit, flops: float, target: float | None) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import numpy as np
 
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.model.design import log_inputs
+from bayescale.model.design import inputs_of
+from bayescale.model.scale import scale_of
 from bayescale.predictive.decomposition import by_point
 from bayescale.predictive.points import as_points
 from bayescale.report.content.records import Records, records
 from bayescale.report.figures.compute import along_compute, training_compute
 from bayescale.report.sentences import sentence
+from bayescale.runs.columns import COLUMNS
 
 # A table under a curve has every 13th of the points that are drawn.
 STEP = 13
@@ -23,7 +25,7 @@ STEP = 13
 def default_points(fit: Fit) -> Records:
     """The largest run again, the same by a new group, and ten times its compute."""
     table = fit.runs.table
-    inputs = np.exp(log_inputs(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
+    inputs = np.exp(inputs_of(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
     inputs = inputs.set_axis(table.index)
     stated = fit.runs.known_tokens if fit.runs.known_tokens.any() else table["params"].notna()
     row = inputs[stated].prod(axis="columns").idxmax()
@@ -52,8 +54,20 @@ def predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 
 
 def default_target(fit: Fit) -> float:
-    """A response 5 % below the best run."""
-    return round(0.95 * float(fit.runs.table[fit.spec.response].min()), 3)
+    """A response 5 % below the best run; where higher is better 5 % above it, or nearer a ceiling.
+
+    A ceiling is that of the noise's logit, or of a share.
+    """
+    column, best = COLUMNS[fit.spec.response], best_run(fit)
+    if column.better == "lower":
+        return round(0.95 * best, 3)
+    ceiling = min(scale_of(fit.spec).high, 1.0 if column.scale == "logit" else np.inf)
+    return round(best + 0.05 * min(ceiling - best, abs(best)), 3)
+
+
+def best_run(fit: Fit) -> float:
+    """The best response of a run."""
+    return COLUMNS[fit.spec.response].best(fit.runs.table[fit.spec.response])
 
 
 def inverse(fit: Fit, point: Mapping[str, Any], target: float | None) -> Records:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
 from bayescale.base.numbers import percent
-from bayescale.evaluation.backtest import Backtest
+from bayescale.evaluation.backtest import Backtest, on_log
 from bayescale.report.figures.compute import COMPUTE_LABEL
 from bayescale.report.figures.style import INK, MODEL, QUIET, SURPRISE, label_of, log_ticks, style
 from bayescale.runs.columns import COLUMNS
@@ -46,14 +46,16 @@ def _panel(axis: Axes, name: str, backtest: Backtest) -> None:
     axis.scatter(fitted, train.table[spec.response], s=8, color=QUIET, lw=0)
     axis.axvline(fitted.max(), color=INK, lw=0.8, ls="--")
     compute = 6 * points["params"] * points["tokens"]
-    lower, upper = np.exp(points["lower"]), np.exp(points["upper"])
-    axis.vlines(compute, lower, upper, color=MODEL, lw=1.4, alpha=0.6)
+    log = on_log(spec.response)
+    ends = points[["observed", "lower", "upper"]]
+    responses = np.exp(ends) if log else ends
+    axis.vlines(compute, responses["lower"], responses["upper"], color=MODEL, lw=1.4, alpha=0.6)
     outside = (points["observed"] < points["lower"]) | (points["observed"] > points["upper"])
     colours = np.where(outside, SURPRISE, INK)
-    axis.scatter(compute, np.exp(points["observed"]), s=12, c=colours, zorder=3)
+    axis.scatter(compute, responses["observed"], s=12, c=colours, zorder=3)
     inside = percent(1 - float(outside.mean()))
     title = f"{name}, {label_of(backtest.split.name)}: {inside} inside"
-    axis.set(xscale="log", yscale="log", title=title)
+    axis.set(xscale="log", yscale="log" if log else "linear", title=title)
     every = (np.inf, np.inf)  # label each tick, at 2 and 5 too
     log_ticks(axis, LogFormatterSciNotation(minor_thresholds=every))
     axis.yaxis.set_minor_formatter("{x:.3g}")

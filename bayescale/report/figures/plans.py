@@ -32,7 +32,7 @@ _MOST = 1e18
 def budget_figure(
     curve: Curve, flops: float, prob: float, *, unique_tokens: float | None = None
 ) -> Figure:
-    """Loss over parameters along one budget, with the optimum; flat is what the curve is there."""
+    """Response over parameters along one budget, with the optimum; flat as the curve is there."""
     pairs = flops / FLOP_PER_PARAM_TOKEN
     best = optimum(curve, flops, unique_tokens=unique_tokens)
     middle = np.sqrt(pairs) if best.params is None else float(best.params.median())
@@ -49,7 +49,7 @@ def budget_figure(
             axis.plot(ends, [least, least], color=SURPRISE, lw=3, solid_capstyle="butt")
             axis.plot(size, least, "o", color=SURPRISE, label=f"optimum: {human(size)}")
             flat = [_middle(best.params_low), _middle(best.params_high)]  # type: ignore[arg-type]
-            axis.axvspan(*flat, color=QUIET, alpha=0.12, lw=0, label="within 1 % of the least")
+            axis.axvspan(*flat, color=QUIET, alpha=0.12, lw=0, label="within 1 % of the best")
         axis.set(xscale="log", xlabel=COLUMNS["params"].axis, ylabel=with_unit(curve.response))
         axis.set_title(f"{flops:.3g} FLOP")
         _counts(axis)

@@ -55,13 +55,23 @@ const forecaster = (host, fit) => {
     return d;
   };
   const logs = (n, t) => ({ params: Math.log(n / fit.centre.params), tokens: Math.log(t / fit.centre.tokens) });
+  // A response moved on the scale of its noise, as `model/scale.py` has it.
+  const added = {
+    response: (y, noise) => y + noise,
+    log: (y, noise) => y * Math.exp(noise),
+    logit: (y, noise) => {
+      const [low, high] = fit.bounds, edge = fit.edge;
+      const share = Math.min(Math.max((y - low) / (high - low), edge), 1 - edge);
+      return low + (high - low) / (1 + (1 - share) / share * Math.exp(-noise));
+    },
+  };
   // Sorted draws of the curve and of one new run at a size, of every k-th draw.
   const at = (d, n, t, step = 1) => {
     const x = logs(n, t), count = Math.ceil(fit.count / step);
     const curve = new Float64Array(count), run = new Float64Array(count);
     for (let j = 0, i = 0; i < fit.count; j++, i += step) {
       curve[j] = law(d, i, x);
-      run[j] = fit.noise_on === "log" ? curve[j] * Math.exp(d.noise[i]) : curve[j] + d.noise[i];
+      run[j] = added[fit.noise_on](curve[j], d.noise[i]);
     }
     return { curve: curve.sort(), run: run.sort() };
   };
@@ -74,7 +84,8 @@ const forecaster = (host, fit) => {
     answers.curve.textContent = interval(here.curve);
     const goal = number(target.value);
     invalid(target, Number.isNaN(goal));
-    const share = here.run.reduce((n, y) => n + (y <= goal), 0) / here.run.length;
+    const reaches = fit.better === "higher" ? (y) => y >= goal : (y) => y <= goal;
+    const share = here.run.filter(reaches).length / here.run.length;
     answers.reach.textContent = Number.isNaN(goal) ? "–" : digits(share);
     const { params: x, tokens: y } = logs(params.value, tokens.value);
     const far = outside(fit.hull, [x / Math.LN10, y / Math.LN10]);

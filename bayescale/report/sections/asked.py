@@ -43,13 +43,13 @@ def budget(context: Context) -> list[Block]:
         (sentence("answer.run", prob=context.prob), interval, spec["unit"]),
     ]
     if answer["probability"] is not None:
-        items.append(reaching(answer["target"], answer["probability"]))
+        items.append(reaching(answer["target"], answer["probability"], spec["better"]))
     return [Heading(title), Paragraph(text), Key(items), where(row)]
 
 
-def reaching(target: float, probability: float) -> tuple[str, str, str]:
+def reaching(target: float, probability: float, better: str) -> tuple[str, str, str]:
     """The probability of a target, as an item of the key numbers."""
-    return sentence("answer.reaching", target=digits(target)), percent(probability), ""
+    return sentence(f"answer.reaching.{better}", target=digits(target)), percent(probability), ""
 
 
 def changes(context: Context) -> list[Block]:

@@ -53,7 +53,8 @@ def answer(context: Context) -> list[Block]:
     ]
     key = [median, *intervals]
     if "probability" in first:
-        key.append(reaching(context.fit["inverse"][0]["target"], first["probability"]))
+        target = context.fit["inverse"][0]["target"]
+        key.append(reaching(target, first["probability"], spec["better"]))
     return [
         Paragraph(question, "lead"),
         Key(key),
@@ -133,8 +134,10 @@ def _target(context: Context) -> list[Block]:
         return []
     target, unit = digits(answers[0]["target"]), context.fit["spec"]["unit"]
     title = sentence("answer.target", target=f"{target} {unit}")
-    key = "answer.target_default" if context.fit["default_target"] else "answer.target_given"
-    text = sentence(key, target=target, params=sizes(context.fit["predictions"][0])[0])
+    text = sentence("answer.assumed", params=sizes(context.fit["predictions"][0])[0])
+    if context.fit["default_target"]:
+        better = context.fit["spec"]["better"]
+        text = f"{sentence(f'answer.target_default.{better}', target=target)} {text}"
     rows = [_reaching(context, row) for row in answers]
     table = Table(title, columns("by prob params tokens flops"), rows)
     return [Heading(title), Paragraph(text, "small"), table]
@@ -242,9 +245,12 @@ def families(context: Context) -> list[Block]:
             rows.append([", ".join(labels), name, *median_and_band(row, two_digits)])
     head = columns("group effect median interval", prob=context.prob)
     table = Table(sentence("families.figure_alt"), head, rows, folded=True)
-    better = all(name.startswith("level_") for name in context.fit["effects"])
+    of_level = all(name.startswith("level_") for name in context.fit["effects"])
+    # Of the odds of a miss less is better, whatever the response.
+    lower = context.fit["spec"]["better"] == "lower" or context.fit["law"]["of"] == "odds"
+    side = sentence(f"families.{'lower' if lower else 'higher'}")
     return [
         *context.figure("effects", "families.figure", table, prob=context.prob,
-                   better=sentence("families.better") if better else ""),
+                   better=side if of_level else ""),
         *(note(n) for n in context.fit["notes"] if n["code"] in GROUP_NOTES),
     ]  # fmt: skip

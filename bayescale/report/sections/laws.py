@@ -18,6 +18,13 @@ from bayescale.report.sections.writing import (
 )
 from bayescale.report.sentences import columns, sentence
 
+# What a backtest scores, by the scale of the response.
+_SCORED = {
+    "log": "discrepancy.scored_log",
+    "logit": "discrepancy.scored_share",
+    "linear": "discrepancy.scored_plain",
+}
+
 
 def law(context: Context) -> list[Block]:
     """The equation, what N counts, the observation noise, and least squares for reference."""
@@ -31,6 +38,10 @@ def law(context: Context) -> list[Block]:
             ),
         ]
     )
+    if spec["bounds"]:
+        low, high = (f"{end:g}" for end in spec["bounds"])
+        key = "law.of_odds" if equation["of"] == "odds" else "law.bounds"
+        text = f"{text} {sentence(key, low=low, high=high)}"
     if not r:
         return [Paragraph(text)]
     line = sentence(
@@ -127,26 +138,32 @@ def _discrimination(context: Context, pair: Content | None) -> list[Block]:
 def discrepancy(context: Context) -> list[Block]:
     """The model discrepancy of the spec, the backtest, and the holdout runs."""
     key = "discrepancy.some" if context.fit["spec"]["discrepancy"] else "discrepancy.none"
-    return [Paragraph(sentence(key)), *_backtest(context.fit["history"]), *_holdout(context)]
+    history = _backtest(context.fit["history"], context.fit["spec"]["scale"])
+    return [Paragraph(sentence(key)), *history, *_holdout(context)]
 
 
-def _backtest(history: Content) -> list[Block]:
+def _backtest(history: Content, scale: str) -> list[Block]:
     if history["refused"]:
         return [Paragraph(sentence("answer.unknown", why=history["refused"]))]
+    write = _plain if scale == "linear" else _per_cent
     rows = [
         [row["name"], str(row["n_train"]), str(row["n_test"]),
          *(percent(row["coverage"][level]) for level in ("50", "80", "90")),
-         _per_cent(row["width"]), _per_cent(row["bias"], "+"), f"{row['rhat']:.4f}"]
+         write(row["width"], ""), write(row["bias"], "+"), f"{row['rhat']:.4f}"]
         for row in history["frontiers"]
     ]  # fmt: skip
     head = "fitted n_fitted n_predicted coverage_50 coverage_80 coverage_90 width_90 bias rhat"
     return [
-        Paragraph(sentence("discrepancy.backtest")),
+        Paragraph(f"{sentence('discrepancy.backtest')} {sentence(_SCORED[scale])}"),
         Table(sentence("discrepancy.backtest_alt"), columns(head), rows),
     ]
 
 
-def _per_cent(value: float, sign: str = "") -> str:
+def _plain(value: float, sign: str) -> str:
+    return f"{value:{sign}.3g}"
+
+
+def _per_cent(value: float, sign: str) -> str:
     return f"{value:{sign}.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 

@@ -18,7 +18,7 @@ from bayescale.runs.readers._record import Record
 _STEPS = ("step", "total_steps")
 # What a file may say of a run. A perplexity is read as the loss that it is the exponential of;
 # planned steps tell which runs stopped before their end.
-COLUMNS = (*registry.groups(), *registry.numeric(), "perplexity", *_STEPS)
+COLUMNS = (*registry.groups(), *registry.numeric(), *_STEPS)
 # What a run cannot be without, and the options that give it.
 _NEEDED = (
     ("params", "parameter count", "--params"),
@@ -154,9 +154,7 @@ class Reading:
 
     def _without_response(self, row: Mapping[str, Any]) -> str | None:
         headers = self._headers
-        known = [
-            headers[column] for column in (*registry.responses(), "perplexity") if column in headers
-        ]
+        known = [headers[column] for column in registry.responses() if column in headers]
         stated = [column for column in registry.responses() if column in row]
         for column in stated:
             if not math.isfinite(row[column]):
