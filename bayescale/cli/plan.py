@@ -101,7 +101,7 @@ def optimum_command(
     return _output(answer, source.notes, figure, draw, source.curve, flops, prob)
 
 
-def _best_inputs(
+def _best_inputs(  # noqa: PLR0917 (the options of the command)
     folder: Path | None,
     over: list[str],
     at: str | None,

@@ -147,7 +147,9 @@ def invert_command(
             f"the most probable is {inverse.most_probable:.3g}"
         )
         return Output(content, [sentence], notes)
-    sizes = inverse.inputs or {"params": None, "tokens": None}
+    sizes: dict[str, float | None] = {"params": None, "tokens": None}
+    if inverse.inputs:
+        sizes = dict(inverse.inputs)
     row = {
         "target": target,
         "prob": prob,

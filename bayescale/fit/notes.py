@@ -41,7 +41,7 @@ _LARGEST = 0.25
 def group_notes(spec: Spec, design: Design) -> list[Note]:
     """What the runs cannot tell about their groups."""
     notes, members = [], {}
-    for group in spec.named_groups:
+    for group in (group for group in spec.effects if group != "run"):
         index = design.data[f"{group}_index"].values
         labels = design.data[group].values
         members[group] = {

@@ -89,11 +89,11 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         )
     precision = np.eye(len(point)) + slope.T @ slope / scale**2
     root = np.linalg.inv(np.linalg.cholesky(precision)).T
-    indices = {f"{name}_index": at for name, at in law.places.items()}
-    return data.assign(
-        law_spread=(("law", "law_other"), law.prior_sd[:, None] * root),
-        **{name: ("corpus" if np.ndim(at) else (), at) for name, at in indices.items()},
-    )
+    data = data.assign(law_spread=(("law", "law_other"), law.prior_sd[:, None] * root))
+    for name, at in law.places.items():
+        by = spec.priors[name].by
+        data[f"{name}_index"] = ((by,) if by else (), at)
+    return data
 
 
 class _Linear:
@@ -114,11 +114,12 @@ class _Linear:
     def __init__(self, spec: Spec, data: xr.Dataset) -> None:
         self.spec = spec.replace(groups=False)
         corpora = len(spec.corpora)
+        self._groups = {p.name: spec.priors[p.name].by for p in spec.law.parameters}
         self.places: dict[str, Any] = {}
         middle, deviation, count = [], [], 0
         for p in spec.law.parameters:
             prior = spec.priors[p.name]
-            copies = corpora if prior.by else 1
+            copies = data.sizes[prior.by] if prior.by else 1
             self.places[p.name] = count + np.arange(copies) if prior.by else np.array(count)
             count += copies
             quantiles = formulas.unconstrained(p.support, quantile(prior, [0.16, 0.5, 0.84]))
@@ -140,11 +141,20 @@ class _Linear:
         """The curve (response) at parameters, in standard deviations from the prior's middle."""
         free = self.middle + self.prior_sd * standardised
         values = {
-            p.name: formulas.constrained(p.support, free[self.places[p.name]], np)
+            p.name: formulas.constrained(p.support, free[self._at_runs(p.name)], np)
             for p in self.spec.law.parameters
         }
         mean = np.broadcast_to(curve(self.spec, values, self._x, np), self._shape)
         return np.ravel(self._noise.forward(mean, np) / self._unit)
+
+    def _at_runs(self, name: str) -> np.ndarray:
+        """Position of a parameter, or of each run's: () or (corpus) or (run)."""
+        group = self._groups[name]
+        at: np.ndarray = self.places[name]
+        if group is None or group == "corpus":
+            return at
+        at = at[self._x[f"{group}_index"]]
+        return at[:, None] if self.spec.corpora else at
 
     def solved(self) -> tuple[np.ndarray, float]:
         """Where the runs and the prior put the parameters (law), and the scale of the residuals.

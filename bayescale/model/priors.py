@@ -12,7 +12,8 @@ from scipy import stats
 from bayescale.base.seeds import random
 from bayescale.model.discrepancy.axes import local_length
 from bayescale.model.discrepancy.process import Parameters
-from bayescale.model.spec import DISTRIBUTIONS, Prior, Spec
+from bayescale.model.parts import DISTRIBUTIONS, Prior
+from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
     from bayescale.model.design import Design
@@ -88,7 +89,7 @@ def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
     def drawn(name: str, prior: Prior, *inner: str | None) -> xr.Variable:
         dims = ["chain", "draw", *filter(None, inner)]
         shape = tuple(sizes[dim] for dim in dims)
-        return xr.Variable(dims, _form(prior).rvs(shape, random(seed, "prior", name)))
+        return xr.Variable(dims, drawn_from(prior, shape, random(seed, "prior", name)))
 
     standard = Prior.model_validate({"dist": "Normal", "mu": 0.0, "sigma": 1.0})
     values = {name: drawn(name, prior, prior.by) for name, prior in spec.all_priors().items()}
@@ -100,6 +101,11 @@ def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
     dims = {str(dim) for value in values.values() for dim in value.dims}
     labels = {dim: names for dim, names in design.coords.items() if dim in dims}
     return xr.Dataset(values, {"chain": [0], "draw": np.arange(number), **labels})
+
+
+def drawn_from(prior: Prior, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draws from one prior."""
+    return np.asarray(_form(prior).rvs(shape, rng))
 
 
 def _form(prior: Prior) -> Any:

@@ -14,10 +14,7 @@ from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     ValidationError,
@@ -28,200 +25,25 @@ from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError, LawError, SpecError
 from bayescale.base.notes import Note
 from bayescale.base.settings import DISCREPANCY, REFIT, REFIT_DISCREPANCY, USUAL, Settings
-from bayescale.base.text import control_character
 from bayescale.base.toml import one_line, validated
 from bayescale.laws import Law, find
-from bayescale.laws.base import Support
 from bayescale.laws.equation import equation
 from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.discrepancy.axes import Axis, axes_of
-from bayescale.model.noise import NOISES
-from bayescale.runs.columns import COLUMNS, Column, groups, responses
+from bayescale.model.parts import (
+    DISTRIBUTIONS,
+    Effect,
+    Equation,
+    GroupName,
+    Input,
+    Noise,
+    Printable,
+    Prior,
+    Response,
+    Strict,
+)
+from bayescale.runs.columns import COLUMNS, Column, responses
 from bayescale.runs.table import Runs
-
-# Name in PyMC -> its arguments and where it puts its mass.
-DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {
-    "Normal": (("mu", "sigma"), "real"),
-    "StudentT": (("nu", "mu", "sigma"), "real"),
-    "LogNormal": (("mu", "sigma"), "positive"),
-    "HalfNormal": (("sigma",), "positive"),
-    "HalfStudentT": (("nu", "sigma"), "positive"),
-    "Exponential": (("lam",), "positive"),
-    "Gamma": (("alpha", "beta"), "positive"),
-    "InverseGamma": (("alpha", "beta"), "positive"),
-    "Beta": (("alpha", "beta"), "unit"),
-}
-
-# Beyond these a prior says nothing that a sampler can follow in double precision.
-_LEAST, _MOST = 1e-6, 1e6
-_LOG_MOST = 50.0  # of a LogNormal, whose arguments are logarithms
-_PRINTABLE = 1e300  # a larger integer is no float
-
-
-def _is_group(name: str) -> str:
-    if name not in groups():
-        raise ValueError(f"no group is called {name!r}; use one of {', '.join(groups())}")
-    return name
-
-
-def _is_response(name: str) -> str:
-    if name not in responses():
-        raise ValueError(f"no response is called {name!r}; use one of {', '.join(responses())}")
-    return name
-
-
-def _is_printable(text: str) -> str:
-    mark = control_character(text)
-    if mark is not None:
-        raise ValueError(f"holds a control character ({mark}); write it without")
-    return text
-
-
-# Both read `bayescale.runs.columns`. Corpora are no group: they are columns of one run, so they
-# are known in full, and no corpus is drawn anew.
-GroupName = Annotated[str, AfterValidator(_is_group)]
-Response = Annotated[str, AfterValidator(_is_response)]
-Printable = Annotated[str, AfterValidator(_is_printable)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_by_name=True
-    )
-
-
-class Prior(_Strict):
-    """A distribution of PyMC by its name and arguments; `by = "corpus"` gives one per corpus."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    dist: str
-    by: Literal["corpus"] | None = None
-
-    @property
-    def arguments(self) -> dict[str, float]:
-        """Arguments of the distribution, by PyMC's names."""
-        return dict(self.model_extra or {})
-
-    @property
-    def support(self) -> Support:
-        """Where the distribution puts its mass."""
-        return DISTRIBUTIONS[self.dist][1]
-
-    def __str__(self) -> str:
-        inside = ", ".join(f"{k} = {v:g}" for k, v in self.arguments.items())
-        return f"{self.dist}({inside})" + (f" for each {self.by}" if self.by else "")
-
-    @model_validator(mode="after")
-    def _known(self) -> Prior:
-        if self.dist not in DISTRIBUTIONS:
-            raise ValueError(
-                f"dist {self.dist!r} is unknown; use one of {', '.join(DISTRIBUTIONS)}"
-            )
-        expected = DISTRIBUTIONS[self.dist][0]
-        if set(self.arguments) != set(expected):
-            stated = ", ".join(self.arguments) or "nothing"
-            raise ValueError(f"{self.dist} takes {', '.join(expected)}, not {stated}")
-        for name, value in self.arguments.items():
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise ValueError(f"{self.dist} {name}={value!r} is not a number")
-            low, high = self._bounds(name)
-            if not low <= value <= high:
-                rule = f"must lie from {low:g} to {high:g}"
-                if value <= 0 < low:
-                    rule = "must be above 0"
-                huge = isinstance(value, int) and abs(value) > _PRINTABLE
-                number = "huge" if huge else f"{value:g}"
-                raise ValueError(f"{self.dist} {name}={number} {rule}")
-        return self
-
-    def _bounds(self, argument: str) -> tuple[float, float]:
-        most = _LOG_MOST if self.dist == "LogNormal" else _MOST
-        return (-most, most) if argument == "mu" else (_LEAST, most)
-
-
-def _known_noise(name: str) -> str:
-    if name not in NOISES:
-        raise ValueError(f"noise {name!r} is unknown; use one of {', '.join(NOISES)}")
-    return name
-
-
-class Noise(_Strict):
-    """Observation noise around the curve, on the response, its logarithm or its logit.
-
-    Attributes
-    ----------
-    on : {"response", "log", "logit"}
-        In the response's unit, as a share of the response, or as a share of its odds.
-    dist : {"Normal", "StudentT"}
-        Student's t has heavier tails and the parameter `nu`, its degrees of freedom.
-    floor : float
-        A standard deviation below which the noise cannot fall; its square is added to that of
-        `sigma`.
-    """
-
-    on: Literal["response", "log", "logit"]
-    dist: Annotated[str, AfterValidator(_known_noise)]
-    floor: Annotated[float, Field(ge=0, le=20)] = 0.0
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the noise's own parameters."""
-        return NOISES[self.dist].parameters
-
-
-class Effect(_Strict):
-    """A random effect: `parameter` varies by `group`, with a prior on the standard deviation."""
-
-    parameter: str
-    group: GroupName
-    sd: Prior
-
-    @property
-    def name(self) -> str:
-        """Name in the posterior, with the group as a dim."""
-        return f"{self.parameter}_{self.group}"
-
-    @property
-    def sd_name(self) -> str:
-        """Name in the posterior of the standard deviation between groups."""
-        return f"{self.name}_sd"
-
-
-class Input(_Strict):
-    """An input that a spec declares: a column of the table that its law takes in.
-
-    Attributes
-    ----------
-    unit : str
-    scale : {"log", "logit", "linear"}
-        On which differences count.
-    low, high : float
-        Plausible range, in the unit; outside it a value is refused.
-    example : str
-        A value as people write it.
-    """
-
-    unit: Printable
-    scale: Literal["log", "logit", "linear"] = "log"
-    low: float = float("-inf")
-    high: float = float("inf")
-    example: Printable = ""
-
-    def column(self, name: str) -> Column:
-        """The column of this name."""
-        low = max(self.low, 1e-300) if self.scale == "log" else self.low
-        return Column(
-            name, "input", name, self.unit, low, self.high, self.scale, example=self.example
-        )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Input:
-        if not self.low < self.high:
-            raise ValueError(f"low={self.low:g} is not below high={self.high:g}")
-        if self.scale == "logit" and not 0 <= self.low < self.high <= 1:
-            raise ValueError("scale logit: low and high lie from 0 to 1")
-        return self
 
 
 def _find_law(name: object) -> Law:
@@ -232,20 +54,11 @@ def _written_law(law: Law) -> Any:
     return law.name if law.definition is None else dict(law.definition)
 
 
-class _Equation(_Strict):
-    """A law as a spec writes it."""
-
-    equation: Printable
-    where: dict[str, Printable] | None = None
-    title: Printable | None = None
-    source: Printable | None = None
-
-
 # In e-folds, logits or shares of an input's range: 1.3 to 7.
 _USUAL_LENGTH = {"dist": "LogNormal", "mu": 1.1, "sigma": 0.5}
 
 
-class Spec(_Strict):
+class Spec(Strict):
     """A model's description.
 
     Attributes
@@ -289,9 +102,9 @@ class Spec(_Strict):
     noise: Noise
     bounds: tuple[float, float] | None = None
     priors: dict[str, Prior]
-    effects: dict[GroupName, dict[str, Prior]] = {}
-    discrepancy: dict[str, Prior] = {}
-    declared: Annotated[dict[str, Input], Field(alias="inputs")] = {}
+    effects: dict[GroupName, dict[str, Prior]] = Field(default={})
+    discrepancy: dict[str, Prior] = Field(default={})
+    declared: dict[str, Input] = Field(default={}, alias="inputs")
 
     def __repr__(self) -> str:
         groups = f", effects by {' and '.join(self.groups)}" if self.groups else ""
@@ -323,7 +136,8 @@ class Spec(_Strict):
     @property
     def groups(self) -> tuple[GroupName, ...]:
         """Every group that some parameter varies by."""
-        return tuple(self.effects)
+        own = (prior.by for prior in self.priors.values() if prior.by and prior.by != "corpus")
+        return tuple(dict.fromkeys([*self.effects, *own]))
 
     @property
     def named_groups(self) -> tuple[GroupName, ...]:
@@ -331,7 +145,7 @@ class Spec(_Strict):
 
         A point is no run of the data, so its run effect is always drawn anew.
         """
-        return tuple(group for group in self.effects if group != "run")
+        return tuple(group for group in self.groups if group != "run")
 
     @property
     def follows_runs(self) -> bool:
@@ -449,6 +263,10 @@ class Spec(_Strict):
             values["response"] = response
         if not groups:
             values["effects"] = {}
+            values["priors"] = {
+                name: {**prior, "by": "corpus" if prior["by"] == "corpus" else None}
+                for name, prior in values["priors"].items()
+            }
         if priors is not None:
             values["priors"] = {**values["priors"], **priors}
         if discrepancy and not values["discrepancy"]:
@@ -490,8 +308,10 @@ class Spec(_Strict):
     def _without_single_levels(self, runs: Runs, notes: list[Note]) -> tuple[Spec, list[Note]]:
         single = [
             group
-            for group in self.named_groups
-            if group in runs.table and runs.table[group].nunique(dropna=False) == 1
+            for group in self.effects
+            if group != "run"
+            and group in runs.table
+            and runs.table[group].nunique(dropna=False) == 1
         ]
         if not single:
             return self, notes
@@ -531,14 +351,12 @@ class Spec(_Strict):
         """The law of an equation, whose unknowns are the names that have priors."""
         if not (isinstance(values, dict) and isinstance(values.get("law"), Mapping)):
             return values
-        definition = _Equation.model_validate(dict(values["law"]))
+        definition = Equation.model_validate(dict(values["law"]))
         priors = {
             name: Prior.model_validate(prior) for name, prior in values.get("priors", {}).items()
         }
-        declared = {
-            name: Input.model_validate(each).column(name)
-            for name, each in values.get("inputs", values.get("declared", {})).items()
-        }
+        inputs = values.get("inputs") or values.get("declared") or {}
+        declared = {n: Input.model_validate(each).column(n) for n, each in inputs.items()}
         law = equation(
             str(values.get("name", "law")),
             definition.model_dump(exclude_none=True),
@@ -550,11 +368,7 @@ class Spec(_Strict):
     @model_validator(mode="after")
     def _coherent(self) -> Spec:
         law = self.law
-        for name in self.declared:
-            if name in COLUMNS:
-                raise ValueError(f"inputs {name}: this column is known; leave its declaration out")
-            if name not in law.inputs:
-                raise ValueError(f"inputs {name}: the law takes no such input; leave it out")
+        self._check_declared()
         if self.noise.on == "log" and not law.positive:
             raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
         self._check_bounds()
@@ -577,9 +391,7 @@ class Spec(_Strict):
                 )
             _check_support(effect.sd_name, effect.sd, "positive")
         self._check_discrepancy()
-        by_corpus = [name for name, prior in self.all_priors().items() if prior.by]
-        if by_corpus and not self.corpora:
-            raise ValueError(f'the prior of {by_corpus[0]} by = "corpus" needs corpora = [...]')
+        self._check_by()
         if len(set(self.corpora)) < len(self.corpora):
             raise ValueError(f"corpora {', '.join(self.corpora)}: one is named twice")
         return self
@@ -598,6 +410,26 @@ class Spec(_Strict):
             raise ValueError(f"bounds are for {' or '.join(users)}; leave them out")
         if not (low < high and isfinite(high - low)):
             raise ValueError(f"bounds = [{low:g}, {high:g}]: the floor must be below the ceiling")
+
+    def _check_declared(self) -> None:
+        for name in self.declared:
+            if name in COLUMNS:
+                raise ValueError(f"inputs {name}: this column is known; leave its declaration out")
+            if name not in self.law.inputs:
+                raise ValueError(f"inputs {name}: the law takes no such input; leave it out")
+
+    def _check_by(self) -> None:
+        of_law = {parameter.name for parameter in self.law.parameters}
+        for name, prior in self.all_priors().items():
+            alone = prior.by and prior.by != "corpus"
+            if alone and (prior.by == "run" or name not in of_law):
+                raise ValueError(
+                    f'the prior of {name} by = "{prior.by}": only a parameter of the law can have '
+                    "one for each label of a group, and not of run"
+                )
+        by_corpus = [name for name, prior in self.all_priors().items() if prior.by == "corpus"]
+        if by_corpus and not self.corpora:
+            raise ValueError(f'the prior of {by_corpus[0]} by = "corpus" needs corpora = [...]')
 
     def _check_discrepancy(self) -> None:
         if not self.discrepancy:

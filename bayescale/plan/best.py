@@ -188,17 +188,17 @@ def answer(
                 ],
             )
         )
-    response = xr.DataArray(curve[:, chosen][None], dims=SAMPLE_DIMS)
+    there = xr.DataArray(curve[:, chosen][None], dims=SAMPLE_DIMS)
     quantities += [
         *((name, inputs[name].axis, value, human) for name, value in fixed.items()),
-        (spec.response, f"{with_unit(spec.response)} of the curve there", response, precise),
+        (spec.response, f"{with_unit(spec.response)} of the curve there", there, precise),
         ("excess", "expected loss against knowing the best, as a share", excess, digits),
         *shared(prob=prob),
     ]
     point = {**table.iloc[chosen].to_dict(), **(groups or {})}
-    there = fitted.locate({"run": "best", **point})
+    located = fitted.locate({"run": "best", **point})
     notes = [
-        *(note for note in there.notes if note.code != "tokens-all-new"),
+        *(note for note in located.notes if note.code != "tokens-all-new"),
         *_at_the_edge(free, table.iloc[chosen]),
     ]
     title = "Best inputs, how well the runs know them, and how flat the best is"

@@ -42,9 +42,10 @@ from bayescale.model.discrepancy.process import (
 )
 from bayescale.model.linearised import constrained
 from bayescale.model.noise import NOISES
+from bayescale.model.parts import Effect, Prior
 from bayescale.model.priors import local_lengths
 from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
-from bayescale.model.spec import Effect, Prior, Spec
+from bayescale.model.spec import Spec
 
 XP = Recorder()
 # What of a node's kinds is known before sampling.

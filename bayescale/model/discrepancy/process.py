@@ -36,14 +36,16 @@ _DRAWS_AT_ONCE, _POINTS_AT_ONCE = 100, 1_000
 
 def parameters(axes: Sequence[Axis]) -> dict[str, tuple[Support, str]]:
     """Name of each parameter of the processes, to its support and meaning."""
-    lengths = {f"length_{axis.name}": ("positive", f"its length {axis.unit}") for axis in axes}
-    growth = {"local_growth": ("real", "growth of its size per e-fold below the frontier, in logs")}
-    return {
-        "amplitude": ("positive", "size of the long process, as a share of the response"),
-        **lengths,
-        "local_amplitude": ("positive", "size of the local process at the frontier, a share"),
-        **(growth if COMPUTE in axes else {}),
-    }  # type: ignore[return-value]
+    found: dict[str, tuple[Support, str]] = {
+        "amplitude": ("positive", "size of the long process, as a share of the response")
+    }
+    for axis in axes:
+        found[f"length_{axis.name}"] = ("positive", f"its length {axis.unit}")
+    found["local_amplitude"] = ("positive", "size of the local process at the frontier, a share")
+    if COMPUTE in axes:
+        meaning = "growth of its size per e-fold below the frontier, in logs"
+        found["local_growth"] = ("real", meaning)
+    return found
 
 
 class Parameters(NamedTuple):
@@ -75,9 +77,13 @@ class Parameters(NamedTuple):
         def some(values: Any) -> Any:
             return values[chunk] if np.ndim(values) > 1 else values
 
-        lengths = tuple(map(some, self.lengths))
-        scalars = map(some, (self.amplitude, self.local_amplitude, self.local_growth))
-        return Parameters(*scalars, lengths, self.local_lengths)
+        return Parameters(
+            some(self.amplitude),
+            some(self.local_amplitude),
+            some(self.local_growth),
+            tuple(map(some, self.lengths)),
+            self.local_lengths,
+        )
 
 
 class Coordinates(NamedTuple):
