@@ -137,7 +137,7 @@ def check_command(
     from dataclasses import asdict
 
     from bayescale.base.numbers import count
-    from bayescale.runs.notes import no_response_note, table_notes
+    from bayescale.runs.notes import headers_note, table_notes
 
     try:
         runs = read_runs(file, column, where, units)
@@ -163,5 +163,5 @@ def check_command(
     return Output(
         {"ok": True, "runs": len(runs), "latent_token_counts": latent, "columns": columns},
         [Table(columns, title)],
-        [*filter(None, [no_response_note(runs)]), *table_notes(runs)],
+        [*filter(None, [headers_note(runs)]), *table_notes(runs)],
     )

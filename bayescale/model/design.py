@@ -16,6 +16,8 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import Problem, RunsError
+from bayescale.base.notes import listed
+from bayescale.base.text import escaped
 from bayescale.model.discrepancy.axes import COMPUTE
 from bayescale.model.discrepancy.inducing import inducing_points
 from bayescale.model.priors import typical
@@ -212,7 +214,10 @@ def _require(spec: Spec, runs: Runs) -> None:
         map(str, spec.groups),
         f"spec {spec.name} has effects by it; or leave them out with --no-groups",
     )
-    hints |= dict.fromkeys(spec.law.inputs, f"law {spec.law.name} needs it; map it with --column")
+    headers = listed(map(escaped, map(str, table.columns)))
+    for name in spec.law.inputs:
+        needs = f"law {spec.law.name} needs it; map it with --column {name}=HEADER"
+        hints[name] = f"{needs}; the headers are {headers}"
     hints |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
     for column, hint in hints.items():
         if column not in table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import human
-from bayescale.runs.columns import responses
+from bayescale.runs.columns import COLUMNS, named_otherwise, responses
 from bayescale.runs.table import Runs
 
 # Conventions of FLOP differ by less where models are not tiny.
@@ -58,10 +59,16 @@ def table_notes(
     return [note for note in notes if note is not None]
 
 
-def no_response_note(runs: Runs) -> Note | None:
-    """That a table holds nothing to fit: neither a response nor one of a corpus, `bpc_python`."""
+def headers_note(runs: Runs) -> Note | None:
+    """Headers that seem to mean a column that the table lacks, or that none is a response."""
+    names = [str(name) for name in runs.table]
+    free = [name for name in names if name not in COLUMNS]
+    meant = {name: named_otherwise(name, free) for name in COLUMNS if name not in names}
+    if options := [f"--column {n}={shlex.quote(o)}" for n, o in meant.items() if o]:
+        text = f"headers that are not read: {listed([o for o in meant.values() if o])}"
+        return Note("unmapped-headers", "warning", text, f"map them with {' '.join(options)}")
     known = responses()
-    if any(name in known or str(name).split("_")[0] in known for name in runs.table):
+    if any(name in known or name.split("_")[0] in known for name in names):
         return None
     return Note(
         "no-response",
