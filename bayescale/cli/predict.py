@@ -56,7 +56,7 @@ def predict_command(
         probability = prediction.probability_of_reaching(target).to_numpy().ravel()
         table = table.assign(target=target, probability=probability)
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
-    short = [_for_people(row, fitted.group_names) for row in rows]
+    short = [_for_people(row, list(fitted.inputs), fitted.group_names) for row in rows]
     title = f"{fitted.spec.response}, {percent(prob)} intervals for {KINDS[kind]}"
 
     def content() -> dict[str, Any]:
@@ -73,12 +73,14 @@ def predict_command(
     )
 
 
-def _for_people(row: dict[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+def _for_people(
+    row: dict[str, Any], inputs: Sequence[str], groups: Sequence[str]
+) -> dict[str, Any]:
     """A row of a prediction: counts as they are said, new groups marked."""
     from bayescale.base.numbers import digits, estimate, human
 
     short = {"run": row["run"]}
-    short |= {name: human(row[name]) for name in ("params", "tokens")}
+    short |= {name: human(row[name]) for name in inputs}
     for group in groups:
         new = row[f"{group}_is"] == "new" and row[group] != "new"
         short[group] = f"{row[group]} (new)" if new else row[group]

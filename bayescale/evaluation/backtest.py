@@ -442,7 +442,7 @@ def means(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "pooled_coverage": {k: pooled[f"coverage_{k}"] for k in levels},
         "interval_score": geometric("interval_score"),
         "crps": geometric("crps"),
-        **{name: mean(name) for name in ("rmse", "bias", "width", "seconds")},
+        **{name: mean(name) for name in ("rmse", "bias", "width", "r2", "seconds")},
     }
 
 

@@ -99,7 +99,7 @@ def equation(
 
 
 class _Names:
-    """The names of a law's parts, inputs and parameters, in the order in which they are met."""
+    """The names of a law's parts, its inputs, and its parameters in the order of their priors."""
 
     def __init__(self, supports: Mapping[str, Support], known: Mapping[str, Column]) -> None:
         self._supports, self._known = supports, known
@@ -136,7 +136,10 @@ class _Names:
             raise LawError(f"law equation: '{text[:80]}' names no input, such as {some}")
         if not self._parameters:
             raise LawError(f"law equation: '{text[:80]}' names nothing that has a prior")
-        return tuple(self._inputs), tuple(self._parameters)
+        return (
+            tuple(name for name in self._known if name in self._inputs),
+            tuple(name for name in self._supports if name in self._parameters),
+        )
 
 
 def _written(definition: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ def design(spec: Spec, runs: Runs) -> Design:
     RunsError
         If a column that the spec needs is missing or blank somewhere.
     """
-    _require(spec, runs)
+    require(spec, runs)
     inputs = inputs_of(spec, runs)
     centre = {name: _centre(spec, inputs, name) for name in spec.law.inputs}
     data = centred(inputs, centre)
@@ -208,7 +208,8 @@ def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
     )
 
 
-def _require(spec: Spec, runs: Runs) -> None:
+def require(spec: Spec, runs: Runs) -> None:
+    """Raise a `RunsError` with every problem, if runs lack what a fit of the spec needs."""
     table, problems = runs.table, []
     hints: dict[str, str] = dict.fromkeys(
         map(str, spec.groups),

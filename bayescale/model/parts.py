@@ -206,6 +206,14 @@ class Input(Strict):
         return self
 
 
+# Of a law as an equation, where the spec says nothing of it: on the logarithm, heavy-tailed.
+USUAL_NOISE = {"noise": {"on": "log", "dist": "StudentT"}}
+USUAL_NOISE_PRIORS = {
+    "sigma": {"dist": "LogNormal", "mu": -5.0, "sigma": 1.0},  # 0.1 to 3.5 % of the response
+    "nu": {"dist": "LogNormal", "mu": 2.0, "sigma": 0.6},  # 2.8 to 20
+}
+
+
 class Equation(Strict):
     """A law as a spec writes it."""
 

@@ -1,8 +1,8 @@
 """Spec: what a file in `models/` says, checked against its law.
 
 A spec names a law, the response, the noise, a prior for every parameter, and which parameters
-vary by which group. Nothing is implied: a prior that is not written is an error, so the file
-shows all that was assumed.
+vary by which group. A prior of the law that is not written is an error, so the file shows what was
+assumed; a law written as an equation may leave the noise to the usual one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.discrepancy.axes import Axis, axes_of
 from bayescale.model.parts import (
     DISTRIBUTIONS,
+    USUAL_NOISE,
+    USUAL_NOISE_PRIORS,
     Effect,
     Equation,
     GroupName,
@@ -348,9 +350,15 @@ class Spec(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_equation(cls, values: Any) -> Any:
-        """The law of an equation, whose unknowns are the names that have priors."""
+        """With the law of an equation, whose unknowns are the names that have priors, and with the
+        usual noise, its priors and a title where a spec with an equation leaves them out."""
         if not (isinstance(values, dict) and isinstance(values.get("law"), Mapping)):
             return values
+        values = {"title": values.get("name"), "params": "active", **USUAL_NOISE, **values}
+        if values["noise"] == USUAL_NOISE["noise"]:
+            given = values.get("priors", {})
+            usual = {n: prior for n, prior in USUAL_NOISE_PRIORS.items() if n not in given}
+            values["priors"] = {**given, **usual}
         definition = Equation.model_validate(dict(values["law"]))
         priors = {
             name: Prior.model_validate(prior) for name, prior in values.get("priors", {}).items()

@@ -200,9 +200,12 @@ def outside(fit: Fit, params: Any, tokens: Any, unique_tokens: float | None = No
 
     By default all tokens are new.
     """
-    counts = {"params": float(np.median(params)), "tokens": float(np.median(tokens))}
-    new = counts["tokens"] if unique_tokens is None else unique_tokens
-    counts["unique_tokens"] = min(new, counts["tokens"])
-    logs = {k: np.log(counts[k]) - np.log(fit.centre[k]) for k in fit.spec.law.inputs}
+    size = {"params": float(np.median(params)), "tokens": float(np.median(tokens))}
+    new = size["tokens"] if unique_tokens is None else min(unique_tokens, size["tokens"])
+    values = {**fit.usual_inputs, **size, "unique_tokens": new}
+    logs = {
+        name: float(column.scaled(values[name])) - np.log(fit.centre[name])
+        for name, column in fit.spec.inputs.items()
+    }
     point = xr.Dataset({k: ("run", [v]) for k, v in logs.items()}, coords={"run": ["answer"]})
     return extrapolation_note(fit, distance(fit, point))
