@@ -141,13 +141,9 @@ def check_command(
     from dataclasses import asdict
 
     from bayescale.base.numbers import count
-<<<<<<< HEAD
-    from bayescale.runs.notes import headers_note, table_notes
-=======
     from bayescale.model.design import require
     from bayescale.model.spec import Spec
-    from bayescale.runs.notes import table_notes
->>>>>>> main
+    from bayescale.runs.notes import headers_note, table_notes
 
     chosen = None if spec is None else Spec.load(spec)
     try:
@@ -178,9 +174,8 @@ def check_command(
     return Output(
         {"ok": True, "runs": len(runs), "latent_token_counts": latent, "columns": columns},
         [Table(columns, title)],
-<<<<<<< HEAD
-        [*filter(None, [headers_note(runs)]), *table_notes(runs)],
-=======
-        table_notes(runs, inputs=None if chosen is None else chosen.law.inputs),
->>>>>>> main
+        [
+            *filter(None, [headers_note(runs)]),
+            *table_notes(runs, inputs=None if chosen is None else chosen.law.inputs),
+        ],
     )
