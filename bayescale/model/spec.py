@@ -7,6 +7,7 @@ shows all that was assumed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
@@ -242,6 +243,14 @@ class Spec(_Strict):
     def columns(self) -> tuple[str, ...]:
         """The response's columns in the table of runs."""
         return tuple(f"{self.response}_{c}" for c in self.corpora) or (self.response,)
+
+    @property
+    def equation(self) -> str:
+        """The law's equation, of what it is of."""
+        odds = self.law_of == "odds"
+        return (
+            re.sub("^y = ", "odds of a miss = ", self.law.equation) if odds else self.law.equation
+        )
 
     @property
     def is_bounded(self) -> bool:

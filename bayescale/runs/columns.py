@@ -65,7 +65,7 @@ class Column:
         if self.low <= value <= self.high:
             return None
         value, text = float(value), f"expected {self.low:g} to {self.high:g} {self.unit}"
-        if self.unit == _SHARE and 1 < value <= 100:
+        if self.unit == _SHARE and 2 <= value <= 100:
             return f"{text}; if it counts per cent, write {value / 100:g}"
         scaled = [f"{value:g}{e}" for e in ("e9", "e12") if self.low <= value * float("1" + e)]
         if self.low >= 1e4 and 0 < value < 1e4 and scaled:
