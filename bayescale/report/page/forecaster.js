@@ -55,7 +55,7 @@ const forecaster = (host, fit) => {
     return d;
   };
   const logs = (n, t) => ({ params: Math.log(n / fit.centre.params), tokens: Math.log(t / fit.centre.tokens) });
-  // A response moved on the scale of its noise, as `model/scale.py` has it.
+  // A response with noise added on its scale, as `model/scale.py` has it.
   const added = {
     response: (y, noise) => y + noise,
     log: (y, noise) => y * Math.exp(noise),
