@@ -58,7 +58,7 @@ def test_a_plan_to_serve_reaches_its_target(fit: Fit, curve: Curve) -> None:
     with pytest.raises(BayescaleError, match=f"no model of up to.*ask for a {easier} one"):
         serve(curve, target=hard, generated_tokens=1e12)
     if curve.response == "accuracy":  # no model is below chance
-        with pytest.raises(BayescaleError, match="any model reaches it.*ask for a higher one"):
+        with pytest.raises(BayescaleError, match=r"any model reaches it.*ask for a higher one"):
             serve(curve, target=0.2500001, generated_tokens=1e12)
     with pytest.raises(BayescaleError, match="target=75: expected 0 to 1 share"):
         serve(curve, target=75.0)
