@@ -8,7 +8,8 @@ from bayescale.laws import Law, Parameter, register
 from bayescale.runs.columns import COLUMNS
 from bayescale.testing import ladder, simulate
 
-ACCURACY = Spec.load(Path(__file__).parents[1] / "docs" / "examples" / "accuracy.toml")
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+ACCURACY = Spec.load(EXAMPLES / "accuracy.toml")
 ODDS = {"reducible": 0.9, "split": 0.5, "alpha": 0.3, "beta": 0.3, "sigma": 0.05}
 MEANINGS = {"level": "response at the data's centre", "rate": "exponent of compute"}
 

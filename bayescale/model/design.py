@@ -20,7 +20,7 @@ from bayescale.model.discrepancy.process import coordinates
 from bayescale.model.scale import scale_of
 from bayescale.model.spec import Spec
 from bayescale.runs.check import check_numbers, missing_column
-from bayescale.runs.columns import COLUMNS, named_otherwise
+from bayescale.runs.columns import COLUMNS, named_otherwise, responses
 from bayescale.runs.table import Runs
 
 # A token range is a 90 % interval: it spans this many standard deviations of ln D.
@@ -177,7 +177,9 @@ def _require(spec: Spec, runs: Runs) -> None:
     )
     if "unique_tokens" in spec.law.inputs:
         hints["unique_tokens"] = f"law {spec.law.name} needs it; map it with --column"
-    hints |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
+    there = " or ".join(name for name in responses() if name in table)
+    other = f"choose another with --response{' ' if there else ''}{there}"
+    hints |= dict.fromkeys(spec.columns, f"the spec's response; or {other}")
     for column, hint in hints.items():
         if column not in table:
             if column in COLUMNS and named_otherwise(column, table.columns):
