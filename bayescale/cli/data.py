@@ -129,6 +129,10 @@ def check_command(
         ),
     ],
     *,
+    spec: Annotated[
+        str | None,
+        typer.Option("--spec", help="Check what this spec needs; by default params and tokens."),
+    ] = None,
     column: Column = None,
     where: Where = None,
     units: Units = False,
@@ -137,10 +141,17 @@ def check_command(
     from dataclasses import asdict
 
     from bayescale.base.numbers import count
+    from bayescale.model.design import require
+    from bayescale.model.spec import Spec
     from bayescale.runs.notes import table_notes
 
+    chosen = None if spec is None else Spec.load(spec)
     try:
         runs = read_runs(file, column, where, units)
+        if chosen is None:
+            runs.require(("params", "tokens"))
+        else:
+            require(chosen.for_runs(runs)[0], runs)
     except RunsError as error:
         problems = [asdict(problem) for problem in error.problems]
         return Output(
@@ -163,5 +174,5 @@ def check_command(
     return Output(
         {"ok": True, "runs": len(runs), "latent_token_counts": latent, "columns": columns},
         [Table(columns, title)],
-        table_notes(runs),
+        table_notes(runs, inputs=None if chosen is None else chosen.law.inputs),
     )

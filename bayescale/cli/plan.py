@@ -38,9 +38,29 @@ def optimum_command(
     folder: FolderOrNot = None,
     *,
     flops: Annotated[
-        float,
+        float | None,
         positive("--flops", "FLOP", "Training budget in FLOP, 6 N D.", "flops"),
-    ],
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            metavar="INPUT[=LOW:HIGH]",
+            help="Instead: choose this input of the law; repeatable.",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="NAME=VALUE,...", help="With --over: the other inputs."),
+    ] = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--subject",
+            metavar="CONDITION",
+            help="With --over: as in 'params * experts <= 200e9'; repeatable.",
+        ),
+    ] = None,
     published: Published = None,
     unique_tokens: Annotated[
         float | None,
@@ -56,10 +76,16 @@ def optimum_command(
     prob: Prob = PROB,
     figure: FigureFile = None,
 ) -> Output:
-    """The parameters and tokens with the best response for a budget."""
+    """The parameters and tokens with the best response for a budget, or the best of any inputs."""
     from bayescale.plan import allocation, printed
     from bayescale.report import figures
 
+    if over:
+        return _best_inputs(folder, over, at, subject or [], group, corpus, prob)
+    if at or subject:
+        raise BayescaleError("--at and --subject belong to --over INPUT")
+    if flops is None:
+        raise BayescaleError("give a budget with --flops, or name inputs to choose with --over")
     if published is not None:
         allotted = printed.answer(published, flops)
         if allotted is not None:
@@ -73,6 +99,35 @@ def optimum_command(
     )
     draw = partial(figures.budget_figure, unique_tokens=unique_tokens)
     return _output(answer, source.failures, figure, draw, source.curve, flops, prob)
+
+
+def _best_inputs(  # noqa: PLR0917 (the options of the command)
+    folder: Path | None,
+    over: list[str],
+    at: str | None,
+    subject: list[str],
+    group: list[str] | None,
+    corpus: str | None,
+    prob: float,
+) -> Output:
+    """The answer to --over."""
+    from bayescale.cli.points import fixed_inputs, input_ranges
+    from bayescale.fit.stack import load
+    from bayescale.plan import best
+
+    if folder is None:
+        raise BayescaleError("--over needs a fit's folder")
+    fitted = load(folder)
+    answer = best.answer(
+        fitted,
+        input_ranges(over, fitted),
+        at=fixed_inputs(at, fitted),
+        subject=subject,
+        groups=pairs(group, "--group"),
+        corpus=corpus,
+        prob=prob,
+    )
+    return Output(answer.content, answer.tables, [*failures(fitted.notes), *answer.notes])
 
 
 @plan_app.command("overhead")

@@ -12,16 +12,17 @@ import pandas as pd
 
 from bayescale.base.bundled import unknown
 from bayescale.base.errors import BayescaleError
-from bayescale.base.notes import Note
+from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import digits, parse_number
 from bayescale.cli.options import check_text
 from bayescale.predictive.points import as_points
 from bayescale.predictive.predict import Answers
-from bayescale.runs.columns import of_kind
+from bayescale.runs.columns import COLUMNS, Column
 from bayescale.runs.table import Runs
 
 # What stands for an input that a point does not state.
 _DERIVED = ("flops", "tokens_per_param")
+_OF_COMPUTE = ("params", "params_active", "tokens", "unique_tokens")
 _FLOP_PER_PARAM_TOKEN = 6
 _MOST = 100_000
 
@@ -31,7 +32,8 @@ def read_points(texts: Sequence[str], file: str | None, fitted: Answers) -> tupl
 
     Two of `params`, `tokens`, `flops` (6 N D, of active parameters where these are given) and
     `tokens_per_param` give the others. For a law of compute alone `flops` do, and a note says
-    how they were split. `low:high:count` in place of a size makes a grid, evenly spaced in logs.
+    how they were split. Any other input of the law is given by its name. `low:high:count` in place
+    of a value makes a grid, evenly spaced on the input's scale.
 
     Raises
     ------
@@ -43,8 +45,8 @@ def read_points(texts: Sequence[str], file: str | None, fitted: Answers) -> tupl
     if file is not None:
         return Runs.read(file), []
     if not texts:
-        raise BayescaleError("no point given; add --at params=70e9,tokens=15e12")
-    choices = [_choices(text, fitted.group_names) for text in texts]
+        raise BayescaleError(f"no point given; add --at {_example(fitted)}")
+    choices = [_choices(text, fitted) for text in texts]
     number = sum(prod(map(len, each.values())) for each in choices)
     if number > _MOST:
         raise BayescaleError(f"{number} points; at most {_MOST} at a time")
@@ -55,41 +57,95 @@ def read_points(texts: Sequence[str], file: str | None, fitted: Answers) -> tupl
         if _is_split_free(each, fitted):
             usual_ratio = _ratio(fitted)
             notes = [_split_note(usual_ratio)]
-        rows += [
-            _with_counts(dict(zip(each, values, strict=True)), text, usual_ratio)
-            for values in product(*each.values())
-        ]
+        for values in product(*each.values()):
+            row = dict(zip(each, values, strict=True))
+            if _takes_compute(fitted):
+                row = _with_counts(row, text, usual_ratio)
+            missing = [name for name in _required(fitted) if name not in row]
+            if missing:
+                raise BayescaleError(
+                    f"--at {text!r}: the law takes {', '.join(_required(fitted))}; give "
+                    f"{listed(missing)} too"
+                )
+            rows.append(row)
     return as_points(pd.DataFrame(rows)), notes
 
 
-def _choices(text: str, groups: Sequence[str]) -> dict[str, list[Any]]:
+def fixed_inputs(text: str | None, fitted: Answers) -> dict[str, float]:
+    """Inputs written as `batch=256,lr=3e-4`, each one value."""
+    if text is None:
+        return {}
+    choices = _choices(text, fitted)
+    for name, values in choices.items():
+        if name not in fitted.inputs or len(values) > 1:
+            raise BayescaleError(f"--at {text!r}: {name}: give one value of an input of the law")
+    return {name: values[0] for name, values in choices.items()}
+
+
+def input_ranges(texts: Sequence[str], fitted: Answers) -> dict[str, tuple[float, float] | None]:
+    """Inputs written as `lr` or `lr=1e-5:1e-2`, each with its range or None."""
+    ranges: dict[str, tuple[float, float] | None] = {}
+    for text in texts:
+        check_text(text, "--over")
+        name, equals, span = (piece.strip() for piece in text.partition("="))
+        if name not in fitted.inputs:
+            raise unknown("--over: input", name, list(fitted.inputs))
+        low, colon, high = span.partition(":")
+        if equals and not colon:
+            raise BayescaleError(f"--over {text!r}: write a range as {name}=LOW:HIGH")
+        ends = (parse_number(low, name), parse_number(high, name)) if equals else None
+        ranges[name] = ends
+    return ranges
+
+
+def _takes_compute(fitted: Answers) -> bool:
+    return any(spec.law.takes_compute for spec in fitted.specs)
+
+
+def _required(fitted: Answers) -> list[str]:
+    """The inputs that a point must state, or have derived."""
+    return [name for name in fitted.inputs if name != "unique_tokens"]
+
+
+def _example(fitted: Answers) -> str:
+    if _takes_compute(fitted) and len(_required(fitted)) == 2:
+        return "params=70e9,tokens=15e12"
+    inputs = fitted.inputs
+    return ",".join(f"{name}={inputs[name].example or 'VALUE'}" for name in _required(fitted))
+
+
+def _choices(text: str, fitted: Answers) -> dict[str, list[Any]]:
     """The values that a text gives each name: one, or those of a grid."""
     check_text(text, "--at")
-    sizes = (*of_kind("input"), *_DERIVED)
+    groups, inputs = fitted.group_names, dict(fitted.inputs)
+    if _takes_compute(fitted):
+        inputs |= {name: COLUMNS[name] for name in (*_OF_COMPUTE, *_DERIVED) if name in COLUMNS}
+        inputs |= {name: COLUMNS["tokens"] for name in _DERIVED if name not in COLUMNS}
     choices: dict[str, list[Any]] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not (name and equals and value):
             raise BayescaleError(
-                f"--at {text!r}: {part!r} is not NAME=VALUE; write params=70e9,tokens=15e12"
+                f"--at {text!r}: {part!r} is not NAME=VALUE; write {_example(fitted)}"
             )
         if name in choices:
             raise BayescaleError(f"--at {text!r}: {name} is given twice")
-        if name in sizes:
-            choices[name] = _sizes(value, name)
+        if name in inputs:
+            choices[name] = _sizes(value, name, inputs[name])
         elif name == "run" or name in groups:
             choices[name] = [value]
         else:
-            raise unknown("--at: name", name, [*sizes, "run", *groups])
+            raise unknown("--at: name", name, [*inputs, "run", *groups])
     return choices
 
 
-def _sizes(text: str, name: str) -> list[float]:
-    """A size, or a grid LOW:HIGH:COUNT of them."""
+def _sizes(text: str, name: str, column: Column) -> list[float]:
+    """A value of an input, or a grid LOW:HIGH:COUNT of them."""
+    positive = column.scale == "log"
     low_text, *others = text.split(":")
     low = parse_number(low_text, name)
     if not others:
-        if low <= 0:
+        if low <= 0 and positive:
             raise BayescaleError(f"{name}={text}: must be positive")
         return [low]
     count = others[1] if len(others) == 2 else ""
@@ -97,9 +153,11 @@ def _sizes(text: str, name: str) -> list[float]:
     if not (count.isdecimal() and len(count) <= 6 and 2 <= int(count) <= _MOST):
         raise BayescaleError(f"{name}={text!r}: write a grid as LOW:HIGH:COUNT, as in 1e9:1e12:7")
     high = parse_number(others[0], name)
-    if not 0 < low < high:
-        raise BayescaleError(f"{name}={text!r}: a grid needs 0 < LOW < HIGH")
-    return [float(value) for value in np.geomspace(low, high, int(count))]
+    if not low < high or (low <= 0 and positive):
+        rule = "0 < LOW < HIGH" if positive else "LOW < HIGH"
+        raise BayescaleError(f"{name}={text!r}: a grid needs {rule}")
+    steps = np.geomspace if positive else np.linspace
+    return [float(value) for value in steps(low, high, int(count))]
 
 
 def _with_counts(row: dict[str, Any], text: str, usual_ratio: float | None) -> dict[str, Any]:
@@ -136,7 +194,7 @@ def _with_counts(row: dict[str, Any], text: str, usual_ratio: float | None) -> d
 
 def _is_split_free(choices: Mapping[str, Any], fitted: Answers) -> bool:
     """Whether a point states compute alone, and that is all that the fit takes in."""
-    return choices.keys() & {*of_kind("input"), *_DERIVED} == {"flops"} and all(
+    return choices.keys() & {*_OF_COMPUTE, *_DERIVED} == {"flops"} and all(
         spec.law.compute_only and not spec.discrepancy for spec in fitted.specs
     )
 

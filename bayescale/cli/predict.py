@@ -56,7 +56,7 @@ def predict_command(
         probability = prediction.probability_of_reaching(target).to_numpy().ravel()
         table = table.assign(target=target, probability=probability)
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
-    short = [_for_people(row, fitted.group_names) for row in rows]
+    short = [_for_people(row, list(fitted.inputs), fitted.group_names) for row in rows]
     title = f"{fitted.spec.response}, {percent(prob)} intervals for {KINDS[kind]}"
 
     def content() -> dict[str, Any]:
@@ -73,12 +73,14 @@ def predict_command(
     )
 
 
-def _for_people(row: dict[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+def _for_people(
+    row: dict[str, Any], inputs: Sequence[str], groups: Sequence[str]
+) -> dict[str, Any]:
     """A row of a prediction: counts as they are said, new groups marked."""
     from bayescale.base.numbers import digits, estimate, human
 
     short = {"run": row["run"]}
-    short |= {name: human(row[name]) for name in ("params", "tokens")}
+    short |= {name: human(row[name]) for name in inputs}
     for group in groups:
         new = row[f"{group}_is"] == "new" and row[group] != "new"
         short[group] = f"{row[group]} (new)" if new else row[group]
@@ -107,13 +109,22 @@ def invert_command(
         float | None,
         positive("--tokens-per-param", "RATIO", "Solve for both."),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="NAME=VALUE,...", help="Other inputs that the law takes."),
+    ] = None,
+    along: Annotated[
+        str | None,
+        typer.Option("--along", metavar="INPUT", help="Solve for this input; --at has the others."),
+    ] = None,
     group: Groups = None,
     corpus: Corpus = None,
     kind: Kind = "run",
     prob: Prob = PROB,
 ) -> Output:
-    """The compute, tokens or parameters that reach a target with a stated probability."""
+    """The compute, tokens, parameters or other input that reach a target with a probability."""
     from bayescale.base.numbers import human
+    from bayescale.cli.points import fixed_inputs
     from bayescale.fit.stack import load
 
     fitted = load(folder)
@@ -122,6 +133,8 @@ def invert_command(
         params=params,
         tokens=tokens,
         tokens_per_param=tokens_per_param,
+        at=fixed_inputs(at, fitted),
+        along=along,
         groups=pairs(group, "--group"),
         corpus=corpus,
         prob=prob,
@@ -130,18 +143,20 @@ def invert_command(
     content = inverse.to_dict()
     notes = [*failures(fitted.notes), *inverse.notes]
     values = {k: v for k, v in content.items() if k != "notes"}
-    if inverse.flops is None:
+    if not inverse.reached:
         sentence = (
             f"not reached with probability {prob:g} within 12 decades of the data; "
             f"the most probable is {inverse.most_probable:.3g}"
         )
         return Output(content, [sentence], notes)
-    sizes = {"params": inverse.params, "tokens": inverse.tokens}
+    sizes: dict[str, float | None] = {"params": None, "tokens": None}
+    if inverse.inputs:
+        sizes = dict(inverse.inputs)
     row = {
         "target": target,
         "prob": prob,
         "kind": kind,
         **{k: "any split" if v is None else human(v) for k, v in sizes.items()},
-        "flops": inverse.flops,
+        **({} if inverse.flops is None else {"flops": inverse.flops}),
     }
     return Output(content, [Table([row], values=[values])], notes)

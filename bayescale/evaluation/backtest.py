@@ -71,8 +71,7 @@ class Backtest:
     split : Split
     spec : Spec
     points : DataFrame
-        A row for each test run: `run`, `params` (as the law sees them), `tokens`, and the columns
-        of `scores.scores` for ln(response), or the response: see `on_log`.
+        As `scored` gives it.
     convergence : Convergence
     seconds : float
         To compile (once a worker), fit and predict, beside the worker's other fits; of a fit
@@ -110,7 +109,7 @@ def split(runs: Runs, train: str, name: str = "backtest") -> Split:
     rest = runs.table.drop(index=kept.table.index)
     if rest.empty:
         raise BayescaleError(f"{name}: train={train!r} keeps all {len(runs)} runs; predict some")
-    latent = rest["run"][rest["tokens"].isna()]
+    latent = rest["run"][~Runs(rest, name).known_tokens]
     if len(latent):
         raise BayescaleError(
             f"{name}: run {latent.iloc[0]} does not state its token count, so it cannot be "
@@ -171,7 +170,7 @@ def _frontiers(
 
     A run that does not state its token count is on neither side.
     """
-    if not runs.known_tokens.any():
+    if not (runs.has_compute and runs.known_tokens.any()):
         return []
     flops = (runs.seen_params("active") * runs.table["tokens"]).to_numpy()
     splits = []
@@ -224,9 +223,8 @@ def backtest(
     Raises
     ------
     BayescaleError
-        If the runs lack what the spec needs, or the spec has several corpora.
+        If the runs lack what the spec needs.
     """
-    _check_one_response(spec)
     start = time.perf_counter()
     sampler = Sampler(spec, design(spec, split.train))
     settings = replace(spec.settings, seed=seed)
@@ -261,8 +259,6 @@ def backtests(
     BayescaleError
         As for `backtest`.
     """
-    for spec in specs:
-        _check_one_response(spec)
     jobs = [_Fitted(spec, each, seed) for spec in specs for each in splits]
     done = iter(perform(jobs, workers, show_progress=show_progress))
     return {spec.name: [_read(spec, each, next(done)) for each in splits] for spec in specs}
@@ -379,14 +375,38 @@ def scored(
     Returns
     -------
     DataFrame
-        A row for each run: as `scores.scores`, with `params` and `tokens`.
+        A row for each run (and corpus): as `scores.scores`, with `params` and `tokens` where the
+        runs have them, and the response as given: `reached`, and `predicted`, its median.
     """
     test = split.test
-    values = test.table[response].to_numpy(float)
-    values = np.log(values) if on_log(response) else values
-    observed = xr.DataArray(values, dims="run", coords={"run": draws["run"]})
-    sizes = {"params": test.seen_params(params).to_numpy(), "tokens": test.table["tokens"].array}
-    return scores(draws, observed, PROBS).assign(**sizes)
+    corpora = draws["corpus"].to_numpy() if "corpus" in draws.dims else None
+    columns = [response] if corpora is None else [f"{response}_{corpus}" for corpus in corpora]
+    reached = test.table[columns].to_numpy(float)
+    values = np.log(reached) if on_log(response) else reached
+    observed = xr.DataArray(values, dims=("run", "corpus"), coords={"run": draws["run"]})
+    if corpora is None:
+        observed = observed.isel(corpus=0)
+    else:
+        observed = observed.assign_coords(corpus=corpora)
+    points = scores(draws, observed, PROBS)
+    back = np.exp if on_log(response) else np.asarray
+    points = points.assign(reached=back(points["observed"]), predicted=back(points["median"]))
+    sizes = {name: test.table[name] for name in ("params", "tokens") if name in test.table}
+    if test.has_compute:
+        sizes["params"] = test.seen_params(params)
+    each = {name: values.set_axis(test.table["run"]) for name, values in sizes.items()}
+    return points.assign(**{name: points["run"].map(values) for name, values in each.items()})
+
+
+def determination(points: pd.DataFrame) -> float:
+    """R squared of the medians, of the response as given: 1 less the share of its variance that
+    they leave; all runs and corpora together, at least -1.
+
+    Not a number for responses that are all equal.
+    """
+    spread = ((points["reached"] - points["reached"].mean()) ** 2).sum()
+    left = ((points["reached"] - points["predicted"]) ** 2).sum()
+    return max(-1.0, 1 - float(left / spread)) if spread > 0 else float("nan")
 
 
 def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:
@@ -400,6 +420,7 @@ def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:
         "n_test": len(split.test),
         "coverage": coverage,
         **averages,
+        "r2": determination(points),
         "pit": pit.tolist(),
     }
 
@@ -421,7 +442,7 @@ def means(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "pooled_coverage": {k: pooled[f"coverage_{k}"] for k in levels},
         "interval_score": geometric("interval_score"),
         "crps": geometric("crps"),
-        **{name: mean(name) for name in ("rmse", "bias", "width", "seconds")},
+        **{name: mean(name) for name in ("rmse", "bias", "width", "r2", "seconds")},
     }
 
 

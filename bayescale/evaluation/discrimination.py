@@ -19,7 +19,7 @@ from bayescale.base.intervals import flat, interval, one_chain
 from bayescale.base.settings import PROB
 from bayescale.evaluation.folds import training_flops
 from bayescale.fit.fit import Fit
-from bayescale.model.design import centred, log_inputs
+from bayescale.model.design import centred, inputs_of
 from bayescale.predictive.distance import distance
 from bayescale.runs.table import Runs
 
@@ -108,7 +108,7 @@ def most_informative(table: pd.DataFrame, most_flops: float) -> pd.Series:
 
 def _inputs(fit: Fit, points: pd.DataFrame) -> xr.Dataset:
     runs = Runs(points[["params", "tokens"]].assign(run=points.index), "points")
-    return centred(log_inputs(fit.spec, runs).drop_dims("latent"), fit.centre)
+    return centred(inputs_of(fit.spec, runs).drop_dims("latent"), fit.centre)
 
 
 def _curve(fit: Fit, points: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray]:

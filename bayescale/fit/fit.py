@@ -99,7 +99,7 @@ class Fit(Shown, Answers):
     @cached_property
     def conditioned(self) -> Conditioned:
         """The discrepancy given the runs, for every draw; of a spec that has one."""
-        return conditioned(self.posterior, design(self.spec, self.runs).data)
+        return conditioned(self.spec, self.posterior, design(self.spec, self.runs).data)
 
     @property
     def specs(self) -> tuple[Spec, ...]:
@@ -139,9 +139,9 @@ class Fit(Shown, Answers):
         rows = []
         for name in names:
             estimate = interval(chosen[name], prob).assign(sd=chosen[name].std(SAMPLE_DIMS))
-            if "corpus" in estimate.dims:
+            if estimate.dims:  # one for each corpus, or label of a group
                 cells = estimate.to_dataframe()
-                rows.append(cells.set_axis([f"{name}[{corpus}]" for corpus in cells.index]))
+                rows.append(cells.set_axis([f"{name}[{label}]" for label in cells.index]))
             else:
                 rows.append(pd.DataFrame({k: float(estimate[k]) for k in _SUMMARY}, index=[name]))
         table = pd.concat(rows)[list(_SUMMARY)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy  # its parts load when first used
+import xarray as xr
 
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human
@@ -57,6 +58,8 @@ def _inputs(spec: Spec, design: Design) -> list[Note]:
     """Inputs that do not vary, or vary along one line only: the first that holds is said."""
     if design.data.sizes["run"] == 1:
         return []
+    if not spec.law.takes_compute:
+        return _single_values(spec, design)
     params, tokens = (design.data[name].to_numpy() for name in ("params", "tokens"))
     size, length = design.centre["params"], design.centre["tokens"]
     if spec.law.compute_only:
@@ -76,6 +79,17 @@ def _inputs(spec: Spec, design: Design) -> list[Note]:
         ),
     }
     return [_unidentified(what) for what, holds in cases.items() if holds][:1]
+
+
+def _single_values(spec: Spec, design: Design) -> list[Note]:
+    """Inputs that do not vary."""
+    notes = []
+    for name, column in spec.inputs.items():
+        values = design.data[name].to_numpy()
+        if np.ptp(values) < (1e-12 if column.scale == "linear" else _ONE_VALUE):
+            value = human(float(column.unscaled(values[0]) * design.centre[name]))
+            notes.append(_unidentified(f"all runs have {name} {value}: what it does"))
+    return notes
 
 
 def _collinear(params: np.ndarray, tokens: np.ndarray) -> bool:
@@ -103,12 +117,14 @@ def _responses(spec: Spec, design: Design, response: np.ndarray) -> list[Note]:
                 "check the column",
             )
         ]
+    if not spec.law.takes_compute:
+        return []
     compute = (design.data["params"] + design.data["tokens"]).to_numpy()
     enough = len(response) > 2 and np.ptp(compute) >= _ONE_VALUE
-    return _trend(spec, compute, response) if enough else []
+    return _trend(spec, design, compute, response) if enough else []
 
 
-def _trend(spec: Spec, compute: np.ndarray, response: np.ndarray) -> list[Note]:
+def _trend(spec: Spec, design: Design, compute: np.ndarray, response: np.ndarray) -> list[Note]:
     """A response that gets worse with compute, or better where the law cannot."""
     line = scipy.stats.linregress(compute, response)
     if abs(line.slope) < _TREND * line.stderr or line.slope == 0:
@@ -134,20 +150,19 @@ def _trend(spec: Spec, compute: np.ndarray, response: np.ndarray) -> list[Note]:
                 "is it an error, or were the largest runs trained badly? check the column",
             )
         ]
-    return _falling_law(spec) if rises else []
+    ends = design.data.isel(run=[int(compute.argmin()), int(compute.argmax())])
+    return _falling_law(spec, ends) if rises else []
 
 
-def _falling_law(spec: Spec) -> list[Note]:
+def _falling_law(spec: Spec, ends: xr.Dataset) -> list[Note]:
     """That a law falls with compute where the response rises, as all do that were made for losses.
 
-    It is judged at the medians of the priors.
+    It is judged at the medians of the priors, between the runs of least and of most compute.
     """
     theta = {p.name: quantile(spec.priors[p.name], [0.5])[0] for p in spec.law.parameters}
-    few, many = (
-        float(of_law(spec, spec.law.mean(dict.fromkeys(spec.law.inputs, size), theta, np)))
-        for size in (-1, 1)
-    )
-    if many >= few:
+    x = {name: ends[name].to_numpy() for name in spec.law.inputs}
+    few, many = of_law(spec, spec.law.mean(x, theta, np))
+    if not many < few:
         return []
     bounds = "" if COLUMNS[spec.response].scale == "logit" else " and bounds = [FLOOR, CEILING]"
     return [

@@ -38,7 +38,7 @@ _LARGEST = 0.25
 def group_notes(spec: Spec, design: Design) -> list[Note]:
     """What the runs cannot tell about their groups."""
     notes, members = [], {}
-    for group in spec.named_groups:
+    for group in (group for group in spec.effects if group != "run"):
         index = design.data[f"{group}_index"].values
         labels = design.data[group].values
         members[group] = {
@@ -205,9 +205,7 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
     scale = float(inside.values["sigma"].median())
     scale = max(scale, 1.4826 * float(np.median(np.abs(residual))))
     names = inside.observed["run"].to_numpy()
-    compute = np.asarray((inside.inputs["params"] + inside.inputs["tokens"]).mean(
-        [d for d in SAMPLE_DIMS if d in inside.inputs["tokens"].dims]
-    ))  # fmt: skip
+    along = _along(inside)
     notes = []
     column = COLUMNS[spec.response]
     far = [str(name) for name in names[column.as_loss(residual) > _DIVERGED * scale]]
@@ -223,18 +221,35 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
         )
     if len(residual) < _TREND_RUNS or spec.discrepancy:
         return notes
-    # By the distance from the middle too: a law that is too straight misses both ends.
-    trends = {"compute": compute, "the distance from the middle": np.abs(compute - compute.mean())}
-    for name, axis in trends.items():
-        if np.ptp(axis) > 0 and scipy.stats.spearmanr(axis, residual).pvalue < _TREND:
-            notes.append(_misfit(f"residuals trend with {name}"))
-            return notes
+    for name, values in along.items():
+        # By the distance from the middle too: a law that is too straight misses both ends.
+        middle = name if len(along) > 1 else "the middle"
+        trends = {name: values, f"the distance from {middle}": np.abs(values - values.mean())}
+        for axis, places in trends.items():
+            if np.ptp(places) > 0 and scipy.stats.spearmanr(places, residual).pvalue < _TREND:
+                notes.append(_misfit(f"residuals trend with {axis}"))
+                return notes
+    if "compute" not in along:
+        return notes
+    compute = along["compute"]
     count = max(3, round(_LARGEST * len(residual)))
     largest = residual[np.argsort(compute)[-count:]]
     side = "above" if largest.mean() > 0 else "below"
     if np.all(np.sign(largest) == np.sign(largest[0])) and np.abs(largest.mean()) > scale:
         notes.append(_misfit(f"the {count} runs with the most compute all lie {side} the curve"))
     return notes
+
+
+def _along(inside: Predictive) -> dict[str, np.ndarray]:
+    """What residuals may trend with: compute, or each input of a law that takes none (run)."""
+    law, inputs = inside.spec.law, inside.inputs
+    columns = {name: inputs[name] for name in law.inputs}
+    if law.takes_compute:
+        columns = {"compute": inputs["params"] + inputs["tokens"]}
+    return {
+        name: values.mean([dim for dim in SAMPLE_DIMS if dim in values.dims]).to_numpy()
+        for name, values in columns.items()
+    }
 
 
 def _misfit(what: str) -> Note:

@@ -24,7 +24,8 @@ from bayescale.base.settings import PROB
 from bayescale.model import priors
 from bayescale.model.design import design
 from bayescale.model.odds import of_law
-from bayescale.model.spec import DISTRIBUTIONS, Prior, Spec
+from bayescale.model.parts import DISTRIBUTIONS, Prior
+from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
 from bayescale.runs.table import Runs
 

@@ -12,8 +12,6 @@ import numpy as np
 
 Support = Literal["real", "positive", "unit"]
 
-# Columns of a table of runs that a law can take in.
-INPUTS = ("params", "tokens", "unique_tokens")
 # Points of a law's fingerprint, and how many e-folds from the centre they lie at most.
 _POINTS, _FAR = 64, 12.0
 
@@ -53,16 +51,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Law:
-    """A mean curve of the response over parameters N, tokens D, and what else it takes in.
+    """A mean curve of the response over what describes a run: its inputs.
 
     Attributes
     ----------
     name, title, equation, citation : str
         The equation is in published units; the citation carries the arXiv id.
     parameters : tuple of Parameter
-        What is sampled; the curve's height is always `level`, its value at the data's centre.
+        What is sampled; the height of a centred curve is `level`, its value at the data's centre.
     mean : callable (x, theta, xp) -> response
-        `x[name]` is the logarithm of each of `inputs`, centred on the data.
+        `x[name]` is each of `inputs` on its scale (a logarithm, a logit or the value itself), and
+        logarithms are centred on the data.
     published : callable (theta, centre) -> dict
         The published constants; `centre` holds the value on which each input was centred.
     sampled : callable (constants, centre) -> dict
@@ -74,7 +73,7 @@ class Law:
     has_optimum : bool
         True if for every budget N D some split between N and D is best.
     inputs : tuple of str
-        Columns of a table of runs, of `INPUTS`. Tokens and unique tokens have the same centre.
+        Columns of a table of runs. Tokens and unique tokens have the same centre.
     slopes : tuple of str, optional
         Of a law that is linear in ln N and in ln D: the published constants that are the change
         of the response per tenfold N, per tenfold D, and the first minus the second. The last is
@@ -83,6 +82,10 @@ class Law:
         The same law where tokens are repeated: its published constants are those of this law and
         R_D and R_N, the repetitions and the excess of parameters after which 1/e of their worth
         is left (arXiv 2305.16264).
+    centred : bool
+        False if its inputs are not centred: it is written in its published units.
+    definition : mapping, optional
+        Of a law that a spec writes as an equation: that part of the spec.
     """
 
     name: str
@@ -99,6 +102,8 @@ class Law:
     inputs: tuple[str, ...] = ("params", "tokens")
     slopes: tuple[str, str, str] | None = None
     with_repeats: Law | None = None
+    centred: bool = True
+    definition: Mapping[str, str] | None = None
 
     def parameter(self, name: str) -> Parameter:
         """The sampled parameter of this name."""
@@ -106,8 +111,16 @@ class Law:
 
     @property
     def positive(self) -> bool:
-        """True if the curve cannot reach zero, so that its logarithm exists."""
-        return self.parameter("level").support == "positive"
+        """True if the curve cannot reach zero, so that its logarithm exists.
+
+        Of a law that is not centred its author says so by the noise's scale.
+        """
+        return not self.centred or self.parameter("level").support == "positive"
+
+    @property
+    def takes_compute(self) -> bool:
+        """True if parameters and tokens are among its inputs."""
+        return {"params", "tokens"} <= set(self.inputs)
 
     @property
     def sees_repeats(self) -> bool:

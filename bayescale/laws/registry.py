@@ -28,7 +28,8 @@ from bayescale.laws import (
     kaplan,
     separate_linear,
 )
-from bayescale.laws.base import INPUTS, Law
+from bayescale.laws.base import Law
+from bayescale.runs.columns import of_kind
 
 GROUP = "bayescale.laws"
 
@@ -140,11 +141,10 @@ def _of_names(law: Law) -> Iterator[str]:
             )
     if "level" not in names:
         yield "no parameter level; the curve's value at the centre of the data has that name"
-    if not {"params", "tokens"} <= set(law.inputs) <= set(INPUTS):
-        yield (
-            f"inputs {', '.join(law.inputs)}: it needs params and tokens, may take "
-            f"{', '.join(INPUTS[2:])}, and no other"
-        )
+    for name in law.inputs:
+        if name not in of_kind("input"):
+            known = ", ".join(of_kind("input"))
+            yield f"input {name!r}: no such column; there are {known}"
     for name in law.slopes or ():
         if name not in law.units:
             yield f"slopes has {name!r}, which is no published constant"
@@ -163,7 +163,8 @@ def _of_functions(law: Law) -> Iterator[str]:
 
     if not np.isclose(mean(), theta["level"], rtol=1e-6):
         yield f"its value at the centre is {mean():g} where level is {theta['level']:g}"
-    if bool(abs(mean(params=1.0) - mean(tokens=1.0)) < 1e-9) != law.compute_only:
+    of_compute = law.takes_compute and abs(mean(params=1.0) - mean(tokens=1.0)) < 1e-9
+    if bool(of_compute) != law.compute_only:
         yield f"compute_only={law.compute_only} is not what its equation says"
     centre = {name: 2e10 if name == "params" else 3e12 for name in law.inputs}
     constants = law.published(theta, centre)

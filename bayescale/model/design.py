@@ -1,8 +1,9 @@
 """Design: runs as a spec's model sees them, in arrays with named dims.
 
-The inputs are centred here, once: `params` and `tokens` are ln N and ln D minus the logarithm
-of the data's geometric means, which travel with every fit as its `Centre`. Unique tokens, where
-a law takes them, share the centre of tokens: the law needs their ratio.
+The inputs are put on their scales and centred here, once: `params` and `tokens` are ln N and ln D
+minus the logarithm of the data's geometric means, which travel with every fit as its `Centre`.
+Unique tokens, where a law takes them, share the centre of tokens: the law needs their ratio. An
+equation's inputs are not centred: its centre is 1.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import Problem, RunsError
+from bayescale.model.discrepancy.axes import COMPUTE
 from bayescale.model.discrepancy.inducing import inducing_points
-from bayescale.model.discrepancy.process import coordinates
+from bayescale.model.priors import typical
 from bayescale.model.scale import scale_of
 from bayescale.model.spec import Spec
 from bayescale.runs.check import check_numbers, missing_column
@@ -36,15 +38,14 @@ class Design:
     Attributes
     ----------
     data : Dataset
-        `params`, `tokens` (run): centred ln N and ln D, and other inputs of the law likewise;
-        for a latent count the middle of its range. `tokens_sd` (run, latent): standard deviation
-        of ln D, one column for each run that hides its count. `{group}_index` (run): position in
-        the group's coordinate, and `{group}_runs` (group) the number of its runs.
-        `response` (run) or (run, corpus). With a discrepancy, `inducing_params` and
-        `inducing_tokens` (inducing): the inducing points; `frontier` (): the largest
-        ln(N D)/sqrt(2), centred, of the runs that state their tokens.
+        Each input of the law (run), on its scale and centred; for a latent token count the
+        middle of its range. `tokens_sd` (run, latent): standard deviation of ln D, one column for
+        each run that hides its count. `{group}_index` (run): position in the group's coordinate,
+        and `{group}_runs` (group) the number of its runs. `response` (run) or (run, corpus). With
+        a discrepancy, `inducing_{input}` (inducing): the inducing points; `frontier` (): the
+        largest ln(N D)/sqrt(2), centred, of the runs that state their tokens.
     centre : mapping
-        Geometric means of N (parameters) and D (tokens) on which the law's inputs are centred.
+        The value on which each input of the law is centred, a geometric mean; 1 where it is not.
     """
 
     data: xr.Dataset
@@ -67,8 +68,8 @@ class Design:
         """
         if "frontier" not in self.data:
             return self
-        frontier = _frontier(self.data.isel(run=np.flatnonzero(kept)))
-        return replace(self, data=self.data.assign(frontier=frontier))
+        below = self.data.isel(run=np.flatnonzero(kept))
+        return replace(self, data=self.data.assign(frontier=_frontier(below)))
 
 
 def design(spec: Spec, runs: Runs) -> Design:
@@ -79,13 +80,13 @@ def design(spec: Spec, runs: Runs) -> Design:
     RunsError
         If a column that the spec needs is missing or blank somewhere.
     """
-    _require(spec, runs)
-    inputs = log_inputs(spec, runs)
-    means = {name: float(np.exp(inputs[name].mean())) for name in ("params", "tokens")}
-    centre = {name: means.get(name, means["tokens"]) for name in spec.law.inputs}
+    require(spec, runs)
+    inputs = inputs_of(spec, runs)
+    centre = {name: _centre(spec, inputs, name) for name in spec.law.inputs}
     data = centred(inputs, centre)
     if spec.discrepancy:
-        for name, values in inducing_points(data["params"].values, data["tokens"].values).items():
+        at_runs = {name: data[name].to_numpy() for name in spec.law.inputs}
+        for name, values in inducing_points(spec.axes, at_runs, typical(spec)).items():
             data[f"inducing_{name}"] = ("inducing", values)
         data = data.assign_coords(inducing=np.arange(data.sizes["inducing"]))
         data["frontier"] = _frontier(data)
@@ -104,9 +105,17 @@ def design(spec: Spec, runs: Runs) -> Design:
     return Design(data, centre)
 
 
+def _centre(spec: Spec, inputs: xr.Dataset, name: str) -> float:
+    if not spec.law.centred or spec.inputs[name].scale != "log":
+        return 1.0
+    return float(np.exp(inputs["tokens" if name == "unique_tokens" else name].mean()))
+
+
 def _frontier(data: xr.Dataset) -> float:
     """Largest ln(N D)/sqrt(2) of runs that state their tokens; of all, where none does."""
-    compute = coordinates(data["params"], data["tokens"], 0.0, np).compute
+    if not COMPUTE.weights.keys() <= set(data):
+        return np.nan
+    compute = COMPUTE.along(data)
     stated = (data["tokens_sd"] == 0).all("latent")
     return float(compute.where(stated | ~stated.any()).max())
 
@@ -134,32 +143,60 @@ def collapsed(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     )
 
 
-def log_inputs(spec: Spec, runs: Runs) -> xr.Dataset:
-    """Uncentred logarithms of the law's inputs (run), each by its name.
+def inputs_of(spec: Spec, runs: Runs) -> xr.Dataset:
+    """The law's inputs on their scales, uncentred (run), each by its name.
 
     Where unique tokens are blank, all tokens are new. `tokens_sd` (run, latent) holds the standard
     deviation of each latent ln D, whose middle is in `tokens`.
     """
     table = runs.table
-    params = np.log(runs.seen_params(spec.params))
-    known = runs.known_tokens
+    names = table["run"].to_numpy(object)
+    found: dict[str, pd.Series] = {}
+    tokens_sd = pd.DataFrame(index=table.index)
+    for name, column in spec.inputs.items():
+        if name == "params":
+            found[name] = np.log(runs.seen_params(spec.params))
+        elif name == "tokens":
+            found[name], tokens_sd = _log_tokens(runs)
+        elif name == "unique_tokens":
+            unique = table.get("unique_tokens", pd.Series(np.nan, table.index))
+            found[name] = np.log(unique).fillna(found["tokens"])
+        else:
+            found[name] = column.scaled(check_numbers(table, name, column)[0])
+    return xr.Dataset(
+        {name: ("run", values.to_numpy(float)) for name, values in found.items()}
+        | {"tokens_sd": (("run", "latent"), tokens_sd.to_numpy(float))},
+        coords={"run": names, "latent": tokens_sd.columns.to_numpy(object)},
+    )
+
+
+def _log_tokens(runs: Runs) -> tuple[pd.Series, pd.DataFrame]:
+    """ln D of each run, and the standard deviation of each latent one (run, latent)."""
+    table, known = runs.table, runs.known_tokens
     tokens = np.log(table["tokens"])
     latent = np.flatnonzero(~known)
-    tokens_sd = np.zeros((len(table), len(latent)))
+    deviation = np.zeros((len(table), len(latent)))
     if latent.size:
         low, high = np.log(table["tokens_low"]), np.log(table["tokens_high"])
         tokens = tokens.fillna((low + high) / 2)
-        tokens_sd[latent, np.arange(latent.size)] = ((high - low) / _RANGE_IN_SD)[~known]
-    names = table["run"].to_numpy(object)
-    inputs = {"params": params, "tokens": tokens}
-    if "unique_tokens" in spec.law.inputs:
-        unique = table.get("unique_tokens", pd.Series(np.nan, table.index))
-        inputs["unique_tokens"] = np.log(unique).fillna(tokens)
-    return xr.Dataset(
-        {name: ("run", values.to_numpy()) for name, values in inputs.items()}
-        | {"tokens_sd": (("run", "latent"), tokens_sd)},
-        coords={"run": names, "latent": names[latent]},
-    )
+        deviation[latent, np.arange(latent.size)] = ((high - low) / _RANGE_IN_SD)[~known]
+    return tokens, pd.DataFrame(deviation, table.index, table["run"].to_numpy(object)[latent])
+
+
+def require_inputs(spec: Spec, runs: Runs) -> None:
+    """Raise a `RunsError` if runs, or points of a prediction, lack what the law takes in."""
+    optional = {"unique_tokens"}  # all tokens are new without it
+    runs.require(name for name in spec.law.inputs if name not in optional)
+    problems = []
+    for name, column in spec.inputs.items():
+        if name in spec.declared:
+            problems += check_numbers(runs.table, name, column)[1]
+        if name not in optional | {"params", "tokens"}:
+            for row in runs.table.index[runs.table[name].isna()]:
+                run = str(runs.table.at[row, "run"])
+                problems.append(Problem(int(row), run, name, "blank", "the law needs it; fill it"))
+    if problems:
+        raise RunsError(runs.name, problems)
 
 
 def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
@@ -169,16 +206,16 @@ def centred(inputs: xr.Dataset, centre: Centre) -> xr.Dataset:
     )
 
 
-def _require(spec: Spec, runs: Runs) -> None:
+def require(spec: Spec, runs: Runs) -> None:
+    """Raise a `RunsError` with every problem, if runs lack what a fit of the spec needs."""
     table, problems = runs.table, []
     hints: dict[str, str] = dict.fromkeys(
         map(str, spec.groups),
         f"spec {spec.name} has effects by it; or leave them out with --no-groups",
     )
-    if "unique_tokens" in spec.law.inputs:
-        hints["unique_tokens"] = f"law {spec.law.name} needs it; map it with --column"
     there = " or ".join(name for name in responses() if name in table)
     other = f"choose another with --response{' ' if there else ''}{there}"
+    hints |= dict.fromkeys(spec.law.inputs, f"law {spec.law.name} needs it; map it with --column")
     hints |= dict.fromkeys(spec.columns, f"the spec's response; or {other}")
     for column, hint in hints.items():
         if column not in table:
@@ -188,12 +225,17 @@ def _require(spec: Spec, runs: Runs) -> None:
             rule = f"missing; it is {hint}" if column in spec.columns else f"missing; {hint}"
             problems.append(Problem(None, "", column, "", rule))
             continue
-        for row in table.index[table[column].isna()]:
+        blank = table[column].isna()
+        if column == "tokens" and {"tokens_low", "tokens_high"} <= set(table):
+            blank &= table["tokens_low"].isna() | table["tokens_high"].isna()
+        for row in table.index[blank]:
             run = str(table.at[row, "run"])
             rule = "every run needs one here; fill it, or leave the run out with --where"
             problems.append(Problem(int(row), run, column, "blank", rule))
         if column in spec.columns and column not in COLUMNS:
             problems += check_numbers(table, column, COLUMNS[spec.response])[1]
+        if column in spec.declared:
+            problems += check_numbers(table, column, spec.inputs[column])[1]
         problems += _without_value(spec, table, column)
     if problems:
         raise RunsError(runs.name, problems)

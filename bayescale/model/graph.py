@@ -23,15 +23,16 @@ from bayescale.model.discrepancy.process import (
     JITTER,
     PREFIX,
     WEIGHTS,
-    Coordinates,
     Parameters,
     coordinates,
     covariance,
     variance,
 )
 from bayescale.model.noise import NOISES
+from bayescale.model.parts import Effect, Prior
+from bayescale.model.priors import local_lengths
 from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
-from bayescale.model.spec import Effect, Prior, Spec
+from bayescale.model.spec import Spec
 
 
 def build(spec: Spec, design: Design) -> pm.Model:
@@ -127,10 +128,16 @@ def _responses_with_discrepancy(spec: Spec, values: dict[str, Any], x: Values) -
     for name, prior in spec.discrepancy.items():
         values[PREFIX + name] = _prior(PREFIX + name, prior)
     weights = pmd.Normal(WEIGHTS, 0, 1, dims=("inducing",)).values
-    theta = Parameters(*(values[PREFIX + name].values[None] for name in Parameters._fields))
+    named = {name: values[PREFIX + name].values[None] for name in spec.discrepancy}
+    theta = Parameters.named(spec.axes, named, local_lengths(spec))
     inducing, runs = (
-        Coordinates(*coordinates(x[params].values, x[tokens].values, x["frontier"].values, pt))
-        for params, tokens in (("inducing_params", "inducing_tokens"), ("params", "tokens"))
+        coordinates(
+            spec.axes,
+            {name: x[prefix + name].values for name in spec.law.inputs},
+            x["frontier"].values,
+            pt,
+        )
+        for prefix in ("inducing_", "")
     )
     among = covariance(theta, inducing, inducing, pt) * (1 + pt.eye(weights.shape[0]) * JITTER)
     across = covariance(theta, inducing, runs, pt)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
 from bayescale.base.seeds import random
-from bayescale.model.design import Design
-from bayescale.model.spec import DISTRIBUTIONS, Prior, Spec
+from bayescale.model.discrepancy.axes import local_length
+from bayescale.model.discrepancy.process import Parameters
+from bayescale.model.parts import DISTRIBUTIONS, Prior
+from bayescale.model.spec import Spec
+
+if TYPE_CHECKING:
+    from bayescale.model.design import Design
 
 
 class _Half:
@@ -55,6 +60,20 @@ def quantile(prior: Prior, share: Sequence[float]) -> np.ndarray:
     return np.asarray(_form(prior).ppf(share))
 
 
+def typical(spec: Spec) -> Parameters:
+    """The discrepancy's parameters in the middle of their priors."""
+    middle = {name: quantile(prior, [0.5]) for name, prior in spec.discrepancy.items()}
+    return Parameters.named(spec.axes, middle, local_lengths(spec))
+
+
+def local_lengths(spec: Spec) -> list[float]:
+    """Lengths of the discrepancy's local process, along each axis."""
+    return [
+        local_length(axis, float(quantile(spec.discrepancy[f"length_{axis.name}"], [0.5])[0]))
+        for axis in spec.axes
+    ]
+
+
 def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
     """Draws from the prior of everything that a posterior of these runs holds, as one chain.
 
@@ -70,7 +89,7 @@ def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
     def drawn(name: str, prior: Prior, *inner: str | None) -> xr.Variable:
         dims = ["chain", "draw", *filter(None, inner)]
         shape = tuple(sizes[dim] for dim in dims)
-        return xr.Variable(dims, _form(prior).rvs(shape, random(seed, "prior", name)))
+        return xr.Variable(dims, drawn_from(prior, shape, random(seed, "prior", name)))
 
     standard = Prior.model_validate({"dist": "Normal", "mu": 0.0, "sigma": 1.0})
     values = {name: drawn(name, prior, prior.by) for name, prior in spec.all_priors().items()}
@@ -82,6 +101,11 @@ def draws(spec: Spec, design: Design, number: int, seed: int) -> xr.Dataset:
     dims = {str(dim) for value in values.values() for dim in value.dims}
     labels = {dim: names for dim, names in design.coords.items() if dim in dims}
     return xr.Dataset(values, {"chain": [0], "draw": np.arange(number), **labels})
+
+
+def drawn_from(prior: Prior, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draws from one prior."""
+    return np.asarray(_form(prior).rvs(shape, rng))
 
 
 def _form(prior: Prior) -> Any:

@@ -154,5 +154,10 @@ def noise_scale(spec: Spec, values: Values) -> Any:
 
 
 def discrepancy_unit(spec: Spec, values: Values) -> Any:
-    """What a model discrepancy of 1 adds on the noise's scale."""
+    """What a model discrepancy of 1 adds on the noise's scale.
+
+    On the response itself, of a law without a level, it is in the response's unit.
+    """
+    if not spec.law.centred:
+        return 1.0
     return scale_of(spec).unit(of_law(spec, values["level"]))

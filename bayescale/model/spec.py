@@ -1,13 +1,12 @@
 """Spec: what a file in `models/` says, checked against its law.
 
 A spec names a law, the response, the noise, a prior for every parameter, and which parameters
-vary by which group. Nothing is implied: a prior that is not written is an error, so the file
-shows all that was assumed.
+vary by which group. A prior of the law that is not written is an error, so the file shows what was
+assumed; a law written as an equation may leave the noise to the usual one.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
@@ -15,10 +14,7 @@ from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     ValidationError,
@@ -29,177 +25,55 @@ from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError, LawError, SpecError
 from bayescale.base.notes import Note
 from bayescale.base.settings import DISCREPANCY, REFIT, REFIT_DISCREPANCY, USUAL, Settings
-from bayescale.base.text import control_character
 from bayescale.base.toml import one_line, validated
 from bayescale.laws import Law, find
-from bayescale.laws.base import Support
+from bayescale.laws.equation import equation
 from bayescale.model.discrepancy import process as discrepancy
-from bayescale.model.noise import NOISES
-from bayescale.runs.columns import COLUMNS, groups, responses
+from bayescale.model.discrepancy.axes import Axis, axes_of
+from bayescale.model.parts import (
+    DISTRIBUTIONS,
+    USUAL_NOISE,
+    USUAL_NOISE_PRIORS,
+    Effect,
+    Equation,
+    GroupName,
+    Input,
+    Noise,
+    Printable,
+    Prior,
+    Response,
+    Strict,
+)
+from bayescale.runs.columns import COLUMNS, Column, responses
 from bayescale.runs.table import Runs
-
-# Name in PyMC -> its arguments and where it puts its mass.
-DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {
-    "Normal": (("mu", "sigma"), "real"),
-    "StudentT": (("nu", "mu", "sigma"), "real"),
-    "LogNormal": (("mu", "sigma"), "positive"),
-    "HalfNormal": (("sigma",), "positive"),
-    "HalfStudentT": (("nu", "sigma"), "positive"),
-    "Exponential": (("lam",), "positive"),
-    "Gamma": (("alpha", "beta"), "positive"),
-    "InverseGamma": (("alpha", "beta"), "positive"),
-    "Beta": (("alpha", "beta"), "unit"),
-}
-
-# Beyond these a prior says nothing that a sampler can follow in double precision.
-_LEAST, _MOST = 1e-6, 1e6
-_LOG_MOST = 50.0  # of a LogNormal, whose arguments are logarithms
-_PRINTABLE = 1e300  # a larger integer is no float
-
-
-def _is_group(name: str) -> str:
-    if name not in groups():
-        raise ValueError(f"no group is called {name!r}; use one of {', '.join(groups())}")
-    return name
-
-
-def _is_response(name: str) -> str:
-    if name not in responses():
-        raise ValueError(f"no response is called {name!r}; use one of {', '.join(responses())}")
-    return name
-
-
-def _is_printable(text: str) -> str:
-    mark = control_character(text)
-    if mark is not None:
-        raise ValueError(f"holds a control character ({mark}); write it without")
-    return text
-
-
-# Both read `bayescale.runs.columns`. Corpora are no group: they are columns of one run, so they
-# are known in full, and no corpus is drawn anew.
-GroupName = Annotated[str, AfterValidator(_is_group)]
-Response = Annotated[str, AfterValidator(_is_response)]
-Printable = Annotated[str, AfterValidator(_is_printable)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Prior(_Strict):
-    """A distribution of PyMC by its name and arguments; `by = "corpus"` gives one per corpus."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    dist: str
-    by: Literal["corpus"] | None = None
-
-    @property
-    def arguments(self) -> dict[str, float]:
-        """Arguments of the distribution, by PyMC's names."""
-        return dict(self.model_extra or {})
-
-    @property
-    def support(self) -> Support:
-        """Where the distribution puts its mass."""
-        return DISTRIBUTIONS[self.dist][1]
-
-    def __str__(self) -> str:
-        inside = ", ".join(f"{k} = {v:g}" for k, v in self.arguments.items())
-        return f"{self.dist}({inside})" + (f" for each {self.by}" if self.by else "")
-
-    @model_validator(mode="after")
-    def _known(self) -> Prior:
-        if self.dist not in DISTRIBUTIONS:
-            raise ValueError(
-                f"dist {self.dist!r} is unknown; use one of {', '.join(DISTRIBUTIONS)}"
-            )
-        expected = DISTRIBUTIONS[self.dist][0]
-        if set(self.arguments) != set(expected):
-            stated = ", ".join(self.arguments) or "nothing"
-            raise ValueError(f"{self.dist} takes {', '.join(expected)}, not {stated}")
-        for name, value in self.arguments.items():
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise ValueError(f"{self.dist} {name}={value!r} is not a number")
-            low, high = self._bounds(name)
-            if not low <= value <= high:
-                rule = f"must lie from {low:g} to {high:g}"
-                if value <= 0 < low:
-                    rule = "must be above 0"
-                huge = isinstance(value, int) and abs(value) > _PRINTABLE
-                number = "huge" if huge else f"{value:g}"
-                raise ValueError(f"{self.dist} {name}={number} {rule}")
-        return self
-
-    def _bounds(self, argument: str) -> tuple[float, float]:
-        most = _LOG_MOST if self.dist == "LogNormal" else _MOST
-        return (-most, most) if argument == "mu" else (_LEAST, most)
-
-
-def _known_noise(name: str) -> str:
-    if name not in NOISES:
-        raise ValueError(f"noise {name!r} is unknown; use one of {', '.join(NOISES)}")
-    return name
-
-
-class Noise(_Strict):
-    """Observation noise around the curve, on the response, its logarithm or its logit.
-
-    Attributes
-    ----------
-    on : {"response", "log", "logit"}
-        In the response's unit, as a share of the response, or as a share of its odds.
-    dist : {"Normal", "StudentT"}
-        Student's t has heavier tails and the parameter `nu`, its degrees of freedom.
-    floor : float
-        A standard deviation below which the noise cannot fall; its square is added to that of
-        `sigma`.
-    """
-
-    on: Literal["response", "log", "logit"]
-    dist: Annotated[str, AfterValidator(_known_noise)]
-    floor: Annotated[float, Field(ge=0, le=20)] = 0.0
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the noise's own parameters."""
-        return NOISES[self.dist].parameters
-
-
-class Effect(_Strict):
-    """A random effect: `parameter` varies by `group`, with a prior on the standard deviation."""
-
-    parameter: str
-    group: GroupName
-    sd: Prior
-
-    @property
-    def name(self) -> str:
-        """Name in the posterior, with the group as a dim."""
-        return f"{self.parameter}_{self.group}"
-
-    @property
-    def sd_name(self) -> str:
-        """Name in the posterior of the standard deviation between groups."""
-        return f"{self.name}_sd"
 
 
 def _find_law(name: object) -> Law:
     return name if isinstance(name, Law) else find(str(name))
 
 
-class Spec(_Strict):
+def _written_law(law: Law) -> Any:
+    return law.name if law.definition is None else dict(law.definition)
+
+
+# In e-folds, logits or shares of an input's range: 1.3 to 7.
+_USUAL_LENGTH = {"dist": "LogNormal", "mu": 1.1, "sigma": 0.5}
+
+
+class Spec(Strict):
     """A model's description.
 
     Attributes
     ----------
     name, title : str
     law : Law
-        Given by its name, as `bayescale.laws.find` knows it.
+        Given by its name, as `bayescale.laws.find` knows it, or as an equation:
+        `[law] equation = "E + A / params**alpha"`.
     law_of : {"response", "odds"}
         What the law gives: the response, or its odds of a miss, which fall as an accuracy rises
         from floor to ceiling; see `bayescale.model.odds`.
+    declared : dict
+        The spec's own inputs, under `[inputs]`; those of `bayescale.runs.columns` are known.
     response : str
         A response of `bayescale.runs.columns`, such as `bpc` (bits per character), `loss` (nats
         per token) or `accuracy` (share).
@@ -216,13 +90,13 @@ class Spec(_Strict):
     effects : dict
         Group to parameter to the prior of the standard deviation between groups.
     discrepancy : dict
-        Priors of the model discrepancy, by the names in `process.PARAMETERS`; empty where the
-        law is taken to be exact.
+        Priors of the model discrepancy, by the names in `process.parameters`, with a length for
+        each axis of the law's inputs; empty where the law is taken to be exact.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
     title: Printable
-    law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(lambda law: law.name)]
+    law: Annotated[Law, BeforeValidator(_find_law), PlainSerializer(_written_law)]
     law_of: Literal["response", "odds"] = "response"
     response: Response
     corpora: tuple[Printable, ...] = ()
@@ -230,8 +104,9 @@ class Spec(_Strict):
     noise: Noise
     bounds: tuple[float, float] | None = None
     priors: dict[str, Prior]
-    effects: dict[GroupName, dict[str, Prior]] = {}
-    discrepancy: dict[str, Prior] = {}
+    effects: dict[GroupName, dict[str, Prior]] = Field(default={})
+    discrepancy: dict[str, Prior] = Field(default={})
+    declared: dict[str, Input] = Field(default={}, alias="inputs")
 
     def __repr__(self) -> str:
         groups = f", effects by {' and '.join(self.groups)}" if self.groups else ""
@@ -247,10 +122,20 @@ class Spec(_Strict):
     @property
     def equation(self) -> str:
         """The law's equation, of what it is of."""
-        odds = self.law_of == "odds"
-        return (
-            re.sub("^y = ", "odds of a miss = ", self.law.equation) if odds else self.law.equation
-        )
+        if self.law_of == "response":
+            return self.law.equation
+        return f"odds of a miss = {self.law.equation.removeprefix('y = ')}"
+
+    @property
+    def inputs(self) -> dict[str, Column]:
+        """What the law takes in, by name."""
+        own = {name: each.column(name) for name, each in self.declared.items()}
+        return {name: own[name] if name in own else COLUMNS[name] for name in self.law.inputs}
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes of the model discrepancy."""
+        return axes_of(self.inputs.values())
 
     @property
     def is_bounded(self) -> bool:
@@ -260,7 +145,8 @@ class Spec(_Strict):
     @property
     def groups(self) -> tuple[GroupName, ...]:
         """Every group that some parameter varies by."""
-        return tuple(self.effects)
+        own = (prior.by for prior in self.priors.values() if prior.by and prior.by != "corpus")
+        return tuple(dict.fromkeys([*self.effects, *own]))
 
     @property
     def named_groups(self) -> tuple[GroupName, ...]:
@@ -268,7 +154,12 @@ class Spec(_Strict):
 
         A point is no run of the data, so its run effect is always drawn anew.
         """
-        return tuple(group for group in self.effects if group != "run")
+        return tuple(group for group in self.groups if group != "run")
+
+    @property
+    def follows_runs(self) -> bool:
+        """True if the law's parameters are sampled in coordinates that follow the runs."""
+        return bool(self.discrepancy) or not self.law.centred
 
     @property
     def collapses(self) -> bool:
@@ -337,7 +228,8 @@ class Spec(_Strict):
 
     def to_toml(self) -> str:
         """The spec as a TOML file's text, which `parse` reads back."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_defaults=True))
+        plain = self.model_dump(exclude_none=True, exclude_defaults=True, by_alias=True)
+        return tomli_w.dumps(plain)
 
     def replace(
         self,
@@ -374,20 +266,30 @@ class Spec(_Strict):
         ...     response="loss", priors={"alpha": {"dist": "LogNormal", "mu": -1, "sigma": 0.2}}
         ... )
         """
-        values: dict[str, Any] = {**self.model_dump(), "law": self.law, **fields}
+        law = self.law if self.law.definition is None else self.law.definition
+        values: dict[str, Any] = {**self.model_dump(by_alias=True), "law": law, **fields}
         if response is not None:
             values["response"] = response
         if not groups:
             values["effects"] = {}
+            values["priors"] = {
+                name: {**prior, "by": "corpus" if prior["by"] == "corpus" else None}
+                for name, prior in values["priors"].items()
+            }
         if priors is not None:
             values["priors"] = {**values["priors"], **priors}
         if discrepancy and not values["discrepancy"]:
-            values["discrepancy"] = Spec.load("forecast").model_dump()["discrepancy"]
+            values["discrepancy"] = self._usual_discrepancy()
             values["name"] = f"{values['name']}-discrepancy"
         try:
             return Spec.model_validate(values)
         except ValidationError as error:
             raise SpecError(f"{self.name}: {one_line(error)}") from error
+
+    def _usual_discrepancy(self) -> dict[str, Any]:
+        """That of the shipped spec `forecast`; along other axes, a length that says little."""
+        usual = Spec.load("forecast").model_dump()["discrepancy"]
+        return {name: usual.get(name, _USUAL_LENGTH) for name in discrepancy.parameters(self.axes)}
 
     def for_runs(self, runs: Runs, *, keep_groups: bool = False) -> tuple[Spec, list[Note]]:
         """The spec as these runs can be fitted to it.
@@ -415,8 +317,10 @@ class Spec(_Strict):
     def _without_single_levels(self, runs: Runs, notes: list[Note]) -> tuple[Spec, list[Note]]:
         single = [
             group
-            for group in self.named_groups
-            if group in runs.table and runs.table[group].nunique(dropna=False) == 1
+            for group in self.effects
+            if group != "run"
+            and group in runs.table
+            and runs.table[group].nunique(dropna=False) == 1
         ]
         if not single:
             return self, notes
@@ -450,9 +354,36 @@ class Spec(_Strict):
         )
         return self.replace(response=response), [note]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_equation(cls, values: Any) -> Any:
+        """With the law of an equation, whose unknowns are the names that have priors, and with the
+        usual noise, its priors and a title where a spec with an equation leaves them out."""
+        if not (isinstance(values, dict) and isinstance(values.get("law"), Mapping)):
+            return values
+        values = {"title": values.get("name"), "params": "active", **USUAL_NOISE, **values}
+        if values["noise"] == USUAL_NOISE["noise"]:
+            given = values.get("priors", {})
+            usual = {n: prior for n, prior in USUAL_NOISE_PRIORS.items() if n not in given}
+            values["priors"] = {**given, **usual}
+        definition = Equation.model_validate(dict(values["law"]))
+        priors = {
+            name: Prior.model_validate(prior) for name, prior in values.get("priors", {}).items()
+        }
+        inputs = values.get("inputs") or values.get("declared") or {}
+        declared = {n: Input.model_validate(each).column(n) for n, each in inputs.items()}
+        law = equation(
+            str(values.get("name", "law")),
+            definition.model_dump(exclude_none=True),
+            {name: prior.support for name, prior in priors.items()},
+            declared,
+        )
+        return {**values, "law": law}
+
     @model_validator(mode="after")
     def _coherent(self) -> Spec:
         law = self.law
+        self._check_declared()
         if self.noise.on == "log" and not law.positive:
             raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
         self._check_bounds()
@@ -475,9 +406,7 @@ class Spec(_Strict):
                 )
             _check_support(effect.sd_name, effect.sd, "positive")
         self._check_discrepancy()
-        by_corpus = [name for name, prior in self.all_priors().items() if prior.by]
-        if by_corpus and not self.corpora:
-            raise ValueError(f'the prior of {by_corpus[0]} by = "corpus" needs corpora = [...]')
+        self._check_by()
         if len(set(self.corpora)) < len(self.corpora):
             raise ValueError(f"corpora {', '.join(self.corpora)}: one is named twice")
         return self
@@ -497,18 +426,39 @@ class Spec(_Strict):
         if not (low < high and isfinite(high - low)):
             raise ValueError(f"bounds = [{low:g}, {high:g}]: the floor must be below the ceiling")
 
+    def _check_declared(self) -> None:
+        for name in self.declared:
+            if name in COLUMNS:
+                raise ValueError(f"inputs {name}: this column is known; leave its declaration out")
+            if name not in self.law.inputs:
+                raise ValueError(f"inputs {name}: the law takes no such input; leave it out")
+
+    def _check_by(self) -> None:
+        of_law = {parameter.name for parameter in self.law.parameters}
+        for name, prior in self.all_priors().items():
+            alone = prior.by and prior.by != "corpus"
+            if alone and (prior.by == "run" or name not in of_law):
+                raise ValueError(
+                    f'the prior of {name} by = "{prior.by}": only a parameter of the law can have '
+                    "one for each label of a group, and not of run"
+                )
+        by_corpus = [name for name, prior in self.all_priors().items() if prior.by == "corpus"]
+        if by_corpus and not self.corpora:
+            raise ValueError(f'the prior of {by_corpus[0]} by = "corpus" needs corpora = [...]')
+
     def _check_discrepancy(self) -> None:
         if not self.discrepancy:
             return
-        if self.noise.on == "response" and COLUMNS[self.response].low < 0:
+        parameters = discrepancy.parameters(self.axes)
+        if self.noise.on == "response" and self.law.centred and COLUMNS[self.response].low < 0:
             raise ValueError(
                 f"discrepancy: with noise on the response it is a share of it, and {self.response} "
                 "can be negative; leave it out"
             )
-        for name in discrepancy.PARAMETERS.keys() ^ self.discrepancy.keys():
-            known = ", ".join(discrepancy.PARAMETERS)
+        for name in parameters.keys() ^ self.discrepancy.keys():
+            known = ", ".join(parameters)
             raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")
-        for name, (support, _) in discrepancy.PARAMETERS.items():
+        for name, (support, _) in parameters.items():
             _check_support(f"discrepancy {name}", self.discrepancy[name], support)
         if self.corpora:
             raise ValueError("discrepancy: there is none of several corpora; leave out one")

@@ -59,24 +59,24 @@ class DrawnDiscrepancy:
     @classmethod
     def of_fit(cls, fit: Fitted, values: Values) -> DrawnDiscrepancy:
         """Of a fit with a discrepancy; `values` are its draws (chain, draw)."""
-        level = values["level"].transpose(*SAMPLE_DIMS)
-        unit = np.broadcast_to(discrepancy_unit(fit.spec, {"level": level}), level.shape)
-        whitened = random(fit.seed, "discrepancy").standard_normal(level.shape)
+        like = values[fit.spec.law.parameters[0].name].transpose(*SAMPLE_DIMS)
+        unit = np.broadcast_to(discrepancy_unit(fit.spec, values), like.shape)
+        whitened = random(fit.seed, "discrepancy").standard_normal(like.shape)
         return cls(fit.conditioned, fit.spec, unit.ravel(), whitened.ravel())
 
-    def added(self, response: Any, params: Any, tokens: Any, draw: Any) -> Any:
+    def added(self, response: Any, x: Mapping[str, Any], draw: Any) -> Any:
         """A response and its discrepancy: arrays of one shape, or with dims.
 
         Parameters
         ----------
         response : array
             Of the law.
-        params, tokens : array
-            Centred ln N and ln D.
+        x : mapping
+            Each input of the fit's law, on its scale and centred.
         draw : array of int
             Positions of the draws.
         """
-        arrays = (response, params, tokens, draw)
+        arrays = (response, draw, *(x[name] for name in self.spec.law.inputs))
         if any(isinstance(array, xr.DataArray) for array in arrays):
             labelled = xr.broadcast(*(xr.DataArray(array) for array in arrays))
             flat = [array.to_numpy().ravel() for array in labelled]
@@ -84,13 +84,12 @@ class DrawnDiscrepancy:
         same = np.broadcast_arrays(*arrays)
         return self._added(*(array.ravel() for array in same)).reshape(same[0].shape)
 
-    def _added(
-        self, response: np.ndarray, params: np.ndarray, tokens: np.ndarray, draw: np.ndarray
-    ) -> np.ndarray:
+    def _added(self, response: np.ndarray, draw: np.ndarray, *inputs: np.ndarray) -> np.ndarray:
         draw = draw.astype(int)
-        inside = np.isfinite(params) & np.isfinite(tokens)
+        inside = np.isfinite(inputs).all(axis=0)
         share = np.zeros(len(draw))
-        mean, sd = self.conditioned.at_draws(draw[inside], params[inside], tokens[inside])
+        there = zip(self.spec.law.inputs, inputs, strict=True)
+        mean, sd = self.conditioned.at_draws(draw[inside], {n: v[inside] for n, v in there})
         share[inside] = mean + sd * self.whitened[draw[inside]]
         amount = share * self.unit[draw]
         return np.asarray(scale_of(self.spec).add(response, amount))
@@ -193,8 +192,9 @@ class Curve:
         discrepancy = None
         if spec.discrepancy:
             discrepancy = DrawnDiscrepancy.of_fit(fit, values)
-            positions = np.arange(len(discrepancy.whitened)).reshape(values["level"].shape)
-            theta["draw"] = values["level"].copy(data=positions)
+            like = values[spec.law.parameters[0].name]
+            positions = np.arange(len(discrepancy.whitened)).reshape(like.shape)
+            theta["draw"] = like.copy(data=positions)
         return cls(
             name=spec.name,
             law=replace(spec.law, equation=spec.equation),
@@ -318,8 +318,10 @@ class Curve:
         response = self.of_law(self.law.mean(centred, theta, np))
         if self.discrepancy is None:
             return response
-        params, tokens = (full[n] - np.log(self.centre[n]) for n in ("params", "tokens"))
-        return self.discrepancy.added(response, params, tokens, theta["draw"])
+        full["unique_tokens"] = np.minimum(full["unique_tokens"], full["tokens"])
+        inputs = self.discrepancy.spec.law.inputs
+        centred = {name: full[name] - np.log(self.centre[name]) for name in inputs}
+        return self.discrepancy.added(response, centred, theta["draw"])
 
     def usual_split(self, pairs: Any) -> dict[str, Any]:
         """ln of N and D of a budget ln(N D), with the data's tokens per parameter.

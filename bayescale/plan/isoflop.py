@@ -16,7 +16,7 @@ import xarray as xr
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
 from bayescale.base.seeds import random
-from bayescale.model.design import log_inputs
+from bayescale.model.design import inputs_of
 from bayescale.model.spec import Spec
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.regression import (
@@ -154,7 +154,7 @@ def approaches(
     if spec.law.sees_repeats:  # these approaches know no repeats
         kept &= runs.table["unique_tokens"] >= runs.table["tokens"]
     stated = Runs(runs.table[kept], runs.name)
-    inputs = log_inputs(spec, stated)
+    inputs = inputs_of(spec, stated)
     params = inputs["params"].to_numpy()
     compute = np.log(FLOP_PER_PARAM_TOKEN) + params + inputs["tokens"].to_numpy()
     loss = COLUMNS[spec.response].as_loss(stated.table[spec.columns[0]].to_numpy(float))

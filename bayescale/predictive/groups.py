@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,8 +15,13 @@ from bayescale.base.notes import Note, listed
 from bayescale.base.seeds import random
 from bayescale.model.design import Centre
 from bayescale.model.discrepancy.process import Conditioned
+from bayescale.model.parts import Prior
+from bayescale.model.priors import drawn_from
 from bayescale.model.spec import Spec
 from bayescale.runs.table import Runs
+
+# Draws in the shape of another array, for a label that no run has.
+type Drawn = Callable[[xr.DataArray, np.random.Generator], xr.DataArray]
 
 # The label under which a group that was not named is drawn.
 NEW = "new"
@@ -140,22 +146,35 @@ def effects_at(fit: Fitted, labels: pd.DataFrame) -> tuple[dict[str, Any], dict[
     """
     values: dict[str, Any] = {str(name): draws for name, draws in fit.posterior.data_vars.items()}
     index = {}
-    for effect in fit.spec.effect_list():
-        group = effect.group
+
+    def pick(name: str, group: str, new: Drawn) -> None:
+        """The values of each label asked for; `new` draws those of one that is not known."""
         wanted = np.full(len(labels), NEW) if group == "run" else labels[group].to_numpy()
-        known = fit.posterior[effect.name]
+        known = fit.posterior[name]
         columns = []
         for label in pd.unique(wanted):
             if group != "run" and label in known[group].values:
                 columns.append(known.sel({group: [label]}))
                 continue
-            like = known.isel({group: 0}, drop=True)
-            standard = random(fit.seed, effect.name, str(label)).standard_normal(like.shape)
-            drawn = like.copy(data=standard) * fit.posterior[effect.sd_name]
+            drawn = new(known.isel({group: 0}, drop=True), random(fit.seed, name, str(label)))
             columns.append(drawn.expand_dims({group: [label]}))
         picked = xr.concat(columns, dim=group, join="override", coords="minimal")
-        values[effect.name] = picked.transpose(*known.dims).drop_vars(group)
+        values[name] = picked.transpose(*known.dims).drop_vars(group)
         index[f"{group}_index"] = xr.DataArray(
             pd.factorize(wanted)[0], dims="run", coords={"run": labels.index.to_numpy()}
         )
+
+    for effect in fit.spec.effect_list():
+        pick(effect.name, effect.group, partial(_new_effect, fit.posterior[effect.sd_name]))
+    for name, prior in fit.spec.priors.items():
+        if prior.by and prior.by != "corpus":
+            pick(name, prior.by, partial(_new_parameter, prior))
     return values, index
+
+
+def _new_effect(sd: xr.DataArray, like: xr.DataArray, rng: np.random.Generator) -> xr.DataArray:
+    return like.copy(data=rng.standard_normal(like.shape)) * sd
+
+
+def _new_parameter(prior: Prior, like: xr.DataArray, rng: np.random.Generator) -> xr.DataArray:
+    return like.copy(data=drawn_from(prior, like.shape, rng))

@@ -20,16 +20,16 @@ from bayescale.base.notes import Note
 from bayescale.base.numbers import percent
 from bayescale.base.settings import PROB
 from bayescale.base.shown import Shown
-from bayescale.model.design import centred, log_inputs
+from bayescale.model.design import centred, inputs_of, require_inputs
 from bayescale.model.spec import Spec
 from bayescale.predictive.decomposition import variance_shares
 from bayescale.predictive.distance import EXTRAPOLATION, distance, extrapolation_note
 from bayescale.predictive.groups import Fitted, effects_at, resolve
-from bayescale.predictive.inverse import Inverse, check_target, invert, path
+from bayescale.predictive.inverse import Inverse, Line, check_target, direction, invert, path
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import Points, check_groups
 from bayescale.predictive.predictive import KINDS, Kind, Predictive
-from bayescale.runs.columns import COLUMNS
+from bayescale.runs.columns import COLUMNS, Column
 from bayescale.runs.table import Runs
 
 # Share of the draws outside the response's range from which on it is said.
@@ -47,8 +47,9 @@ class Prediction(Shown):
     response : str
     kind : {"curve", "run"}
     points : DataFrame
-        A row a point, by its name: `params` as the law sees it, `tokens`, `flops` (6 N D), each
-        group and whether it is known or new, and the distance from the data in decades.
+        A row a point, by its name: each input as the law sees it, and `flops` (6 N D) where it
+        takes parameters and tokens; each group and whether it is known or new; and the distance
+        from the data in decades.
     notes : list of Note
     """
 
@@ -123,9 +124,10 @@ def locate(fit: Fitted, points: Runs) -> Located[Predictive]:
         Problem(int(row), str(run), "tokens", "blank", "a prediction needs a token count")
         for row, run in points.table.loc[~points.known_tokens, "run"].items()
     ]
-    if blank:
+    if blank and fit.spec.law.takes_compute:
         raise RunsError(points.name, blank)
-    inputs = centred(log_inputs(fit.spec, points).drop_dims("latent"), fit.centre)
+    require_inputs(fit.spec, points)
+    inputs = centred(inputs_of(fit.spec, points).drop_dims("latent"), fit.centre)
     labels, notes = resolve(fit, points)
     values, index = effects_at(fit, labels)
     x = {**{name: inputs[name] for name in fit.spec.law.inputs}, **index}
@@ -177,13 +179,19 @@ class Answers(ABC):
         """Every group by which some parameter of some fit varies, and that a point may name."""
         return tuple(dict.fromkeys(str(g) for spec in self.specs for g in spec.named_groups))
 
+    @property
+    def inputs(self) -> dict[str, Column]:
+        """What the laws of all fits take in, by name."""
+        return {name: column for spec in self.specs for name, column in spec.inputs.items()}
+
     def predict(self, points: Points, kind: Kind = "run") -> Prediction:
         """Draws of the response at points; see `Predictive.draws` for what rows share.
 
         Parameters
         ----------
         points : Runs, DataFrame, mapping or sequence of mappings
-            `params`, `tokens`, and a label for each group (omitted: as in the data, else new).
+            Each input of the law, such as `params` and `tokens`, and a label for each group
+            (omitted: as in the data, else new).
             Numbers may be written `70B`; a mapping of arrays is several points.
         kind : {"curve", "run"}
             The curve, or one new run.
@@ -209,6 +217,8 @@ class Answers(ABC):
         params: float | None = None,
         tokens: float | None = None,
         tokens_per_param: float | None = None,
+        at: Mapping[str, float] | None = None,
+        along: str | None = None,
         groups: Mapping[str, str] | None = None,
         corpus: str | None = None,
         prob: float = PROB,
@@ -218,6 +228,7 @@ class Answers(ABC):
 
         Give one of `params` (then tokens are solved for), `tokens` (then parameters) or
         `tokens_per_param` (then both); a law of compute alone needs none. See `inverse.invert`.
+        Or name the input that is solved for, and give all others in `at`.
 
         Parameters
         ----------
@@ -225,6 +236,10 @@ class Answers(ABC):
             In the response's unit.
         params, tokens, tokens_per_param : float, optional
             Parameters as the law sees them, tokens, and their ratio.
+        at : mapping, optional
+            Other inputs of the law, and what they are.
+        along : str, optional
+            The input that is solved for, where it is not compute.
         groups : mapping, optional
             Group to label, as for a point of a prediction.
         corpus : str, optional
@@ -239,23 +254,31 @@ class Answers(ABC):
         """
         check_groups(groups or {}, self.group_names)
         _check_corpus(self.spec, corpus)
-        along = path(
-            compute_only=all(spec.law.compute_only for spec in self.specs),
-            params=params,
-            tokens=tokens,
-            tokens_per_param=tokens_per_param,
-        )
-        start = self.locate({"run": "answer", "params": 1e9, "tokens": 1e9, **(groups or {})})
+        fixed = dict(at or {})
+        line: Line
+        if along is None:
+            line = path(
+                compute_only=all(spec.law.compute_only for spec in self.specs),
+                params=params,
+                tokens=tokens,
+                tokens_per_param=tokens_per_param,
+                inputs=self.inputs,
+                fixed=fixed,
+                runs=self.runs,
+            )
+        else:
+            line = direction(along, self.inputs, fixed, self.runs)
+        first = line.point(line.smallest)
+        start = self.locate({"run": "answer", **first, **(groups or {})})
         answer = invert(
-            *(start.predictive, self.runs, along, self.spec.response, target),
+            *(start.predictive, line, self.spec.response, target),
             prob=prob,
             kind=kind,
             corpus=corpus,
         )
         notes = [note for note in start.notes if note.code != EXTRAPOLATION]
-        if answer.params is not None:
-            sizes = {"params": answer.params, "tokens": answer.tokens}
-            end = self.locate({"run": "answer", **sizes, **(groups or {})})
+        if answer.inputs:
+            end = self.locate({"run": "answer", **answer.inputs, **(groups or {})})
             notes += [note for note in end.notes if note.code == EXTRAPOLATION]
         return replace(answer, notes=notes)
 
@@ -286,9 +309,14 @@ def _leaves_range(spec: Spec, draws: xr.DataArray) -> list[Note]:
 
 def _describe(fit: Fitted, points: Runs, labels: pd.DataFrame) -> pd.DataFrame:
     names = points.table["run"]
-    params = points.seen_params(fit.spec.params).set_axis(names)
-    tokens = points.table["tokens"].set_axis(names)
-    frame = pd.DataFrame({"params": params, "tokens": tokens, "flops": 6 * params * tokens})
+    inputs = inputs_of(fit.spec, points)
+    values = {n: column.unscaled(inputs[n].to_numpy()) for n, column in fit.spec.inputs.items()}
+    frame = pd.DataFrame(values, index=pd.Index(names, name="run"))
+    if fit.spec.law.takes_compute:
+        # As the table has them, to the last digit.
+        frame["params"] = points.seen_params(fit.spec.params).to_numpy()
+        frame["tokens"] = points.table["tokens"].to_numpy()
+        frame.insert(2, "flops", 6 * frame["params"] * frame["tokens"])
     for group in labels:
         frame[str(group)] = labels[group]
         known = labels[group].isin(fit.runs.table[group].unique())

@@ -105,7 +105,7 @@ class Predictive:
         if rows is not None:
             picked = np.flatnonzero(rows)
             inputs = {n: v.isel(run=picked) if "run" in v.dims else v for n, v in inputs.items()}
-        given = conditioned(draws, data) if spec.discrepancy else None
+        given = conditioned(spec, draws, data) if spec.discrepancy else None
         return cls(spec, draws, inputs, design.centre, given, seed)
 
     @classmethod
@@ -113,7 +113,7 @@ class Predictive:
         """At all rows of a design, for draws of parameters that saw none of its runs."""
         given = None
         if spec.discrepancy:
-            given = unconditioned(draws, design.data, random(seed, "simulated"))
+            given = unconditioned(spec, draws, design.data, random(seed, "simulated"))
         return cls(spec, draws, inputs_at(design.data, draws), design.centre, given, seed)
 
     def at(self, logs: Mapping[str, xr.DataArray], row: int = 0) -> Self:
@@ -122,14 +122,14 @@ class Predictive:
         Parameters
         ----------
         logs : mapping
-            Natural logarithms of the law's inputs: (run) or (chain, draw, run). Where unique
-            tokens are not among them, all tokens are new.
+            The law's inputs on their scales, which for counts are natural logarithms: (run) or
+            (chain, draw, run). Where unique tokens are not among them, all tokens are new.
         row : int
             The row whose groups they have.
         """
-        full = {"unique_tokens": logs["tokens"], **logs}
+        full = {"unique_tokens": logs.get("tokens"), **logs}
         inputs = {name: full[name] - np.log(self.centre[name]) for name in self.spec.law.inputs}
-        count = inputs["params"].sizes["run"]
+        count = next(iter(inputs.values())).sizes["run"]
         for name, index in self.inputs.items():
             if name.endswith("_index"):
                 inputs[name] = index.isel(run=[row] * count).drop_vars("run", errors="ignore")
@@ -164,7 +164,7 @@ class Predictive:
         """Mean and standard deviation of the discrepancy, as shares: (chain, draw, run)."""
         if self.conditioned is None:
             return None
-        return self.conditioned.at(self.inputs["params"], self.inputs["tokens"], self.law)
+        return self.conditioned.at(self.inputs, self.law)
 
     @cached_property
     def _scale(self) -> Any:
@@ -222,8 +222,7 @@ class Predictive:
         share = None
         if self.conditioned is not None:
             share = self.conditioned.joint_draws(
-                self.inputs["params"],
-                self.inputs["tokens"],
+                self.inputs,
                 self.law,
                 random(self.seed, "discrepancy"),
             )
@@ -291,9 +290,7 @@ class Predictive:
         if self.conditioned is None:
             return self.log_likelihood(observed).sum("run")
         share = self._share(observed)
-        density = self.conditioned.joint_log_density(
-            self.inputs["params"], self.inputs["tokens"], share, self._noise_variance
-        )
+        density = self.conditioned.joint_log_density(self.inputs, share, self._noise_variance)
         return density + self._of_response(xr.zeros_like(share), observed).sum("run")
 
     def log_predictive_density(self, observed: xr.DataArray) -> xr.DataArray:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.model.design import log_inputs
+from bayescale.model.design import inputs_of
 from bayescale.plan import allocation, overhead, serving
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.curve import Curve
@@ -131,7 +131,7 @@ def exhaustion(fits: Sequence[Fit]) -> tuple[Content, Figure]:
 
 def _largest(fit: Fit) -> float:
     """FLOP of the largest run whose tokens are stated, or of the largest guess."""
-    inputs = log_inputs(fit.spec, fit.runs)
+    inputs = inputs_of(fit.spec, fit.runs)
     compute: xr.DataArray = inputs["params"] + inputs["tokens"]
     stated = fit.runs.known_tokens.to_numpy()
     kept = compute[stated] if stated.any() else compute

@@ -14,7 +14,7 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.seeds import random
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.model.design import centred, log_inputs
+from bayescale.model.design import centred, inputs_of
 from bayescale.model.noise import NOISES
 from bayescale.model.scale import EDGE, Logit, noise_scale, scale_of
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
@@ -167,7 +167,7 @@ def _implied(table: pd.DataFrame, groups: list[str]) -> dict[str, dict[str, dict
 
 def _hull(fit: Fit) -> list[list[float]]:
     """Closed ring of corners of the data in (log10 N, log10 D), as `predictive.distance` has it."""
-    inputs = centred(log_inputs(fit.spec, fit.runs), fit.centre)
+    inputs = centred(inputs_of(fit.spec, fit.runs), fit.centre)
     stated = inputs.isel(run=(inputs["tokens_sd"].sum("latent") == 0).values)
     inputs = stated if stated.sizes["run"] else inputs
     plane = np.column_stack([inputs["params"], inputs["tokens"]]) / np.log(10)

@@ -45,12 +45,8 @@ def check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         In the order of the rows.
     """
     table = table.copy()
-    missing = [name for name in ("params", "tokens") if name not in table]
-    if missing == ["tokens"] and {"tokens_low", "tokens_high"} <= set(table.columns):
+    if "tokens" not in table and {"tokens_low", "tokens_high"} <= set(table.columns):
         table["tokens"] = np.nan
-        missing = []
-    if missing:
-        return table, [missing_column(name, table.columns) for name in missing]
     if "run" not in table:
         table["run"] = [f"row-{row}" for row in table.index]
     problems: list[Problem] = []
@@ -93,7 +89,7 @@ def check_numbers(
 
 def missing_column(name: str, header: Iterable[str]) -> Problem:
     """That a table lacks a canonical column, with the header that seems to mean it."""
-    otherwise = named_otherwise(name, header)
+    otherwise = named_otherwise(name, header) if name in COLUMNS else None
     shown, action = otherwise or "HEADER", "map it" if otherwise else "add it, or map another"
     rule = f"missing; {action} with --column {name}={shown}, or columns={{{name!r}: {shown!r}}}"
     return Problem(None, "", name, "", rule)
@@ -142,17 +138,21 @@ def _check_counts(table: pd.DataFrame, reported: set[tuple[int | None, str]]) ->
         return np.array([not any((row, name) in reported for name in names) for row in table.index])
 
     blank = pd.Series(np.nan, table.index)
-    params, tokens = table["params"], table["tokens"]
     low, high = table.get("tokens_low", blank), table.get("tokens_high", blank)
-    report(params.isna() & clean("params"), "params", "every run needs a count")
-    report(
-        tokens.isna() & (low.isna() | high.isna()) & clean("tokens", "tokens_low", "tokens_high"),
-        "tokens",
-        "give the count, or a 90 % range in tokens_low and tokens_high",
-    )
+    if "params" in table:
+        blank_params = table["params"].isna() & clean("params")
+        report(blank_params, "params", "every run needs a count")
+    if "tokens" in table:
+        no_range = low.isna() | high.isna()
+        report(
+            table["tokens"].isna() & no_range & clean("tokens", "tokens_low", "tokens_high"),
+            "tokens",
+            "give the count, or a 90 % range in tokens_low and tokens_high",
+        )
     report(low >= high, "tokens_low", "must be below tokens_high")
-    if "params_active" in table:
-        report(table["params_active"] > params, "params_active", "must not exceed params")
+    if {"params", "params_active"} <= set(table.columns):
+        above = table["params_active"] > table["params"]
+        report(above, "params_active", "must not exceed params")
     return problems
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
+import numpy as np
+
 Kind = Literal["input", "response", "group", "auxiliary"]
 Scale = Literal["log", "logit", "linear"]
 
@@ -59,6 +61,26 @@ class Column:
     def axis(self) -> str:
         """Label of an axis, with the unit where the label does not say it."""
         return self.label if self.unit in self.label else f"{self.label} ({self.unit})"
+
+    def scaled(self, value: Any) -> Any:
+        """A value on the column's scale: its logarithm, its logit, or itself."""
+        match self.scale:
+            case "log":
+                return np.log(value)
+            case "logit":
+                return np.log(value) - np.log1p(-value)
+            case "linear":
+                return value
+
+    def unscaled(self, value: Any, xp: Any = np) -> Any:
+        """The inverse of `scaled`, for any module's functions."""
+        match self.scale:
+            case "log":
+                return xp.exp(value)
+            case "logit":
+                return 1 / (1 + xp.exp(-value))
+            case "linear":
+                return value
 
     def rule(self, value: float) -> str | None:
         """The rule that a value breaks, with its hint; None if the value is plausible."""
@@ -172,6 +194,93 @@ _DECLARED = (
         example="2e11",
         headers=("U", "n_unique_tokens", "num_unique_tokens", "tokens_unique"),
     ),
+    Column(
+        name="experts",
+        kind="input",
+        label="experts",
+        unit="experts a layer",
+        low=1,
+        high=1e5,
+        scale="log",
+        example="64",
+        headers=("num_experts", "n_experts"),
+    ),
+    Column(
+        name="lr",
+        kind="input",
+        label="peak learning rate",
+        unit="of the optimiser",
+        low=1e-8,
+        high=10,
+        scale="log",
+        example="3e-4",
+        headers=("learning_rate", "peak_lr", "max_lr"),
+    ),
+    Column(
+        name="batch",
+        kind="input",
+        label="batch",
+        unit="sequences or tokens a step",
+        low=1,
+        high=1e9,
+        scale="log",
+        example="512",
+        headers=("batch_size", "global_batch_size", "bsz"),
+    ),
+    Column(
+        name="vocab",
+        kind="input",
+        label="vocabulary",
+        unit="entries",
+        low=2,
+        high=1e8,
+        scale="log",
+        example="32768",
+        headers=("vocab_size", "vocabulary"),
+    ),
+    Column(
+        name="characters",
+        kind="input",
+        label="training characters",
+        unit="characters",
+        low=1e5,
+        high=1e18,
+        scale="log",
+        example="4e12",
+        headers=("num_characters", "n_characters"),
+    ),
+    Column(
+        name="streams",
+        kind="input",
+        label="parallel streams",
+        unit="streams",
+        low=1,
+        high=1e4,
+        scale="log",
+        example="4",
+    ),
+    Column(
+        name="width",
+        kind="input",
+        label="width",
+        unit="hidden units",
+        low=1,
+        high=1e7,
+        scale="log",
+        example="4096",
+        headers=("d_model", "hidden_size", "n_embd"),
+    ),
+    Column(
+        name="depth",
+        kind="input",
+        label="depth",
+        unit="layers",
+        low=1,
+        high=1e5,
+        scale="log",
+        example="32",
+        headers=("n_layers", "num_layers", "num_hidden_layers", "n_layer"),
+    ),
     Column("tokens_low", "auxiliary", "training tokens, lower end", **_TOKENS, example="1e12"),
     Column("tokens_high", "auxiliary", "training tokens, upper end", **_TOKENS, example="2e13"),
     Column(
@@ -207,6 +316,17 @@ _DECLARED = (
         better="lower",
         example="2.31",
         headers=("val_loss", "eval_loss", "test_loss", "validation_loss", "final_loss"),
+    ),
+    Column(
+        name="relative_loss",
+        kind="response",
+        label="loss less a reference's",
+        unit="nats per token",
+        low=-20,
+        high=20,
+        better="lower",
+        example="-1.25",
+        headers=("loss_unigram_normalised", "loss_difference"),
     ),
     Column(
         name="bpc",

@@ -105,7 +105,7 @@ def _logarithms(table: pd.DataFrame, losses: pd.Series) -> list[str]:
 def flops_note(runs: Runs) -> Note | None:
     """Runs whose stated FLOP are far from 6 N D, N being the parameters active per token."""
     table = runs.table
-    if "flops" not in table:
+    if "flops" not in table or not runs.has_compute:
         return None
     ratio = 6 * runs.seen_params("active") * table["tokens"] / table["flops"]
     ratio = ratio.dropna()
@@ -148,7 +148,7 @@ def repeats_note(runs: Runs, inputs: Sequence[str] | None) -> Note | None:
 def _epochs(table: pd.DataFrame) -> pd.Series:
     """Passes over the data: tokens over unique ones, or as stated."""
     epochs = table.get("epochs", pd.Series(np.nan, table.index))
-    if "unique_tokens" in table:
+    if {"tokens", "unique_tokens"} <= set(table.columns):
         epochs = (table["tokens"] / table["unique_tokens"]).fillna(epochs)
     return epochs
 
@@ -156,6 +156,8 @@ def _epochs(table: pd.DataFrame) -> pd.Series:
 def checkpoints_note(runs: Runs) -> Note | None:
     """Rows that look like checkpoints of one run: by their names, or by evenly spaced tokens."""
     table = runs.table
+    if not runs.has_compute:
+        return None
     design = [
         table[column].astype(object).where(table[column].notna(), "")
         for column in ("family", "tokenizer", "dataset", "unique_tokens", "params")

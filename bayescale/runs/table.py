@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from bayescale.base.errors import BayescaleError, RunsError
 from bayescale.base.expression import Condition, ExpressionError
 from bayescale.base.numbers import count, parse_number
 from bayescale.base.shown import Shown
-from bayescale.runs.check import check, header_problem
+from bayescale.runs.check import check, header_problem, missing_column
 from bayescale.runs.columns import groups, numeric
 from bayescale.runs.files import STDIN, read_file
 from bayescale.runs.sources.fetch import fetch as fetch_files
@@ -160,8 +160,22 @@ class Runs(Shown):
 
     @property
     def known_tokens(self) -> pd.Series:
-        """Mask of the runs whose token count is stated, not a range."""
+        """Mask of the runs whose token count is stated, not a range; all, where none has any."""
+        if "tokens" not in self.table:
+            return pd.Series(True, self.table.index)
         return self.table["tokens"].notna()
+
+    @property
+    def has_compute(self) -> bool:
+        """True if the runs state parameters and tokens."""
+        return {"params", "tokens"} <= set(self.table.columns)
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise a `RunsError` if one of these columns is missing."""
+        missing = [name for name in names if name not in self.table]
+        if missing:
+            header = list(self.table.columns)
+            raise RunsError(self.name, [missing_column(name, header) for name in missing])
 
 
 def _rename(table: pd.DataFrame, columns: Mapping[str, str], name: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from bayescale.model.conditioning import conditioned
 from bayescale.model.design import design
 from bayescale.model.discrepancy import inducing
 from bayescale.model.discrepancy import process as discrepancy
+from bayescale.model.discrepancy.axes import COMPUTE
 from bayescale.model.discrepancy.process import (
     Parameters,
     condition,
@@ -21,33 +22,46 @@ from bayescale.model.discrepancy.process import (
     covariance,
 )
 from bayescale.model.linearised import constrained, tangent
+from bayescale.model.priors import local_lengths, typical
 from bayescale.sampling.density import arrays as sampled_arrays
 from bayescale.testing import ladder, simulate
 
 RNG = np.random.default_rng(0)
 QUICK = Settings(draws=400, tune=400)
 NOISE = 0.004**2
+FORECAST = Spec.load("forecast")
+AXES, LOCAL, TYPICAL = FORECAST.axes, local_lengths(FORECAST), typical(FORECAST)
+
+
+def at_sizes(params: np.ndarray, tokens: np.ndarray, frontier: float) -> discrepancy.Coordinates:
+    return coordinates(AXES, {"params": params, "tokens": tokens}, frontier, np)
+
+
+def inducing_points(params: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    return inducing.inducing_points(AXES, {"params": params, "tokens": tokens}, TYPICAL)
 
 
 def parameter_draws(count: int = 3) -> xr.Dataset:
     """A few draws of the processes' parameters."""
-    typical = {"amplitude": 0.05, "length_compute": 6, "length_split": 3, "local_amplitude": 0.006}
-    typical |= {"local_growth": 0.4}
+    middle = {"amplitude": 0.05, "length_compute": 6, "length_split": 3, "local_amplitude": 0.006}
+    middle |= {"local_growth": 0.4}
     return xr.Dataset(
         {
             discrepancy.PREFIX + name: (
                 ("chain", "draw"),
                 value * np.exp(0.1 * RNG.standard_normal((1, count))),
             )
-            for name, value in typical.items()
+            for name, value in middle.items()
         }
     )
 
 
 def parameters_of(draws: xr.Dataset, draw: int) -> Parameters:
-    return Parameters(
-        **{n: np.float64(draws[discrepancy.PREFIX + n][0, draw]) for n in discrepancy.PARAMETERS}
-    )
+    named = {
+        name: draws[discrepancy.PREFIX + name].values[0, draw : draw + 1]
+        for name in discrepancy.parameters(AXES)
+    }
+    return Parameters.named(AXES, named, LOCAL)
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +74,21 @@ def case() -> tuple[dict, list[np.ndarray], xr.DataArray]:
     frontier = ((params + tokens)[:count] / np.sqrt(2)).max()
     dense = []
     for i in range(3):
-        at = coordinates(params, tokens, frontier, np)
+        at = at_sizes(params, tokens, frontier)
         theta = parameters_of(draws, i)
         dense.append(covariance(theta, at, at, np) + np.eye(count + points) * NOISE)
     residual = RNG.multivariate_normal(np.zeros(count + points), dense[0])
     table = {"params": params, "tokens": tokens, "frontier": frontier, "draws": draws}
-    table["count"] = len(inducing.inducing_points(params[:count], tokens[:count])["params"])
+    table["count"] = len(inducing_points(params[:count], tokens[:count])["params"])
     return table, dense, xr.DataArray(residual, dims="run")
 
 
 def weights_given(table: dict, residual: np.ndarray, count: int) -> np.ndarray:
     """Draws of the weights given the first 12 runs and the first parameters, noise Normal."""
     params, tokens, frontier = table["params"][:12], table["tokens"][:12], table["frontier"]
-    points = inducing.inducing_points(params, tokens)
-    at = coordinates(points["params"], points["tokens"], frontier, np)
-    runs = coordinates(params, tokens, frontier, np)
+    points = inducing_points(params, tokens)
+    at = at_sizes(points["params"], points["tokens"], frontier)
+    runs = at_sizes(params, tokens, frontier)
     theta = parameters_of(table["draws"], 0)
     among = covariance(theta, at, at, np) * (1 + np.eye(table["count"]) * discrepancy.JITTER)
     basis = np.linalg.solve(np.linalg.cholesky(among), covariance(theta, at, runs, np))
@@ -112,11 +126,13 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
     weight_draws = weights_given(table, values[:12], many)
     draws = table["draws"].isel(draw=[0] * many).assign_coords(draw=np.arange(many))
     draws[discrepancy.WEIGHTS] = (("chain", "draw", "inducing"), weight_draws[None])
-    points = inducing.inducing_points(*(table[name][:12] for name in ("params", "tokens")))
-    processes = condition(draws, inducing=points, frontier=table["frontier"])
+    points = inducing_points(*(table[name][:12] for name in ("params", "tokens")))
+    processes = condition(
+        draws, axes=AXES, local_lengths=LOCAL, inducing=points, frontier=table["frontier"]
+    )
     like = xr.DataArray(np.zeros((1, many, 4)), dims=("chain", "draw", "run"))
-    new = [xr.DataArray(table[name][12:], dims="run") for name in ("params", "tokens")]
-    predicted = processes.at(*new, like)
+    new = {name: xr.DataArray(table[name][12:], dims="run") for name in ("params", "tokens")}
+    predicted = processes.at(new, like)
     joint = dense[0]
     gain = joint[12:, :12] @ np.linalg.inv(joint[:12, :12])
     mean, left = gain @ values[:12], joint[12:, 12:] - gain @ joint[:12, 12:]
@@ -126,10 +142,10 @@ def test_predictions_given_the_runs_are_those_of_a_dense_gaussian(case) -> None:
     assert predicted["mean"].mean("draw").values[0] == pytest.approx(mean, abs=error)
     assert sd == pytest.approx(expected, rel=0.05)
     residuals, noise = like + values[12:], xr.full_like(like, NOISE)
-    density = processes.joint_log_density(*new, residuals, noise).values.ravel()
+    density = processes.joint_log_density(new, residuals, noise).values.ravel()
     exact = stats.multivariate_normal(mean, left).logpdf(values[12:])
     assert float(logsumexp(density) - np.log(many)) == pytest.approx(exact, abs=0.15)
-    together = processes.joint_draws(*new, like, np.random.default_rng(0)).values[0]
+    together = processes.joint_draws(new, like, np.random.default_rng(0)).values[0]
     covered, largest = left - NOISE * np.eye(4), np.diag(left).max()
     assert np.cov(together.T) == pytest.approx(covered, abs=0.1 * largest)
     assert np.abs(covered - np.diag(np.diag(covered))).max() > 0.3 * largest
@@ -145,7 +161,7 @@ def law_runs(count: int) -> Runs:
 
 
 def compute_of(data: xr.Dataset) -> np.ndarray:
-    return coordinates(data["params"].values, data["tokens"].values, 0.0, np).compute
+    return COMPUTE.along(data).values
 
 
 def test_leaving_out_the_largest_run_keeps_the_prior() -> None:
@@ -160,10 +176,7 @@ def test_leaving_out_the_largest_run_keeps_the_prior() -> None:
     weights = RNG.standard_normal((1, 3, arrays.data.sizes["inducing"]))
     draws[discrepancy.WEIGHTS] = (("chain", "draw", "inducing"), weights)
     like = xr.DataArray(np.zeros((1, 3, 11)), dims=("chain", "draw", "run"))
-    predicted = [
-        conditioned(draws, data).at(kept["params"], kept["tokens"], like)
-        for data in (arrays.data, kept)
-    ]
+    predicted = [conditioned(spec, draws, data).at(kept, like) for data in (arrays.data, kept)]
     xr.testing.assert_identical(*predicted)
 
 
@@ -198,17 +211,18 @@ def test_a_latent_count_does_not_set_the_frontier(table: Runs) -> None:
 def test_small_tables_have_few_inducing_points() -> None:
     for count, size in ((8, 10), (10, 10), (11, 20), (25, 40), (60, 40)):
         params, tokens = RNG.uniform(-4, 4, (2, count))
-        points = inducing.inducing_points(params, tokens)
+        points = inducing_points(params, tokens)
         assert len(points["params"]) == len(points["tokens"]) == size
 
 
 def test_inducing_points_are_few_and_spread_out() -> None:
     params, tokens = np.random.default_rng(1).uniform(-4, 4, (2, 300))
-    chosen = inducing.inducing_runs(params, tokens)
+    chosen = inducing.inducing_runs(AXES, {"params": params, "tokens": tokens}, TYPICAL)
     assert len(set(chosen)) == len(chosen) <= inducing.MOST
     apart = np.hypot(*(np.subtract.outer(x, x[chosen]) for x in (params, tokens)))
     assert apart.min(axis=1).max() < 3  # every run has one near by
-    assert list(inducing.inducing_runs(params[:20], tokens[:20])) == list(range(20))
+    some = {"params": params[:20], "tokens": tokens[:20]}
+    assert list(inducing.inducing_runs(AXES, some, TYPICAL)) == list(range(20))
 
 
 def test_the_forecast_samples_cleanly_and_widens_with_distance(forecast: Fit) -> None:
@@ -229,7 +243,7 @@ def discrepancy_at_the_runs(fit: Fit) -> float:
     """Root mean square of the posterior mean at the fitted runs, a share of the response."""
     x = design(fit.spec, fit.runs).data
     like = xr.zeros_like(fit.replicates())
-    mean = fit.conditioned.at(x["params"], x["tokens"], like)["mean"].mean(("chain", "draw"))
+    mean = fit.conditioned.at(x, like)["mean"].mean(("chain", "draw"))
     return float((mean**2).mean() ** 0.5)
 
 

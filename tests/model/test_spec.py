@@ -14,7 +14,7 @@ from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError, SpecError
 from bayescale.model import priors
 from bayescale.model.design import design
-from bayescale.model.spec import DISTRIBUTIONS, Prior
+from bayescale.model.parts import DISTRIBUTIONS, Prior
 
 TEXT = bundled.specs()["chinchilla"].read_text("utf-8")
 

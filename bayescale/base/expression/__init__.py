@@ -2,6 +2,6 @@
 
 from bayescale.base.expression.condition import Condition
 from bayescale.base.expression.formula import Formula
-from bayescale.base.expression.parser import ExpressionError
+from bayescale.base.expression.parser import ExpressionError, fail
 
-__all__ = ["Condition", "ExpressionError", "Formula"]
+__all__ = ["Condition", "ExpressionError", "Formula", "fail"]

@@ -32,13 +32,13 @@ class Formula:
     text : str
     root : Node
         The expression's tree.
-    names : tuple of str
-        What it is computed from, in the order in which they stand.
+    places : mapping
+        Each name that it is computed from, to where it stands first, counted from 0.
     """
 
     text: str
     root: Node
-    names: tuple[str, ...]
+    places: Mapping[str, int]
 
     @classmethod
     def parse(cls, text: str) -> Formula:
@@ -53,7 +53,7 @@ class Formula:
         root = parser.parse()
         if root.sort not in ("number", "any"):
             parser.fail(root.place, f"a {root.sort} where a number is needed")
-        return cls(text, root, tuple(parser.names))
+        return cls(text, root, dict(parser.names))
 
     def value(self, values: Mapping[str, Any], xp: Any = np) -> Any:
         """The formula's value.

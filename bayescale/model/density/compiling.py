@@ -24,7 +24,7 @@ _ADDRESSES = 6
 _POINTER = types.CPointer(types.double)
 DENSITY = types.int64(types.uint64, _POINTER, _POINTER, _POINTER, types.voidptr)
 EXPAND = types.int64(types.uint64, types.uint64, _POINTER, _POINTER, types.voidptr)
-KERNEL = types.int64(types.int64, types.int64, types.int64, types.int64)
+KERNEL = types.int64(*5 * [types.int64])
 
 _KERNELS = {
     "first": whitening.first,
@@ -46,15 +46,17 @@ def _pointer(typing_context: Any, address: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def invoke(typing_context: Any, address: Any, workspace: Any, n: Any, m: Any, p: Any) -> Any:
+def invoke(
+    typing_context: Any, address: Any, workspace: Any, n: Any, m: Any, p: Any, k: Any
+) -> Any:
     """Call a kernel by its address, on the workspace at another."""
 
     def made(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         whole = ir.IntType(64)
-        kind = ir.FunctionType(whole, [whole] * 4)
+        kind = ir.FunctionType(whole, [whole] * 5)
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
 
-    return types.int64(types.int64, types.uintp, types.int64, types.int64, types.int64), made
+    return types.int64(types.int64, types.uintp, *4 * [types.int64]), made
 
 
 def kernel(name: str) -> Any:
@@ -74,7 +76,7 @@ def kernel(name: str) -> Any:
         "kernel": function,
         "pointer": _pointer,
     }
-    exec("def c_kernel(q, n, m, p):\n" + "\n".join("    " + line for line in lines), names)
+    exec("def c_kernel(q, n, m, p, k):\n" + "\n".join("    " + line for line in lines), names)
     return names["c_kernel"]
 
 

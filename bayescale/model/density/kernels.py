@@ -18,16 +18,15 @@ from typing import Any
 from bayescale.model.density.gradient import Pullback
 from bayescale.model.density.nodes import Node, call, out, stack
 
-# Parts of the workspace: name to shape. n runs, m inducing points, p parameters of the law. What
-# the density gives and what it takes, and between them what one kernel leaves to the next.
+# Parts of the workspace: name to shape. n runs, m inducing points, p parameters of the law, k axes.
+# What the density gives and what it takes, and between them what one kernel leaves to the next.
 FIELDS: dict[str, tuple[str, ...]] = {
-    "theta": ("5",),  # the processes' parameters, in the order of `process.Parameters`
+    # The processes' parameters as `process.Parameters` has them: three, then two lengths an axis.
+    "theta": ("(3 + 2 * k)",),
     "noise": ("1",),  # squared scale of the observation noise in whitening, as a share
-    "compute": ("n",),
-    "split": ("n",),
+    "places": ("k", "n"),
     "depth": ("n",),
-    "inducing_compute": ("m",),
-    "inducing_split": ("m",),
+    "inducing_places": ("k", "m"),
     "inducing_depth": ("m",),
     "law_residual": ("n",),  # response less the tangent at the middle of the prior, a share
     "slope": ("n", "p"),  # of the tangent, a standard deviation of the prior
@@ -70,22 +69,20 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "grad_projected": ("m",),
     "grad_gram": ("m", "m"),
     "grad_standardised": ("p",),
-    "grad_theta": ("5",),
+    "grad_theta": ("(3 + 2 * k)",),
     "grad_noise": ("1",),
     "grad_tail": ("1",),
     "grad_law_residual": ("n",),
     "grad_law_z": ("p",),
     "grad_cross": ("n", "m"),
     "grad_deviation": ("n",),
-    "grad_compute": ("n",),
-    "grad_split": ("n",),
+    "grad_places": ("k", "n"),
     "grad_depth": ("n",),
 }
 # What the density writes before it calls a kernel.
 INPUTS = {
     "first": (
-        *("theta", "noise", "compute", "split", "depth"),
-        *("inducing_compute", "inducing_split", "inducing_depth"),
+        *("theta", "noise", "places", "depth", "inducing_places", "inducing_depth"),
         *("law_residual", "slope", "misfit", "local_share", "tail", "law_z"),
     ),
     "second": ("residual", "scale", "nu", "z"),
@@ -95,7 +92,7 @@ INPUTS = {
 
 
 def _first_pullback(made: Node, slopes: Mapping[Any, Any]) -> Sequence[Any]:
-    theta, *_ = made.args
+    theta, _, places, *_ = made.args
     assert slopes["log_volume", 0].number == 1
     count = sum(field == "standardised" for field, _ in slopes)
     elements = [slopes["standardised", i] for i in range(count)]
@@ -106,8 +103,9 @@ def _first_pullback(made: Node, slopes: Mapping[Any, Any]) -> Sequence[Any]:
     return [
         [out(back, "grad_theta", i) for i in range(len(theta.args))],
         out(back, "grad_noise", 0),
-        *(out(moved, f"grad_{name}", dims=run) for name in ("compute", "split", "depth")),
-        *(None, None, None),
+        [out(moved, "grad_places", axis, run) for axis in range(len(places.args))],
+        out(moved, "grad_depth", dims=run),
+        *(None, None),
         out(back, "grad_law_residual", dims=run),
         *(None, None, None),
         out(back, "grad_tail", 0),

@@ -8,7 +8,9 @@ of nodes, from which `gradient` makes that of the derivatives and `source` a loo
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -36,6 +38,9 @@ BINARY: dict[str, Callable[[float, float], float]] = {
     "maximum": max,
     "minimum": min,
 }
+
+# Exponents that a base of any sign may have.
+_WHOLE = range(-6, 7)
 
 # Those of this process.
 _NODES: WeakValueDictionary[Any, Node] = WeakValueDictionary()
@@ -119,8 +124,10 @@ class Node:
         return unary("abs", self)
 
     def __pow__(self, other: Any) -> Any:
-        if other == 2:
-            return self * self
+        if isinstance(other, int | float) and other in _WHOLE:
+            powers = [self] * int(abs(other))
+            product = reduce(operator.mul, powers, const(1))
+            return product if other >= 0 else 1 / product
         if other == 0.5:
             return unary("sqrt", self)
         return unary("exp", other * unary("log", self))  # of a positive base
@@ -173,12 +180,12 @@ def call(kernel: str, *args: Any, after: Node | None = None) -> Node:
 
 
 def out(made: Node, field: str, element: int | None = None, dims: Dims = ()) -> Node:
-    """An array that a kernel leaves in the workspace, or an element of it."""
+    """An array that a kernel leaves in the workspace, or an element (a row, with dims) of it."""
     return Node("out", (made,), (field, element), dims)
 
 
 def stack(values: Iterable[Any]) -> Node:
-    """A vector of scalars, for a kernel."""
+    """A vector of scalars, or rows of one length, for a kernel."""
     return Node("stack", tuple(map(const, values)), None, ())
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.base.errors import LawError
+from bayescale.laws.base import Parameter
 from bayescale.model.curve import centred_tokens, curve
 from bayescale.model.density import formulas, kernels
 from bayescale.model.density.evaluate import evaluated
@@ -32,11 +33,19 @@ from bayescale.model.density.nodes import (
     widened,
 )
 from bayescale.model.density.source import Layout, Store, length, safe, written
-from bayescale.model.discrepancy.process import PARAMETERS, PREFIX, WEIGHTS, coordinates
+from bayescale.model.discrepancy.process import (
+    PREFIX,
+    WEIGHTS,
+    Coordinates,
+    Parameters,
+    coordinates,
+)
 from bayescale.model.linearised import constrained
 from bayescale.model.noise import NOISES
+from bayescale.model.parts import Effect, Prior
+from bayescale.model.priors import local_lengths
 from bayescale.model.scale import discrepancy_unit, noise_scale, scale_of
-from bayescale.model.spec import Effect, Prior, Spec
+from bayescale.model.spec import Spec
 
 XP = Recorder()
 # What of a node's kinds is known before sampling.
@@ -59,6 +68,8 @@ class Program:
         The dims whose lengths it takes.
     kernels : tuple of str
         Those that it calls, in the order of `kernels.INPUTS`.
+    axes : int
+        Of the discrepancy; 0 without one.
     """
 
     text: str
@@ -68,6 +79,7 @@ class Program:
     indices: Mapping[str, Node]
     sizes: list[str]
     kernels: tuple[str, ...]
+    axes: int
 
     def arrays(
         self, known: Mapping[str, np.ndarray], sizes: Mapping[str, int]
@@ -109,6 +121,7 @@ def program(spec: Spec, dims: Mapping[str, Dims]) -> Program:
         made.params,
         {name: node.dims for name, node in floats.items()},
         {name: node.dims for name, node in indices.items()},
+        len(spec.axes) if spec.discrepancy else 0,
     )
     stores = [
         Store("g", f"x_{safe(name)}", widened(slope, along))
@@ -126,6 +139,7 @@ def program(spec: Spec, dims: Mapping[str, Dims]) -> Program:
         indices=indices,
         sizes=layout.sizes,
         kernels=made.kernels,
+        axes=layout.axes,
     )
 
 
@@ -142,10 +156,11 @@ def _hoisted(roots: list[Node]) -> list[Node]:
     parts: dict[Node, None] = {}
 
     def taken(node: Node) -> bool:
-        return node in known and node.op not in ("const", "size") and not _is_index(node)
+        leaf = node.op in ("const", "size", "stack")
+        return node in known and not leaf and not _is_index(node)
 
     for node in order:
-        if node not in known:
+        if node not in known or node.op == "stack":
             parts |= dict.fromkeys(arg for arg in node.args if taken(arg))
     parts |= dict.fromkeys(root for root in roots if taken(root))
     return list(parts)
@@ -179,7 +194,7 @@ class _Density:
 
     def total(self) -> Node:
         spec = self.spec
-        law = [parameter.name for parameter in spec.law.parameters] if spec.discrepancy else []
+        law = [parameter.name for parameter in spec.law.parameters] if spec.follows_runs else []
         for name, prior in spec.priors.items():
             if name not in law:
                 self._prior(name, prior)
@@ -198,6 +213,8 @@ class _Density:
         if spec.discrepancy:
             self._with_discrepancy()
         else:
+            if spec.follows_runs:
+                self._law_that_follows_runs()
             self._responses()
         total: Any = const(0)
         for part in self.parts:
@@ -252,11 +269,37 @@ class _Density:
         else:
             self._add(NOISES[spec.noise.dist].formula(self.values, error, scale, XP))
 
+    def _law_that_follows_runs(self) -> None:
+        """The law's parameters, centred and scaled by what the runs say of them."""
+        z = self._block("law_z", ("law_other",))
+        free = self.x["law_point"] + (self.x["law_spread"] * z).sum("law_other")
+        for p in self.spec.law.parameters:
+            self._law_parameter(p, free.isel({"law": self.x[f"{p.name}_index"]}))
+
+    def _law_parameter(self, parameter: Parameter, free: Any) -> None:
+        """A parameter of the law from its value without bounds, with its prior."""
+        prior, support = self.spec.priors[parameter.name], parameter.support
+        value = formulas.constrained(support, free, XP)
+        self._add(formulas.log_density(prior.dist, prior.arguments, value, XP))
+        self._add(formulas.log_jacobian(support, free, XP))
+        self.values[parameter.name] = value
+        self.extras[parameter.name] = value
+
     def _with_discrepancy(self) -> None:
         spec, x, values = self.spec, self.x, self.values
-        theta = stack(values[PREFIX + name] for name in PARAMETERS)
-        at_runs = coordinates(x["params"], x["tokens"], x["frontier"], XP)
-        at_inducing = coordinates(x["inducing_params"], x["inducing_tokens"], x["frontier"], XP)
+        named = {name: values[PREFIX + name] for name in spec.discrepancy}
+        processes = Parameters.named(spec.axes, named, local_lengths(spec))
+        scalars = (processes.amplitude, processes.local_amplitude, processes.local_growth)
+        theta = stack(
+            value if isinstance(value, Node) else float(value[0])
+            for value in (*scalars, *processes.lengths, *processes.local_lengths)
+        )
+        at_inducing = {name: x[f"inducing_{name}"] for name in spec.law.inputs}
+        places = [
+            part
+            for at in (x, at_inducing)
+            for part in _stacked(coordinates(spec.axes, at, x["frontier"], XP))
+        ]
         # Where the tangent touches the law.
         point = constrained(spec, x["law_point"], XP)
         unit = discrepancy_unit(spec, {**values, **point})
@@ -265,7 +308,6 @@ class _Density:
         law_z = self._block("law_z", ("law",))
         z = self._block(PREFIX + "z", ("inducing",))
         share = noise_scale(spec, values) / unit
-        places = (*at_runs, *at_inducing)
         noise = NOISES[spec.noise.dist]
         nu = const(noise.degrees_of_freedom(values))
         first = call(
@@ -276,12 +318,7 @@ class _Density:
         for i, p in enumerate(spec.law.parameters):
             standardised = out(first, "standardised", i)
             free = x["law_point"][i] + x["law_prior_sd"][i] * (x["law_offset"][i] + standardised)
-            value = formulas.constrained(p.support, free, XP)
-            prior = spec.priors[p.name]
-            self._add(formulas.log_density(prior.dist, prior.arguments, value, XP))
-            self._add(formulas.log_jacobian(p.support, free, XP))
-            values[p.name] = value
-            self.extras[p.name] = value
+            self._law_parameter(p, free)
         self._add(out(first, "log_volume", 0))  # log volume of the law's whitening
         unit = const(discrepancy_unit(spec, values))
         scale = noise_scale(spec, values) / unit
@@ -292,3 +329,8 @@ class _Density:
         each = noise.height(values, scale, XP) - XP.log(unit)
         self._add(each * Node("size", (), "run", ()))
         self.extras[WEIGHTS] = out(second, "weights", dims=("inducing",))
+
+
+def _stacked(points: Coordinates) -> tuple[Node, Any]:
+    """Places and depth, as a kernel takes them."""
+    return stack(points.places), points.depth

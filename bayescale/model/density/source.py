@@ -57,11 +57,14 @@ class Layout:
         Name of each block of the sampled vector to its dims, in the vector's order.
     floats, indices : mapping
         Name of each array of the design to its dims, in order.
+    axes : int
+        Of the discrepancy; 0 without one.
     """
 
     params: Mapping[str, Dims]
     floats: Mapping[str, Dims]
     indices: Mapping[str, Dims]
+    axes: int
 
     @property
     def sizes(self) -> list[str]:
@@ -117,8 +120,7 @@ class _Writer:
         if node.op == "out":
             return self.level[node.args[0]]
         if node.op == "call":
-            parts = [p for arg in node.args for p in (arg.args if arg.op == "stack" else (arg,))]
-            return max((self._after(p) for p in parts), default=0)
+            return max((self._after(part) for part in _parts(node)), default=0)
         level = 0
         for position, arg in enumerate(node.args):
             if arg.op in _LEAVES:
@@ -151,7 +153,7 @@ class _Writer:
         for node in self.nodes:
             if node.op in _REDUCTIONS and node.dims:
                 kept[node] = None
-            for arg in node.args:
+            for arg in _parts(node):
                 if arg in self.names and arg.dims and arg.op != "out":
                     one_loop = self._loop(arg) == self._loop(node)
                     local = one_loop and node.op not in ("call", "gather")
@@ -181,19 +183,23 @@ class _Writer:
                 return f"d[d_{safe(node.args[0].detail)} + {node.detail}]"
             case "out":
                 field, element = node.detail
-                return f"q[q_{field} + {_place(node.dims) if element is None else element}]"
-        if node.dims and (node in self.starts) and loop != self._producer(node):
+                place = _place(node.dims)
+                if element is not None:
+                    place = f"{element} * {length(node.dims)} + {place}"
+                return f"q[q_{field} + {place}]"
+        elsewhere = node.op in _REDUCTIONS or loop != self._loop(node)
+        if node.dims and node in self.starts and elsewhere:
             return f"w[{self.starts[node]} + {_place(node.dims)}]"
         return self.names[node]
-
-    def _producer(self, node: Node) -> tuple[int, Dims] | None:
-        return None if node.op in _REDUCTIONS else self._loop(node)
 
     def given(self, field: str, node: Node) -> list[str]:
         """A kernel's argument, put into the workspace."""
         if node.op == "stack":
-            values = enumerate(node.args)
-            return [f"q[q_{field} + {i}] = {self.read(arg, None)}" for i, arg in values]
+            lines: list[str] = []
+            for i, arg in enumerate(node.args):
+                place = f"{i} * {length(arg.dims)} + {_place(arg.dims)}"
+                lines += _looped(arg.dims, [f"q[q_{field} + {place}] = {self.read(arg, None)}"])
+            return lines
         line = f"q[q_{field} + {_place(node.dims)}] = {self.read(node, None)}"
         return _looped(node.dims, [line])
 
@@ -273,7 +279,8 @@ class _Writer:
                 for field, arg in zip(INPUTS[node.detail], node.args, strict=False):
                     lines += self.given(field, arg)
                 number = list(INPUTS).index(node.detail)
-                lines.append(f"invoke(kernels[{number}], q.ctypes.data, {', '.join(_SIZES)})")
+                sizes = ", ".join((*_SIZES, str(self.layout.axes)))
+                lines.append(f"invoke(kernels[{number}], q.ctypes.data, {sizes})")
         return lines
 
     def _workspace(self) -> list[str]:
@@ -282,7 +289,7 @@ class _Writer:
         start, lines = "0", list[str]()
         for field, shape in FIELDS.items():
             lines.append(f"q_{field} = {start}")
-            sizes = dict(zip("nmp", _SIZES, strict=True))
+            sizes = dict(zip("nmpk", (*_SIZES, str(self.layout.axes)), strict=True))
             long = " * ".join("".join(sizes.get(c, c) for c in part) for part in shape)
             start = f"q_{field} + {long}"
         return [*lines, f"q = np.empty({start})"]
@@ -294,6 +301,11 @@ class _Writer:
             line = f"{store.target}[{store.start} + {place}] = {self.read(store.node, None)}"
             lines += _looped(store.node.dims, [line])
         return lines
+
+
+def _parts(node: Node) -> list[Node]:
+    """A node's arguments, those of a stack in its place."""
+    return [p for arg in node.args for p in (arg.args if arg.op == "stack" else (arg,))]
 
 
 def _looped(dims: Dims, body: Sequence[str]) -> list[str]:

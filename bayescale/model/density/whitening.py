@@ -28,11 +28,9 @@ from bayescale.model.discrepancy.process import JITTER
 def first(
     theta: np.ndarray,
     noise: np.ndarray,
-    compute: np.ndarray,
-    split: np.ndarray,
+    places: np.ndarray,
     depth: np.ndarray,
-    inducing_compute: np.ndarray,
-    inducing_split: np.ndarray,
+    inducing_places: np.ndarray,
     inducing_depth: np.ndarray,
     law_residual: np.ndarray,
     slope: np.ndarray,
@@ -69,13 +67,13 @@ def first(
     out, they have a Normal posterior, by whose mean and Cholesky factor they are centred and
     scaled.
     """
-    total, count, law = len(compute), len(inducing_compute), len(law_z)
+    total, count, law = len(depth), len(inducing_depth), len(law_z)
     for j in range(total):
-        deviation[j] = theta[3] * math.exp(theta[4] * depth[j])
+        deviation[j] = theta[1] * math.exp(theta[2] * depth[j])
     for i in range(count):
-        inducing_deviation[i] = theta[3] * math.exp(theta[4] * inducing_depth[i])
-    runs = (compute, split, deviation)
-    inducing = (inducing_compute, inducing_split, inducing_deviation)
+        inducing_deviation[i] = theta[1] * math.exp(theta[2] * inducing_depth[i])
+    runs = (places, deviation)
+    inducing = (inducing_places, inducing_deviation)
     prior = covariances(theta, inducing, inducing, True, prior_long, prior_local)
     for i in range(count):
         prior[i, i] *= 1 + JITTER

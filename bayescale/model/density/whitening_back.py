@@ -22,11 +22,9 @@ from bayescale.model.discrepancy.process import JITTER
 def first_back(
     theta: np.ndarray,
     noise: np.ndarray,
-    compute: np.ndarray,
-    split: np.ndarray,
+    places: np.ndarray,
     depth: np.ndarray,
-    inducing_compute: np.ndarray,
-    inducing_split: np.ndarray,
+    inducing_places: np.ndarray,
     inducing_depth: np.ndarray,
     misfit: np.ndarray,
     local_share: np.ndarray,
@@ -142,9 +140,9 @@ def first_back(
     cholesky_gradient(prior_factor, prior_inverse, grad_prior_factor, grad_prior)
     for i in range(count):
         grad_prior[i, i] *= 1 + JITTER
-    runs = (compute, split, deviation)
-    inducing = (inducing_compute, inducing_split, inducing_deviation)
-    for a in range(5):
+    runs = (places, deviation)
+    inducing = (inducing_places, inducing_deviation)
+    for a in range(len(grad_theta)):
         grad_theta[a] = 0.0
     grad_theta[0] = 2 * theta[0] * grad_variance
     covariances_back(
@@ -157,9 +155,9 @@ def first_back(
     )  # fmt: skip
     for j in range(total):
         by_log = grad_deviation[j] * deviation[j]
-        grad_theta[3] += by_log / theta[3]
-        grad_theta[4] += by_log * depth[j]
+        grad_theta[1] += by_log / theta[1]
+        grad_theta[2] += by_log * depth[j]
     for i in range(count):
         by_log = inducing_grad[i] * inducing_deviation[i]
-        grad_theta[3] += by_log / theta[3]
-        grad_theta[4] += by_log * inducing_depth[i]
+        grad_theta[1] += by_log / theta[1]
+        grad_theta[2] += by_log * inducing_depth[i]

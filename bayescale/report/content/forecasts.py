@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
-from bayescale.model.design import log_inputs
+from bayescale.model.design import inputs_of
 from bayescale.model.scale import scale_of
 from bayescale.predictive.decomposition import by_point
 from bayescale.predictive.points import as_points
@@ -25,7 +25,7 @@ STEP = 13
 def default_points(fit: Fit) -> Records:
     """The largest run again, the same by a new group, and ten times its compute."""
     table = fit.runs.table
-    inputs = np.exp(log_inputs(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
+    inputs = np.exp(inputs_of(fit.spec, fit.runs)[["params", "tokens"]].to_dataframe())
     inputs = inputs.set_axis(table.index)
     stated = fit.runs.known_tokens if fit.runs.known_tokens.any() else table["params"].notna()
     row = inputs[stated].prod(axis="columns").idxmax()

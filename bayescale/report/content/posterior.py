@@ -21,7 +21,8 @@ def parameters(fit: Fit) -> Records:
         odds = sentence("priors.odds")
         meaning = {name: text.replace("response", odds) for name, text in meaning.items()}
     meaning |= {name: sentence(f"priors.{name}") for name in ("sigma", "nu")}
-    meaning |= {process.PREFIX + name: text for name, (_, text) in process.PARAMETERS.items()}
+    of_processes = process.parameters(fit.spec.axes)
+    meaning |= {process.PREFIX + name: text for name, (_, text) in of_processes.items()}
     for effect in fit.spec.effect_list():
         gaps = {"parameter": effect.parameter, "groups": plural(effect.group)}
         meaning[effect.sd_name] = sentence("priors.group_sd", **gaps)
