@@ -19,9 +19,11 @@ report: $(ENV)
 	.venv/bin/bayescale report
 	.venv/bin/python tests/benchmarks/skill_page.py
 
-# The site, in build/docs/html. Its commands and code are run, once for a state of the package.
-docs: $(TORCH)
+# The site, in build/docs/html. Its commands and code are run, once for a state of the package; then
+# its pages are looked at in a browser.
+docs: $(TORCH) chromium
 	.venv/bin/sphinx-build -W --keep-going --quiet -b html -d build/docs/doctrees docs build/docs/html
+	.venv/bin/python -m pytest -q tests/docs/test_site.py
 
 test: lint $(TORCH) chromium
 	.venv/bin/python -m pytest -n 2 --dist loadfile

@@ -143,7 +143,7 @@ def check_command(
     from bayescale.base.numbers import count
     from bayescale.model.design import require
     from bayescale.model.spec import Spec
-    from bayescale.runs.notes import table_notes
+    from bayescale.runs.notes import headers_note, table_notes
 
     chosen = None if spec is None else Spec.load(spec)
     try:
@@ -174,5 +174,8 @@ def check_command(
     return Output(
         {"ok": True, "runs": len(runs), "latent_token_counts": latent, "columns": columns},
         [Table(columns, title)],
-        table_notes(runs, inputs=None if chosen is None else chosen.law.inputs),
+        [
+            *filter(None, [headers_note(runs)]),
+            *table_notes(runs, inputs=None if chosen is None else chosen.law.inputs),
+        ],
     )

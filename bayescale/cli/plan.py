@@ -13,7 +13,7 @@ import typer
 from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB
 from bayescale.cli.options import TARGET, Corpus, FigureFile, Groups, Prob, number, pairs, positive
-from bayescale.cli.printing import Output, failures, printing
+from bayescale.cli.printing import Output, printing, serious
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ def optimum_command(
         source.curve, flops, prob, unique_tokens=unique_tokens, fit=source.fit
     )
     draw = partial(figures.budget_figure, unique_tokens=unique_tokens)
-    return _output(answer, source.failures, figure, draw, source.curve, flops, prob)
+    return _output(answer, source.notes, figure, draw, source.curve, flops, prob)
 
 
 def _best_inputs(  # noqa: PLR0917 (the options of the command)
@@ -127,7 +127,7 @@ def _best_inputs(  # noqa: PLR0917 (the options of the command)
         corpus=corpus,
         prob=prob,
     )
-    return Output(answer.content, answer.tables, [*failures(fitted.notes), *answer.notes])
+    return Output(answer.content, answer.tables, [*serious(fitted.notes), *answer.notes])
 
 
 @plan_app.command("overhead")
@@ -151,7 +151,7 @@ def overhead_command(
 
     source = _Source.of(folder, published, group, corpus)
     answer = overhead.answer(source.curve, size, prob)
-    return _output(answer, source.failures, figure, figures.overhead_figure, source.curve, prob)
+    return _output(answer, source.notes, figure, figures.overhead_figure, source.curve, prob)
 
 
 @plan_app.command("serve")
@@ -207,7 +207,7 @@ def serve_command(
     }
     answer = serving.answer(source.curve, fit=source.fit, **question)
     draw = partial(figures.serving_figure, **question)
-    return _output(answer, source.failures, figure, draw, source.curve)
+    return _output(answer, source.notes, figure, draw, source.curve)
 
 
 @printing
@@ -240,9 +240,9 @@ def exhaust_command(
     sources = [_Source.of(path, None) for path in folder or []]
     sources += [_Source.of(None, name) for name in names]
     outlook = exhaustion.exhaust(assumed, [source.curve for source in sources])
-    failed = [note for source in sources for note in source.failures]
+    known = [note for source in sources for note in source.notes]
     answer = exhaustion.answer(outlook)
-    return _output(answer, failed, figure, figures.exhaustion_figure, outlook)
+    return _output(answer, known, figure, figures.exhaustion_figure, outlook)
 
 
 @dataclass(frozen=True)
@@ -254,13 +254,13 @@ class _Source:
     curve : Curve
     fit : Fit or None
         Behind the curve; of a stack, the one with the most weight; None of a published law.
-    failures : list of Note
-        What failed in it.
+    notes : list of Note
+        Warnings and failures of the fit.
     """
 
     curve: Curve
     fit: Fit | None
-    failures: list[Note]
+    notes: list[Note]
 
     @classmethod
     def of(
@@ -282,7 +282,7 @@ class _Source:
         fitted = load(folder)
         curve = as_curve(fitted, pairs(group, "--group"), corpus)
         fit = fitted.heaviest if isinstance(fitted, Stack) else fitted
-        return cls(curve, fit, failures(fitted.notes))
+        return cls(curve, fit, serious(fitted.notes))
 
 
 def _refuse_options(
@@ -295,10 +295,10 @@ def _refuse_options(
 
 
 def _output(
-    answer: Answer, failed: list[Note], path: Path | None, draw: Callable[..., Figure], *of: Any
+    answer: Answer, known: list[Note], path: Path | None, draw: Callable[..., Figure], *of: Any
 ) -> Output:
     """A plan's answer as a command prints it, and its figure in a file where one is named."""
-    notes, remarks = [*failed, *answer.notes], []
+    notes, remarks = [*known, *answer.notes], []
     if path is not None:
         from bayescale.report.figures import save
 

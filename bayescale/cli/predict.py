@@ -21,7 +21,7 @@ from bayescale.cli.options import (
     pairs,
     positive,
 )
-from bayescale.cli.printing import Output, failures, printing
+from bayescale.cli.printing import Output, printing, serious
 
 
 @printing
@@ -69,7 +69,7 @@ def predict_command(
     return Output(
         content,
         [Table(short, title, rows)],
-        [*failures(fitted.notes), *split_notes, *prediction.notes],
+        [*serious(fitted.notes), *split_notes, *prediction.notes],
     )
 
 
@@ -141,7 +141,7 @@ def invert_command(
         kind=kind,
     )
     content = inverse.to_dict()
-    notes = [*failures(fitted.notes), *inverse.notes]
+    notes = [*serious(fitted.notes), *inverse.notes]
     values = {k: v for k, v in content.items() if k != "notes"}
     if not inverse.reached:
         sentence = (

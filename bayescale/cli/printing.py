@@ -127,3 +127,8 @@ def _give(output: Output, *, as_json: bool, as_csv: bool) -> None:
 def failures(notes: Sequence[Note]) -> list[Note]:
     """The notes that say why numbers may not be used."""
     return [note for note in notes if note.level == "failure"]
+
+
+def serious(notes: Sequence[Note]) -> list[Note]:
+    """Failures and warnings: what a fit was told bears on all that is asked of it later."""
+    return [note for note in notes if note.level != "info"]

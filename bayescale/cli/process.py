@@ -33,12 +33,11 @@ def run() -> NoReturn:
     """Run the command line and end the process."""
     gc.set_threshold(_OBJECTS)
     _encode_all()
-    code = _NOBODY_READS
     try:
         code = _code()
         sys.stdout.flush()
-    except BrokenPipeError:  # as in `bayescale predict ... | head`
-        pass
+    except BrokenPipeError:  # as in `bayescale predict ... | head`, perhaps in the flush
+        code = _NOBODY_READS
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -398,15 +398,15 @@ def scored(
     return points.assign(**{name: points["run"].map(values) for name, values in each.items()})
 
 
-def determination(points: pd.DataFrame) -> float:
+def determination(points: pd.DataFrame) -> float | None:
     """R squared of the medians, of the response as given: 1 less the share of its variance that
     they leave; all runs and corpora together, at least -1.
 
-    Not a number for responses that are all equal.
+    None for responses that are all equal, as that of one run is.
     """
     spread = ((points["reached"] - points["reached"].mean()) ** 2).sum()
     left = ((points["reached"] - points["predicted"]) ** 2).sum()
-    return max(-1.0, 1 - float(left / spread)) if spread > 0 else float("nan")
+    return max(-1.0, 1 - float(left / spread)) if spread > 0 else None
 
 
 def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:

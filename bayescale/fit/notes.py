@@ -18,7 +18,7 @@ from bayescale.predictive.predictive import Predictive
 from bayescale.runs.columns import COLUMNS
 
 # Ratio of posterior to prior interquartile range above which the data have said little.
-_LEARNT = 0.8
+LEARNT = 0.8
 # Prior probability, on either side, beyond which a posterior median contradicts the prior.
 _CONFLICT = 0.005
 # Ratio of interquartile ranges from which on the posterior contradicts the prior's width.
@@ -29,6 +29,10 @@ _NAMED = 0.4
 _MOSTLY = 0.5
 # Scales of the noise on the worse side of the curve from which on a run looks diverged.
 _DIVERGED = 8.0
+# Scale of the noise over the response above which runs scatter. Tables of one recipe from one lab
+# leave .4 to 1.8 % (Chinchilla's points, Gadre, OLMo, Porian, Pythia, Marin); two whose runs differ
+# in what the law does not see, repeats or experts, 3 and 5 %.
+_SCATTER = 0.02
 # Runs below which a trend of residuals says nothing, and its p-value.
 _TREND_RUNS, _TREND = 8, 0.001
 # Share of the runs, those with the most compute, that should not all lie on one side.
@@ -104,7 +108,7 @@ def prior_notes(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> list[No
                 shifted.append(f"{name}{label}")
             elif value > _WIDER:
                 wider.append(f"{name}{label} ({value:.1f} times as wide)")
-            elif value > _LEARNT:
+            elif value > LEARNT:
                 weak.append(f"{name}{label} ({value:.0%})")
     return [*_conflict(shifted, wider), *_weak(weak, *_ridge(spec, prior, posterior))]
 
@@ -171,7 +175,7 @@ def _ridge(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> tuple[list[s
     standardised = np.stack(columns)
     variances, directions = np.linalg.eigh(np.cov(standardised))
     spreads = np.sqrt(variances.clip(min=0))
-    unlearnt = (spreads > _LEARNT) & (spreads < _WIDER)
+    unlearnt = (spreads > LEARNT) & (spreads < _WIDER)
     if not unlearnt.any():
         return [], []
     loosest = directions[:, unlearnt][:, -1]
@@ -190,7 +194,7 @@ def _ridge(spec: Spec, prior: xr.Dataset, posterior: xr.Dataset) -> tuple[list[s
 
 
 def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
-    """Whether the law follows the runs: single runs far worse, trends, the largest runs.
+    """Whether the law follows the runs: single runs far worse, scatter, trends, the largest.
 
     Parameters
     ----------
@@ -219,6 +223,7 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
                 "leave out what diverged with --where; otherwise they widen every interval",
             )
         )
+    notes += _scatter(spec, inside, residual)
     if len(residual) < _TREND_RUNS or spec.discrepancy:
         return notes
     for name, values in along.items():
@@ -238,6 +243,28 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
     if np.all(np.sign(largest) == np.sign(largest[0])) and np.abs(largest.mean()) > scale:
         notes.append(_misfit(f"the {count} runs with the most compute all lie {side} the curve"))
     return notes
+
+
+def _scatter(spec: Spec, inside: Predictive, residual: np.ndarray) -> list[Note]:
+    """Noise that is large for training runs; `residual` (run) is on the noise's scale."""
+    if COLUMNS[spec.response].better != "lower" or spec.noise.on == "logit":
+        return []  # an accuracy scatters by the questions that were asked
+    unit = 1.0 if spec.noise.on == "log" else abs(float(inside.observed.median()))
+    share = float(inside.values["sigma"].median()) / unit
+    if share < _SCATTER:
+        return []
+    furthest = np.abs(residual).argmax()
+    name, side = inside.observed["run"].to_numpy()[furthest], residual[furthest] / unit
+    return [
+        Note(
+            "scatter",
+            "warning",
+            f"runs scatter by {share:.1%} around the curve, which is much for training runs; "
+            f"furthest is {name}, {abs(side):.0%} {'above' if side > 0 else 'below'}",
+            "look for what differs between them beside the law's inputs (learning rate, data, "
+            "repeats), or train one again with another seed",
+        )
+    ]
 
 
 def _along(inside: Predictive) -> dict[str, np.ndarray]:

@@ -16,6 +16,8 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import Problem, RunsError
+from bayescale.base.notes import listed
+from bayescale.base.text import escaped
 from bayescale.model.discrepancy.axes import COMPUTE
 from bayescale.model.discrepancy.inducing import inducing_points
 from bayescale.model.priors import typical
@@ -215,7 +217,10 @@ def require(spec: Spec, runs: Runs) -> None:
     )
     there = " or ".join(name for name in responses() if name in table)
     other = f"choose another with --response{' ' if there else ''}{there}"
-    hints |= dict.fromkeys(spec.law.inputs, f"law {spec.law.name} needs it; map it with --column")
+    headers = listed(map(escaped, map(str, table.columns)))
+    for name in spec.law.inputs:
+        needs = f"law {spec.law.name} needs it; map it with --column {name}=HEADER"
+        hints[name] = f"{needs}; the headers are {headers}"
     hints |= dict.fromkeys(spec.columns, f"the spec's response; or {other}")
     for column, hint in hints.items():
         if column not in table:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human, percent
 from bayescale.fit.fit import Fit
+from bayescale.fit.notes import LEARNT
 from bayescale.fit.stack import Stack
 from bayescale.plan.answer import Answer, Row, outside, precise, rows, shared, with_unit
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN
@@ -228,7 +230,9 @@ def answer(
         return Answer.of(quantities, notes, {"splits": ("Ways to spend the budget", splits)})
     if fit is None:
         return Answer.of(quantities, notes)
-    notes += outside(fit, best.params, best.tokens)
+    notes += outside(fit, best.params, best.tokens, unique_tokens)
+    if curve.law is fit.spec.law:  # a stack has no prior of its own
+        notes += _from_prior(fit, best, unique_tokens)
     if unique_tokens is not None:
         return Answer.of(quantities, notes)
     by_runs, why = approaches(fit.runs, fit.spec, flops, fit.seed)
@@ -242,6 +246,36 @@ def answer(
     ]
     title = "Hoffmann's three approaches (arXiv 2203.15556)"
     return Answer.of(quantities, notes + why, {"approaches": (title, compared)})
+
+
+def _from_prior(fit: Fit, best: Optimum, unique_tokens: float | None) -> list[Note]:
+    """Whether the runs say anything about the best split, against what the prior alone gives."""
+    names = [parameter.name for parameter in fit.spec.law.parameters]
+    if any(set(fit.prior[name].dims) != set(SAMPLE_DIMS) for name in names):
+        return []
+    theta = {name: fit.prior[name].reset_coords(drop=True) for name in names}
+    prior = Curve(fit.spec.name, fit.spec.law, theta, fit.centre, fit.spec.response)
+    before = optimum(prior, best.flops, unique_tokens=unique_tokens)
+    assert best.tokens_per_param is not None
+    assert before.tokens_per_param is not None
+    share = _width(best.tokens_per_param) / _width(before.tokens_per_param)
+    if share < LEARNT:
+        return []
+    return [
+        Note(
+            "split-from-prior",
+            "warning",
+            f"tokens per parameter are {percent(share)} as uncertain as under the prior alone: "
+            "the runs do not tell how to split this budget",
+            "do not size a run by it; add runs with other tokens per parameter",
+        )
+    ]
+
+
+def _width(draws: xr.DataArray) -> float:
+    """Interquartile range of the logarithm."""
+    lower, upper = np.quantile(np.log(draws), [0.25, 0.75])
+    return float(upper - lower)
 
 
 def _split(flops: float, ratio: float, prob: float) -> list[Row]:

@@ -195,10 +195,14 @@ def with_unit(response: str) -> str:
     return COLUMNS[response].axis
 
 
-def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:
-    """A note where the median of an answer lies outside the data of its fit."""
+def outside(fit: Fit, params: Any, tokens: Any, unique_tokens: float | None = None) -> list[Note]:
+    """A note where the median of an answer lies outside the data of its fit.
+
+    By default all tokens are new.
+    """
     size = {"params": float(np.median(params)), "tokens": float(np.median(tokens))}
-    values = {**fit.usual_inputs, **size, "unique_tokens": size["tokens"]}
+    new = size["tokens"] if unique_tokens is None else min(unique_tokens, size["tokens"])
+    values = {**fit.usual_inputs, **size, "unique_tokens": new}
     logs = {
         name: float(column.scaled(values[name])) - np.log(fit.centre[name])
         for name, column in fit.spec.inputs.items()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import Problem
+from bayescale.base.notes import listed
 from bayescale.base.text import control_character, escaped
 from bayescale.runs.columns import COLUMNS, Column, groups, named_otherwise, numeric
 
@@ -88,10 +89,13 @@ def check_numbers(
 
 
 def missing_column(name: str, header: Iterable[str]) -> Problem:
-    """That a table lacks a canonical column, with the header that seems to mean it."""
-    otherwise = named_otherwise(name, header) if name in COLUMNS else None
+    """That a table lacks a column, with the header that seems to mean it, or with all."""
+    names = list(header)
+    otherwise = named_otherwise(name, names) if name in COLUMNS else None
     shown, action = otherwise or "HEADER", "map it" if otherwise else "add it, or map another"
     rule = f"missing; {action} with --column {name}={shown}, or columns={{{name!r}: {shown!r}}}"
+    if otherwise is None:
+        rule += f"; the headers are {listed(map(escaped, names)) or 'none'}"
     return Problem(None, "", name, "", rule)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import human
+from bayescale.runs.columns import COLUMNS, named_otherwise, responses
 from bayescale.runs.table import Runs
 
 # Conventions of FLOP differ by less where models are not tiny.
@@ -55,6 +57,25 @@ def table_notes(
         checkpoints_note(runs),
     )
     return [note for note in notes if note is not None]
+
+
+def headers_note(runs: Runs) -> Note | None:
+    """Headers that seem to mean a column that the table lacks, or that none is a response."""
+    names = [str(name) for name in runs.table]
+    free = [name for name in names if name not in COLUMNS]
+    meant = {name: named_otherwise(name, free) for name in COLUMNS if name not in names}
+    if options := [f"--column {n}={shlex.quote(o)}" for n, o in meant.items() if o]:
+        text = f"headers that are not read: {listed([o for o in meant.values() if o])}"
+        return Note("unmapped-headers", "warning", text, f"map them with {' '.join(options)}")
+    known = responses()
+    if any(name in known or name.split("_")[0] in known for name in names):
+        return None
+    return Note(
+        "no-response",
+        "info",
+        f"no column is a response ({', '.join(known)}): the table holds nothing to fit",
+        f"map one with --column {known[0]}=HEADER",
+    )
 
 
 def perplexity_note(runs: Runs, columns: Mapping[str, str]) -> Note | None:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 import bayescale as bs
 
 fit = bs.Fit.load("fits/chinchilla")
-figure = Figure(figsize=(6, 3))
+figure = Figure(figsize=(6, 3), layout="constrained")
 axis = figure.subplots()
 axis.hist(fit.posterior["a"].to_numpy().ravel(), bins=60, density=True, color="#7fa8c9")
 axis.axvline(0.513, color="black", label="Besiroglu et al. 2024")

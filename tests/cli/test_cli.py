@@ -271,7 +271,11 @@ def test_an_interrupt_leaves_nothing(seconds: float, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_output_that_cannot_be_written_is_one_line(fitted_dir: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # written at the end, or at once
+def test_output_that_cannot_be_written_is_one_line(
+    fitted_dir: Path, unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     asked = ["predict", str(fitted_dir), "--at", "params=7e9,tokens=2e12"]
     for command in ([*asked], [*asked, "--json"], ["models"], ["--help"]):
         ours = [sys.executable, "-m", "bayescale.cli.process", *command]

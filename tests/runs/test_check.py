@@ -1,5 +1,6 @@
 """What a table of runs must not hold, and the hints that its problems carry."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from bayescale import Runs, Spec
 from bayescale.base.errors import BayescaleError, Problem, RunsError
 from bayescale.model.design import design
+from bayescale.runs.notes import headers_note
 
 GOOD = {"run": ["a", "b"], "params": [7e9, 70e9], "tokens": [2e12, 15e12], "loss": [2.1, 1.8]}
 
@@ -129,13 +131,26 @@ def test_two_columns_of_one_name_are_refused() -> None:
     ("header", "hint"),
     [
         ("N", "map it with --column params=N, or columns={'params': 'N'}"),
-        ("Z", "--column params=HEADER"),
+        ("Z", "law chinchilla needs it; map it with --column params=HEADER"),
+        ("Z", "the headers are run, Z, tokens, loss"),
     ],
 )
 def test_a_missing_column_is_looked_for_under_its_other_names(header: str, hint: str) -> None:
-    frame = pd.DataFrame(GOOD).rename(columns={"params": header})
-    (problem,) = problems(frame)
-    assert hint in problem.rule
+    runs = Runs.from_frame(pd.DataFrame(GOOD).rename(columns={"params": header}))
+    with pytest.raises(RunsError, match=re.escape(hint)):
+        design(Spec.load("chinchilla").replace(response="loss", groups=False), runs)
+
+
+def test_headers_that_are_not_read_are_said_with_what_maps_them() -> None:
+    headers = {"params": "N", "loss": "final loss"}
+    note = headers_note(Runs.from_frame(pd.DataFrame(GOOD).rename(columns=headers)))
+    assert note is not None
+    assert "--column params=N --column loss='final loss'" in str(note)
+    headers = {"loss": "metric"}
+    note = headers_note(Runs.from_frame(pd.DataFrame(GOOD).rename(columns=headers)))
+    assert note is not None
+    assert "no column is a response" in note.text
+    assert headers_note(Runs.from_frame(pd.DataFrame(GOOD))) is None
 
 
 def test_a_response_is_looked_for_under_its_other_names() -> None:

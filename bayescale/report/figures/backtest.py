@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 from bayescale.base.numbers import percent
-from bayescale.base.settings import PROB
 from bayescale.evaluation.backtest import Backtest, on_log
 from bayescale.report.figures.compute import COMPUTE_LABEL
-from bayescale.report.figures.style import INK, MODEL, QUIET, SURPRISE, label_of, style
+from bayescale.report.figures.style import INK, MODEL, QUIET, SURPRISE, label_of, log_ticks, style
+from bayescale.runs.columns import COLUMNS
 
 
 def observed_in_intervals(results: Mapping[str, Sequence[Backtest]]) -> Figure:
@@ -53,9 +54,11 @@ def _panel(axis: Axes, name: str, backtest: Backtest) -> None:
     colours = np.where(outside, SURPRISE, INK)
     axis.scatter(compute, responses["observed"], s=12, c=colours, zorder=3)
     inside = percent(1 - float(outside.mean()))
-    title = f"{name}, {label_of(backtest.split.name)}: {inside} in the {percent(PROB)}"
+    title = f"{name}, {label_of(backtest.split.name)}: {inside} inside"
     axis.set(xscale="log", yscale="log" if log else "linear", title=title)
+    every = (np.inf, np.inf)  # label each tick, at 2 and 5 too
+    log_ticks(axis, LogFormatterSciNotation(minor_thresholds=every))
     axis.yaxis.set_minor_formatter("{x:.3g}")
     axis.yaxis.set_major_formatter("{x:.3g}")
     axis.tick_params(axis="y", which="minor", labelsize=7)
-    axis.set_ylabel(spec.response)
+    axis.set_ylabel(COLUMNS[spec.response].axis)

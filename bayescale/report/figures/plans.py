@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.numbers import human, percent
@@ -21,7 +21,7 @@ from bayescale.plan.exhaustion import Exhaustion, Outlook
 from bayescale.plan.overhead import overhead
 from bayescale.plan.printed import printed_allocation
 from bayescale.plan.serving import cost_by_size, serve
-from bayescale.report.figures.style import COLOURS, INK, MODEL, QUIET, SURPRISE, style
+from bayescale.report.figures.style import COLOURS, INK, MODEL, QUIET, SURPRISE, log_ticks, style
 from bayescale.runs.columns import COLUMNS
 
 _POINTS = 61
@@ -200,9 +200,11 @@ def _pace(axis: Axes, laws: list[Outlook], years: np.ndarray) -> None:
         label = name if last == len(years) - 1 else f"{name}: then none suffice"
         axis.plot(years[last], factor[last], "o", color=colour, label=label)
     axis.set(yscale="log", ylabel="times the parameters")
+    axis.yaxis.set_major_formatter(LogFormatter())  # a factor is 4, not 4 x 10^0
+    axis.yaxis.set_minor_formatter(LogFormatter())
     axis.set_title("Parameters that make up for the data (median)")
     if axis.lines and axis.get_legend_handles_labels()[0]:
-        axis.legend(loc="upper left")
+        axis.legend()
 
 
 def _band(
@@ -229,8 +231,5 @@ def _ends(value: xr.DataArray, prob: float) -> list[float]:
 
 
 def _counts(axis: Axes) -> None:
-    """Parameters as 70B; on a short axis also at 2 and 5."""
-    low, high = axis.get_xlim()
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    """Parameters as 70B."""
+    log_ticks(axis, FuncFormatter(lambda value, _: human(value)))

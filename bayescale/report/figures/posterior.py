@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from bayescale.base.intervals import SAMPLE_DIMS, holds, interval
@@ -136,6 +137,12 @@ def prior_posterior(fit: Fit) -> Figure:
             axis.spines["left"].set_visible(False)
         for axis in axes[len(priors) :]:
             axis.set_axis_off()
+        both = {"prior": QUIET, "posterior": MODEL}
+        figure.legend(
+            handles=[Patch(color=colour, alpha=0.4, label=of) for of, colour in both.items()],
+            loc="outside upper right",
+            ncols=len(both),
+        )
     return figure
 
 

@@ -10,6 +10,8 @@ from unicodedata import east_asian_width
 import matplotlib as mpl
 import xarray as xr
 from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.ticker import Formatter, LogLocator, NullFormatter
 
 from bayescale.fit.fit import Fit
 from bayescale.runs.columns import COLUMNS
@@ -78,6 +80,14 @@ def label_of(name: object) -> str:
     text = text.replace("$", r"\$")
     # A legend leaves out what starts with an underscore.
     return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
+
+
+def log_ticks(axis: Axes, formatter: Formatter) -> None:
+    """Ticks of a logarithmic x axis: at powers of ten, on a short axis also at 2 and 5."""
+    low, high = axis.get_xlim()
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
+    axis.xaxis.set_major_formatter(formatter)
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def response_label(fit: Fit) -> str:
