@@ -76,7 +76,9 @@ def test_data_check_says_what_the_spec_lacks(run: Command, tmp_path: Path) -> No
     table.drop(columns="code").to_csv(tmp_path / "lacks.csv", index=False)
     code, out, error = run("data", "check", "lacks.csv", "--spec", "recipe.toml")
     assert code == 2
-    assert "code" in out and "missing" in out and "1 problem" in error
+    assert "code" in out
+    assert "missing" in out
+    assert "1 problem" in error
     table.assign(code=table["code"] + 1).to_csv(tmp_path / "beyond.csv", index=False)
     code, out, _ = run("data", "check", "beyond.csv", "--spec", "recipe.toml")
     assert code == 2
