@@ -82,6 +82,16 @@ class Column:
             case "linear":
                 return value
 
+    @property
+    def middle(self) -> float:
+        """A value in the middle of the plausible range, on the column's scale; 1 where it has no
+        ends."""
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return 1.0
+        if self.scale == "log" and self.low > 0:
+            return math.sqrt(self.low) * math.sqrt(self.high)
+        return (self.low + self.high) / 2
+
     def rule(self, value: float) -> str | None:
         """The rule that a value breaks, with its hint; None if the value is plausible."""
         if self.low <= value <= self.high:
