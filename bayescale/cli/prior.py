@@ -29,7 +29,7 @@ def prior_command(
             "--expect",
             metavar="PARAMETER=INPUT:LOW:HIGH",
             help="A prior from an expectation: alpha=params:3:9 where a tenfold N lowers the "
-            "response by 3 to 9 %; repeatable.",
+            "response by 3 to 9 %, or raises it where higher is better; repeatable.",
         ),
     ] = None,
     prob: Prob = PROB,
@@ -84,6 +84,7 @@ def _expected(text: str, spec: Spec) -> tuple[str, str, tuple[float, float]]:
     from bayescale.base.bundled import unknown
     from bayescale.cli.options import check_text
     from bayescale.fit.prior import asked
+    from bayescale.runs.columns import COLUMNS
 
     check_text(text, "--expect")
     parameter, equals, rest = (part.strip() for part in text.partition("="))
@@ -101,7 +102,8 @@ def _expected(text: str, spec: Spec) -> tuple[str, str, tuple[float, float]]:
     low, high = (parse_number(end, "--expect") / 100 for end in ends)
     if not low < high < 1:
         raise BayescaleError(f"--expect {text!r}: needs LOW below HIGH, both below 100 %")
-    return parameter, name, (-high, -low)
+    as_loss = COLUMNS[spec.response].as_loss
+    return parameter, name, (as_loss(-high), as_loss(-low))
 
 
 def _written(spec: Spec, out: Path | None, figure: Path | None, prob: float) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy  # its parts load when first used
+import xarray as xr
 
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human
@@ -120,10 +121,10 @@ def _responses(spec: Spec, design: Design, response: np.ndarray) -> list[Note]:
         return []
     compute = (design.data["params"] + design.data["tokens"]).to_numpy()
     enough = len(response) > 2 and np.ptp(compute) >= _ONE_VALUE
-    return _trend(spec, compute, response) if enough else []
+    return _trend(spec, design, compute, response) if enough else []
 
 
-def _trend(spec: Spec, compute: np.ndarray, response: np.ndarray) -> list[Note]:
+def _trend(spec: Spec, design: Design, compute: np.ndarray, response: np.ndarray) -> list[Note]:
     """A response that gets worse with compute, or better where the law cannot."""
     line = scipy.stats.linregress(compute, response)
     if abs(line.slope) < _TREND * line.stderr or line.slope == 0:
@@ -149,20 +150,19 @@ def _trend(spec: Spec, compute: np.ndarray, response: np.ndarray) -> list[Note]:
                 "is it an error, or were the largest runs trained badly? check the column",
             )
         ]
-    return _falling_law(spec) if rises else []
+    ends = design.data.isel(run=[int(compute.argmin()), int(compute.argmax())])
+    return _falling_law(spec, ends) if rises else []
 
 
-def _falling_law(spec: Spec) -> list[Note]:
+def _falling_law(spec: Spec, ends: xr.Dataset) -> list[Note]:
     """That a law falls with compute where the response rises, as all do that were made for losses.
 
-    It is judged at the medians of the priors.
+    It is judged at the medians of the priors, between the runs of least and of most compute.
     """
     theta = {p.name: quantile(spec.priors[p.name], [0.5])[0] for p in spec.law.parameters}
-    few, many = (
-        float(of_law(spec, spec.law.mean(dict.fromkeys(spec.law.inputs, size), theta, np)))
-        for size in (-1, 1)
-    )
-    if many >= few:
+    x = {name: ends[name].to_numpy() for name in spec.law.inputs}
+    few, many = of_law(spec, spec.law.mean(x, theta, np))
+    if not many < few:
         return []
     bounds = "" if COLUMNS[spec.response].scale == "logit" else " and bounds = [FLOOR, CEILING]"
     return [

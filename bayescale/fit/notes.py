@@ -12,6 +12,7 @@ from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note, listed
 from bayescale.laws.base import Support
 from bayescale.model.design import Design
+from bayescale.model.scale import scale_of
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
 from bayescale.runs.columns import COLUMNS
@@ -204,7 +205,7 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
     if spec.corpora:
         return []
     curve = inside.law.median(SAMPLE_DIMS)
-    residual = inside.scale.difference(inside.observed, curve).to_numpy()
+    residual = scale_of(spec).difference(inside.observed, curve).to_numpy()
     scale = float(inside.values["sigma"].median())
     scale = max(scale, 1.4826 * float(np.median(np.abs(residual))))
     names = inside.observed["run"].to_numpy()

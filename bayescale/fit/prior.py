@@ -58,11 +58,21 @@ def changes(spec: Spec, seed: int = 0) -> xr.Dataset:
 
 def asked(spec: Spec) -> list[str]:
     """The inputs of a spec's law that can grow by themselves."""
-    return [name for name in spec.law.inputs if name != "unique_tokens"]
+    return [
+        name
+        for name, column in spec.inputs.items()
+        if name != "unique_tokens" and column.scale == "log"
+    ]
+
+
+def _middle(spec: Spec) -> dict[str, float]:
+    """A value of each input of a spec's law in the middle of what is plausible."""
+    usual = {**_CENTRE, "unique_tokens": _CENTRE["tokens"]}
+    return {name: usual.get(name, column.middle) for name, column in spec.inputs.items()}
 
 
 def _drawn(name: str, prior: Prior, spec: Spec, seed: int) -> xr.DataArray:
-    shape = {"draw": _DRAWS} | ({"corpus": len(spec.corpora)} if prior.by else {})
+    shape = {"draw": _DRAWS} | ({"corpus": len(spec.corpora)} if prior.by == "corpus" else {})
     shares = random(seed, "expected", name).uniform(size=int(np.prod(list(shape.values()))))
     values = priors.quantile(prior, shares.tolist()).reshape(tuple(shape.values()))
     return xr.DataArray(values, dims=tuple(shape))
@@ -72,7 +82,10 @@ def _change(spec: Spec, theta: Mapping[str, Any], name: str) -> Any:
     grown = {name, "unique_tokens"} if name == "tokens" else {name}
     more = {each: np.log(_FACTOR) * (each in grown) for each in spec.law.inputs}
     centre = dict.fromkeys(spec.law.inputs, 0.0)
-    after, before = (of_law(spec, spec.law.mean(x, theta, np)) for x in (more, centre))
+    if not spec.law.centred:
+        centre = {name: float(spec.inputs[name].scaled(at)) for name, at in _middle(spec).items()}
+    grown_to = {each: centre[each] + more[each] for each in centre}
+    after, before = (of_law(spec, spec.law.mean(x, theta, np)) for x in (grown_to, centre))
     return after / before - 1
 
 
@@ -82,13 +95,21 @@ def along_compute(spec: Spec, seed: int = 0) -> tuple[np.ndarray, Predictive]:
     Returns
     -------
     compute : ndarray (run)
-        Compute relative to the data's centre, from 1/1000 to 1000 times, N and D growing alike.
+        Compute relative to the data's centre, from 1/1000 to 1000 times, N and D growing alike; of
+        a law that takes none, its first input on a log scale.
     Predictive
         At these points.
     """
     compute = np.geomspace(1e-3, 1e3, 49)
-    frame = pd.DataFrame({name: centre * compute**0.5 for name, centre in _CENTRE.items()})
-    frame["unique_tokens"] = frame["tokens"]
+    frame = pd.DataFrame(_middle(spec), index=range(len(compute)))
+    if spec.law.takes_compute:
+        for name in ("params", "tokens"):
+            frame[name] *= compute**0.5
+        frame["unique_tokens"] = frame["tokens"]
+    else:
+        first = asked(spec)[0]
+        low, high = spec.inputs[first].low, spec.inputs[first].high
+        frame[first] = (frame[first] * compute).clip(low, high)
     runs = Runs.from_frame(
         frame.assign(**dict.fromkeys(spec.columns, 1.0), **dict.fromkeys(spec.named_groups, "new"))
     )

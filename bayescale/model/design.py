@@ -24,7 +24,7 @@ from bayescale.model.priors import typical
 from bayescale.model.scale import scale_of
 from bayescale.model.spec import Spec
 from bayescale.runs.check import check_numbers, missing_column
-from bayescale.runs.columns import COLUMNS, named_otherwise
+from bayescale.runs.columns import COLUMNS, named_otherwise, responses
 from bayescale.runs.table import Runs
 
 # A token range is a 90 % interval: it spans this many standard deviations of ln D.
@@ -215,11 +215,13 @@ def require(spec: Spec, runs: Runs) -> None:
         map(str, spec.groups),
         f"spec {spec.name} has effects by it; or leave them out with --no-groups",
     )
+    there = " or ".join(name for name in responses() if name in table)
+    other = f"choose another with --response{' ' if there else ''}{there}"
     headers = listed(map(escaped, map(str, table.columns)))
     for name in spec.law.inputs:
         needs = f"law {spec.law.name} needs it; map it with --column {name}=HEADER"
         hints[name] = f"{needs}; the headers are {headers}"
-    hints |= dict.fromkeys(spec.columns, "the spec's response; or choose another with --response")
+    hints |= dict.fromkeys(spec.columns, f"the spec's response; or {other}")
     for column, hint in hints.items():
         if column not in table:
             if column in COLUMNS and named_otherwise(column, table.columns):

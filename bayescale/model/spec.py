@@ -120,6 +120,13 @@ class Spec(Strict):
         return tuple(f"{self.response}_{c}" for c in self.corpora) or (self.response,)
 
     @property
+    def equation(self) -> str:
+        """The law's equation, of what it is of."""
+        if self.law_of == "response":
+            return self.law.equation
+        return f"odds of a miss = {self.law.equation.removeprefix('y = ')}"
+
+    @property
     def inputs(self) -> dict[str, Column]:
         """What the law takes in, by name."""
         own = {name: each.column(name) for name, each in self.declared.items()}

@@ -204,7 +204,7 @@ class Curve:
             theta["draw"] = like.copy(data=positions)
         return cls(
             name=spec.name,
-            law=spec.law,
+            law=replace(spec.law, equation=spec.equation),
             theta={name: thinned(draws) for name, draws in theta.items()},
             discrepancy=discrepancy,
             centre=fit.centre,

@@ -172,14 +172,14 @@ def approaches(
             Note(
                 "no-isoflops",
                 "info",
-                f"{len(used)} budgets hold {_SIZES} sizes around a least loss",
+                f"{len(used)} budgets hold {_SIZES} sizes around the best {spec.response}",
                 f"envelope and parabolas need {_BUDGETS}; only the parametric answer is given",
             )
         ]
     notes = []
     if left_out:
         text = f"left out of envelope and parabolas: {listed(left_out)}"
-        notes = [Note("budgets-left-out", "info", text, "too few sizes, or no least loss inside")]
+        notes = [Note("budgets-left-out", "info", text, "too few sizes, or the best at an end")]
     log_flops = np.array([budget.flops for budget in used])
     distance = np.log(flops) - log_flops.mean()
     half_steps = np.array([budget.half_step for budget in used])

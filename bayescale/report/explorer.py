@@ -175,7 +175,7 @@ def _others(fit: Fit, start: Mapping[str, Any]) -> list[dict[str, Any]]:
         others.append(
             {
                 "name": name,
-                "title": column.label,
+                "title": column.label[0].upper() + column.label[1:],
                 "scale": column.scale,
                 "low": max(low, column.low),
                 "high": min(high, column.high),

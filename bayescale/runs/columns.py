@@ -82,12 +82,22 @@ class Column:
             case "linear":
                 return value
 
+    @property
+    def middle(self) -> float:
+        """A value in the middle of the plausible range, on the column's scale; 1 where it has no
+        ends."""
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return 1.0
+        if self.scale == "log" and self.low > 0:
+            return math.sqrt(self.low) * math.sqrt(self.high)
+        return (self.low + self.high) / 2
+
     def rule(self, value: float) -> str | None:
         """The rule that a value breaks, with its hint; None if the value is plausible."""
         if self.low <= value <= self.high:
             return None
         value, text = float(value), f"expected {self.low:g} to {self.high:g} {self.unit}"
-        if self.unit == _SHARE and 1 < value <= 100:
+        if self.unit == _SHARE and 2 <= value <= 100:
             return f"{text}; if it counts per cent, write {value / 100:g}"
         scaled = [f"{value:g}{e}" for e in ("e9", "e12") if self.low <= value * float("1" + e)]
         if self.low >= 1e4 and 0 < value < 1e4 and scaled:
@@ -96,15 +106,14 @@ class Column:
 
     def target_rule(self, target: float) -> str | None:
         """The rule that a response to reach breaks; None where it can be asked for."""
-        if not math.isfinite(target):
-            return "must be a finite number"
+        finite = math.isfinite(target)
         match self.scale:
             case "log":
-                return None if target > 0 else "must be a positive number"
+                return None if finite and target > 0 else "must be a positive number"
             case "logit":
-                return None if self.low <= target <= self.high else self.rule(target)
+                return self.rule(target)
             case "linear":
-                return None
+                return None if finite else "must be a finite number"
 
     def impossible(self, response: Any) -> Any:
         """Whether no such response can be: at or below 0, or outside 0 to 1, by the scale."""

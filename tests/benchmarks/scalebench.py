@@ -1,9 +1,9 @@
 """Laws of any inputs, held against ScaleBench: `make bench-scalebench`.
 
-Fits each table's cheap runs with one spec and predicts its expensive region (arXiv 2604.22753), beside
-least squares of the same law and a plain Gaussian process. Writes the page, the figure and
-`scalebench.json` to `reports/scalebench/`. A folder of other tables with the same columns takes the
-specs as they are: `scalebench.py --data FOLDER --out FOLDER`.
+Fits each table's cheap runs with one spec and predicts its expensive region (arXiv 2604.22753),
+beside least squares of the same law and a plain Gaussian process. Writes the page, the figure and
+`scalebench.json` to `reports/scalebench/`. A folder of other tables with the same columns takes
+the specs as they are: `scalebench.py --data FOLDER --out FOLDER`.
 """
 
 from __future__ import annotations

@@ -30,12 +30,13 @@ def test_a_tenfold_input_changes_what_the_equation_says() -> None:
 def test_every_shipped_spec_says_what_it_expects(name: str) -> None:
     spec = Spec.load(name)
     found = changes(spec)
-    assert {"params", "tokens"} <= set(found)
+    assert {n for n, column in spec.inputs.items() if column.scale == "log"} >= set(found)
+    assert found
     assert all(np.isfinite(values).all() for values in found.values())
     compute, predictive = along_compute(spec)
     draws = predictive.draws("run")
     assert draws.sizes["run"] == len(compute)
-    assert np.isfinite(draws).all()
+    assert float(np.isfinite(draws).mean()) > 0.99  # some prior draws of a law are no number
 
 
 def test_an_expectation_becomes_a_prior() -> None:

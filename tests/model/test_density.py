@@ -29,7 +29,8 @@ from bayescale.testing import ladder
 LOGIT = {"on": "logit", "dist": "Normal"}
 ACCURACY = {"response": "accuracy", "law_of": "odds", "noise": LOGIT, "bounds": (0.25, 1.0)}
 CASES = [
-    *((name, {}) for name in bundled.specs()),
+    *((name, {}) for name in bundled.specs() if Spec.load(name).law.centred),
+    *((name, {}) for name in ("hyperparameters", "parallel-streams", "data-mixture")),
     ("compute-only", {"discrepancy": True}),  # groups, latent tokens, noise on the response
     ("kaplan", {"discrepancy": True, "noise": {"on": "response", "dist": "Normal"}}),
     ("data-constrained", {"discrepancy": True}),  # Normal noise on the log
@@ -39,10 +40,27 @@ CASES = [
 ]
 
 
+def of_any_inputs(spec: Spec) -> Runs:
+    """Runs with every input, group and response of a spec."""
+    rng = np.random.default_rng(5)
+    table = ladder(2).table.sample(30, random_state=1).drop(columns="bpc")
+    table["dataset"] = table["family"]
+    for name, column in spec.inputs.items():
+        if name not in table:
+            low, high = (0.05, 0.9) if column.scale != "log" else (2.0, 500.0)
+            table[name] = rng.uniform(low, high, len(table))
+    for name in spec.columns:
+        table[name] = rng.uniform(2.0, 3.0, len(table))
+    return Runs.from_frame(table.reset_index(drop=True))
+
+
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(map(str, case)))
 def case(request: pytest.FixtureRequest, table: Runs) -> tuple[Sampler, Density]:
     name, changes = request.param[0], dict(request.param[1])
     spec, runs = Spec.load(name), table
+    if not spec.law.centred:
+        sampler = Sampler(spec, design(spec, of_any_inputs(spec)))
+        return sampler, sampler.density(sampler.design.data)
     simulated = name == "data-constrained" or "response" in changes
     if simulated or not set(spec.columns) <= set(runs.table):
         runs = ladder(3)

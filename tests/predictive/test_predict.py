@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bayescale import Fit, Spec
 from bayescale.base.errors import BayescaleError
-from bayescale.predictive.predict import Kind, Prediction, _crosses_zero
+from bayescale.predictive.predict import Kind, Prediction, _leaves_range
 
 SIZE = {"params": 70e9, "tokens": 15e12}
 
@@ -77,7 +77,7 @@ def test_distance_from_the_data(fitted: Fit) -> None:
     assert not [n for n in fitted.predict(inside).notes if n.code == "extrapolation"]
 
 
-def test_a_line_that_crosses_zero_is_said(fitted: Fit) -> None:
+def test_a_line_that_leaves_range_is_said(fitted: Fit) -> None:
     prediction = fitted.predict({"params": 1e14, "tokens": 1e17})
     assert "crosses-zero" in {note.code for note in prediction.notes}
 
@@ -87,10 +87,10 @@ def test_a_single_draw_below_zero_is_not_said(fitted: Fit, below: int, said: boo
     spec = fitted.spec
     draws = xr.DataArray(np.ones((4, 3000)), dims=("chain", "draw"))
     draws[0, :below] = -0.01
-    notes = _crosses_zero(spec, draws)
+    notes = _leaves_range(spec, draws)
     assert bool(notes) == said
     for law in ("compute-floor", "chinchilla"):  # has a floor: advice to take one is of no use
-        hints = [note.hint for note in _crosses_zero(Spec.load(law), draws)]
+        hints = [note.hint for note in _leaves_range(Spec.load(law), draws)]
         assert not any("compute-floor" in hint for hint in hints)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from known_responses import ACCURACY, simulated
 from matplotlib.figure import Figure
 from playwright.sync_api import Page, sync_playwright
 
@@ -184,6 +185,30 @@ def test_the_keyboard_alone_does_it(
     page.keyboard.press("End")  # a new family
     page.keyboard.type("Llama-3")
     assert forecast(page, "run") == predicted(folder, capsys, "run")
+
+
+def test_an_accuracy_has_the_digits_of_the_command_line(
+    browser: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between chance and 1, and with the probability of as much or more."""
+    fit = ScalingModel(ACCURACY).fit(simulated("accuracy"), Settings(draws=300, tune=500))
+    folder = fit.save(tmp_path / "fit")
+    command(capsys, "report", folder, "--out", tmp_path, "--target", "0.82")
+    output = command(capsys, "predict", folder, "--at", "params=30B,tokens=1T", "--target", "0.82")
+    row = next(line for line in output.splitlines() if "point-1" in line)
+    median, lower, upper, probability = row.split()[3:7]
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    page.get_by_label("Parameters", exact=True).fill("30B")
+    page.get_by_label("Tokens", exact=True).fill("1T")
+    page.get_by_label("Target (share)").fill("0.82")
+    assert forecast(page, "run") == f"{median}: {lower} to {upper}"
+    assert page.inner_text("[data-answer=reach]") == probability
+    said = page.inner_text("#answer")
+    assert "probability of 0.820 or more" in said
+    assert "odds of a miss = E + A/N^alpha + B/D^beta" in page.inner_text("#law")
+    assert "a response between 0.25 and 1" in page.inner_text("#law")
+    page.close()
 
 
 def test_the_scenario_starts_at_the_reports_answer(page: Page, written: dict[str, Any]) -> None:

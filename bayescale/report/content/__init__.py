@@ -129,7 +129,7 @@ def _section(
         },
         "law": {
             "title": spec.law.title,
-            "equation": spec.law.equation,
+            "equation": spec.equation,
             "citation": spec.law.citation,
             "compute_only": spec.law.compute_only,
             "of": spec.law_of,

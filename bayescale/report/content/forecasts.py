@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayescale.base.numbers import human
 from bayescale.base.settings import PROB
 from bayescale.fit.fit import Fit
 from bayescale.model.design import inputs_of
@@ -34,6 +35,8 @@ def default_points(fit: Fit) -> Records:
     others = {name: float(table.at[row, name]) for name in fit.other_inputs}
     bigger = {name: value * np.sqrt(10) for name, value in size.items()}
     again = sentence("points.again", run=table.at[row, "run"])
+    if others:
+        again += f" ({', '.join(f'{name} {human(value)}' for name, value in others.items())})"
     points: Records = [{"run": again, **size, **others, **groups}]
     if groups:
         new_group = sentence("points.new_group", group=next(iter(groups)))

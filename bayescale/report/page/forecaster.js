@@ -69,7 +69,7 @@ const forecaster = (host, fit) => {
     params: Math.log(n / fit.centre.params), tokens: Math.log(t / fit.centre.tokens),
     ...Object.fromEntries(others.map((input) => [input.name, scaled(input) - Math.log(fit.centre[input.name])])),
   });
-  // A response shifted on the scale of its noise, as `model/scale.py` has it.
+  // A response with noise added on its scale, as `model/scale.py` has it.
   const added = {
     response: (y, noise) => y + noise,
     log: (y, noise) => y * Math.exp(noise),

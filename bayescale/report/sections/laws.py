@@ -153,8 +153,9 @@ def _backtest(history: Content, scale: str) -> list[Block]:
         for row in history["frontiers"]
     ]  # fmt: skip
     head = "fitted n_fitted n_predicted coverage_50 coverage_80 coverage_90 width_90 bias rhat"
+    text = " ".join([sentence("discrepancy.backtest"), sentence(_SCORED[scale])])
     return [
-        Paragraph(f"{sentence('discrepancy.backtest')} {sentence(_SCORED[scale])}"),
+        Paragraph(text),
         Table(sentence("discrepancy.backtest_alt"), columns(head), rows),
     ]
 
