@@ -63,9 +63,10 @@ _USUAL_LENGTH = {"dist": "LogNormal", "mu": 1.1, "sigma": 0.5}
 
 def _one_law(text: str, *parts: Any) -> Law:
     """The law of an equation: one object for specs that say the same, so that they are equal."""
-    if text not in _EQUATIONS:
-        _EQUATIONS[text] = equation(*parts)
-    return _EQUATIONS[text]
+    law = _EQUATIONS.get(text)
+    if law is None:
+        law = _EQUATIONS[text] = equation(*parts)
+    return law
 
 
 # Those of this process.
