@@ -11,7 +11,7 @@ TORCH := .venv/.measure
 USERS := build/users/.ready
 
 .PHONY: report docs chromium test lint fast long package bench bench-engine bench-refits bench-rows \
-	bench-skill bench-start full-circle lock clean
+	bench-scalebench bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -54,6 +54,9 @@ bench-start: $(USERS)
 
 bench-rows: $(USERS)
 	build/users/bin/python tests/benchmarks/rows.py
+
+bench-scalebench: $(ENV) | $(UV)
+	.venv/bin/python tests/benchmarks/scalebench.py
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py

@@ -398,15 +398,15 @@ def scored(
     return points.assign(**{name: points["run"].map(values) for name, values in each.items()})
 
 
-def determination(points: pd.DataFrame) -> float:
+def determination(points: pd.DataFrame) -> float | None:
     """R squared of the medians, of the response as given: 1 less the share of its variance that
     they leave; all runs and corpora together, at least -1.
 
-    Not a number for responses that are all equal.
+    None for responses that are all equal, as a single one is.
     """
     spread = ((points["reached"] - points["reached"].mean()) ** 2).sum()
     left = ((points["reached"] - points["predicted"]) ** 2).sum()
-    return max(-1.0, 1 - float(left / spread)) if spread > 0 else float("nan")
+    return max(-1.0, 1 - float(left / spread)) if spread > 0 else None
 
 
 def described(split: Split, points: pd.DataFrame) -> dict[str, Any]:
@@ -437,12 +437,14 @@ def means(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return float(np.exp(np.mean(np.log([split[name] for split in splits]))))
 
     levels = [f"{prob * 100:.0f}" for prob in PROBS]
+    known = [split["r2"] for split in splits if split["r2"] is not None]
     return {
         "coverage": {k: float(np.mean([split["coverage"][k] for split in splits])) for k in levels},
         "pooled_coverage": {k: pooled[f"coverage_{k}"] for k in levels},
         "interval_score": geometric("interval_score"),
         "crps": geometric("crps"),
-        **{name: mean(name) for name in ("rmse", "bias", "width", "r2", "seconds")},
+        **{name: mean(name) for name in ("rmse", "bias", "width", "seconds")},
+        "r2": float(np.mean(known)) if known else None,
     }
 
 

@@ -71,9 +71,9 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     """
     if not spec.follows_runs:
         return data
-    law = _Linear(spec, data)
+    law = Linear(spec, data)
     step = -(-data.sizes["run"] // _MOST_RUNS)
-    some = _Linear(spec, data.isel(run=slice(None, None, step))) if step > 1 else law
+    some = Linear(spec, data.isel(run=slice(None, None, step))) if step > 1 else law
     point, scale = some.solved()
     slope = law.slope(point)
     data = data.assign(law_point=("law", law.middle + law.prior_sd * point))
@@ -96,7 +96,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
     return data
 
 
-class _Linear:
+class Linear:
     """A law as a function of its parameters without bounds, in the prior's standard deviations.
 
     Attributes

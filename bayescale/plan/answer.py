@@ -197,9 +197,11 @@ def with_unit(response: str) -> str:
 
 def outside(fit: Fit, params: Any, tokens: Any) -> list[Note]:
     """A note where the median of an answer lies outside the data of its fit."""
+    size = {"params": float(np.median(params)), "tokens": float(np.median(tokens))}
+    values = {**fit.usual_inputs, **size, "unique_tokens": size["tokens"]}
     logs = {
-        "params": np.log(np.median(params)) - np.log(fit.centre["params"]),
-        "tokens": np.log(np.median(tokens)) - np.log(fit.centre["tokens"]),
+        name: float(column.scaled(values[name])) - np.log(fit.centre[name])
+        for name, column in fit.spec.inputs.items()
     }
     point = xr.Dataset({k: ("run", [v]) for k, v in logs.items()}, coords={"run": ["answer"]})
     return extrapolation_note(fit, distance(fit, point))

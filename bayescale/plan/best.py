@@ -192,7 +192,7 @@ def answer(
     quantities += [
         *((name, inputs[name].axis, value, human) for name, value in fixed.items()),
         (spec.response, f"{with_unit(spec.response)} of the curve there", there, precise),
-        ("excess", "expected loss against knowing the best, as a share", excess, digits),
+        ("excess", "how much worse than each draw's best, on average", excess, digits),
         *shared(prob=prob),
     ]
     point = {**table.iloc[chosen].to_dict(), **(groups or {})}

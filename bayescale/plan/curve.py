@@ -18,7 +18,7 @@ from bayescale.base.seeds import random
 from bayescale.laws import Law
 from bayescale.laws.base import Values
 from bayescale.model.curve import parameters
-from bayescale.model.design import Centre
+from bayescale.model.design import Centre, inputs_of
 from bayescale.model.discrepancy.process import Conditioned
 from bayescale.model.odds import of_law
 from bayescale.model.scale import Log, Scale, discrepancy_unit, scale_of
@@ -116,6 +116,9 @@ class Curve:
         Sampled parameter of the law to its draws (chain, draw), or to a number without dims.
     centre : mapping
         Origin of the law's inputs: parameters, tokens.
+    usual : mapping
+        The runs' middle of each other input, on its scale, which all sizes have; and `split`, their
+        mean ln(D/N), where the centre does not say it.
     response : str
         `loss` (nats per token), `bpc` (bits per character) or `bpb` (bits per byte).
     noise : DataArray or None
@@ -136,6 +139,7 @@ class Curve:
     theta: Mapping[str, xr.DataArray]
     centre: Centre
     response: str
+    usual: Mapping[str, float] = field(default_factory=dict)
     noise: xr.DataArray | None = None
     scale: Scale = field(default_factory=Log)
     of_law: Callable[[Any], Any] = _itself
@@ -168,9 +172,12 @@ class Curve:
             raise BayescaleError(
                 f"corpus={corpus or 'none'}: {spec.name} predicts {', '.join(spec.columns)}; {hint}"
             )
-        point = Runs.from_frame(
-            pd.DataFrame([{"run": "plan", "params": 1e9, "tokens": 1e9, **(groups or {})}])
-        )
+        if not spec.law.takes_compute:
+            raise BayescaleError(
+                f"law {spec.law.name} takes no parameters and tokens to plan with; choose its "
+                "inputs with `plan optimum --over`"
+            )
+        point = Runs.from_frame(pd.DataFrame([{"run": "plan", **(groups or {})}]))
         labels, notes = resolve(fit, point)
         values, index = effects_at(fit, labels)
 
@@ -202,6 +209,7 @@ class Curve:
             discrepancy=discrepancy,
             centre=fit.centre,
             response=spec.response,
+            usual=_usual(spec, fit.runs),
             noise=thinned(noise),
             scale=centre.scale,
             of_law=partial(of_law, spec),
@@ -313,7 +321,7 @@ class Curve:
         theta : mapping
             As `Curve.theta`, or as a solver hands it back; other names in it are ignored.
         """
-        full = {"unique_tokens": np.inf, **x}
+        full = {"unique_tokens": np.inf, **self.usual, **x}
         centred = {name: full[name] - np.log(self.centre[name]) for name in self.law.inputs}
         response = self.of_law(self.law.mean(centred, theta, np))
         if self.discrepancy is None:
@@ -328,7 +336,8 @@ class Curve:
 
         Where a law counts compute alone any split would do, but a discrepancy knows this one best.
         """
-        ratio = np.log(self.centre["tokens"] / self.centre["params"])
+        centred = np.log(self.centre["tokens"] / self.centre["params"])
+        ratio = self.usual.get("split", centred)
         return {"params": (pairs - ratio) / 2, "tokens": (pairs + ratio) / 2}
 
     def at(self, params: Any, tokens: Any, unique_tokens: Any = np.inf) -> xr.DataArray:
@@ -342,6 +351,16 @@ class Curve:
         if self.noise is None:
             return xr.DataArray(target)
         return xr.DataArray(self.scale.add(target, -self.noise))
+
+
+def _usual(spec: Spec, runs: Runs) -> dict[str, float]:
+    """See `Curve.usual`."""
+    inputs = inputs_of(spec, runs)
+    sizes = ("params", "tokens", "unique_tokens")
+    usual = {name: float(inputs[name].median()) for name in spec.inputs if name not in sizes}
+    if not spec.law.centred:
+        usual["split"] = float((inputs["tokens"] - inputs["params"]).mean())
+    return usual
 
 
 # Numbers of a question that are counts of a run, and have its plausible range.

@@ -184,6 +184,18 @@ class Answers(ABC):
         """What the laws of all fits take in, by name."""
         return {name: column for spec in self.specs for name, column in spec.inputs.items()}
 
+    @property
+    def other_inputs(self) -> dict[str, Column]:
+        """Those beside parameters and tokens, by name."""
+        sizes = ("params", "tokens", "unique_tokens")
+        return {name: column for name, column in self.inputs.items() if name not in sizes}
+
+    @property
+    def usual_inputs(self) -> dict[str, float]:
+        """The middle, among the runs, of each input beside parameters and tokens."""
+        table = self.runs.table
+        return {name: float(table[name].astype(float).median()) for name in self.other_inputs}
+
     def predict(self, points: Points, kind: Kind = "run") -> Prediction:
         """Draws of the response at points; see `Predictive.draws` for what rows share.
 

@@ -63,7 +63,7 @@ class Maths:
     """The functions that a law takes from its `xp`, as JavaScript."""
 
     def __getattr__(self, name: str) -> Any:
-        translated = {"exp", "log", "log1p", "expm1", "maximum", "minimum", "sqrt"}
+        translated = {"exp", "log", "log1p", "expm1", "maximum", "minimum", "sqrt", "abs"}
         if name not in translated:
             raise AttributeError(f"{name} has no translation to JavaScript")
         method = {"maximum": "max", "minimum": "min"}.get(name, name)

@@ -67,18 +67,25 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
         columns=list(labels),
     )
     values, _ = effects_at(fit, points)
-    level = values["level"].transpose(*SAMPLE_DIMS)
-    columns = {parameter.name: values[parameter.name] for parameter in spec.law.parameters}
-    standard = NOISES[spec.noise.dist].draws(values, level, random(fit.seed, "scatter"))
-    columns["noise"] = standard * noise_scale(spec, values)
+    like = values["sigma"].transpose(*SAMPLE_DIMS)
+    columns: dict[str, Any] = {}
     effects: dict[str, str] = {}
+    for parameter in spec.law.parameters:
+        own, by = values[parameter.name], spec.priors[parameter.name].by
+        if by is None:
+            columns[parameter.name] = own
+            continue
+        columns |= {f"{parameter.name}:{i}": own.isel({by: i}) for i in range(len(labels[by]))}
+        effects[parameter.name] = by
+    standard = NOISES[spec.noise.dist].draws(values, like, random(fit.seed, "scatter"))
+    columns["noise"] = standard * noise_scale(spec, values)
     for effect in spec.effect_list():
         group = effect.group
         draws_of = values[effect.name]
         for i in range(len(labels[group])):
             columns[f"{effect.name}:{i}"] = draws_of.isel({group: i})
         effects[effect.name] = group
-    step = -(-level.size * len(columns) // (_MOST // share))
+    step = -(-like.size * len(columns) // (_MOST // share))
     draws = {
         name: column.transpose(*SAMPLE_DIMS).to_numpy().ravel()[::step]
         for name, column in columns.items()
@@ -94,7 +101,7 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
         "bounds": [scale.low, scale.high] if isinstance(scale, Logit) else None,
         "edge": EDGE,
         "count": len(draws["noise"]),
-        "total": level.size,
+        "total": like.size,
         "step": step,
         "draws": {name: packed(column) for name, column in draws.items()},
         "effects": effects,
@@ -103,6 +110,7 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
         "hull": _hull(fit),
         "runs": _runs(fit),
         "start": {"params": start["params"], "tokens": start["tokens"], **first},
+        "inputs": _others(fit, start),
         "target": default_target(fit),
     }
 
@@ -149,6 +157,34 @@ def exhaustion_explorer(scenario: Scenario) -> dict[str, Any]:
         "inputs": inputs,
         "draws": {name: packed(np.ravel(np.asarray(values))) for name, values in draws.items()},
     }  # fmt: skip
+
+
+def _others(fit: Fit, start: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The law's inputs beside parameters and tokens: their sliders, and their range in the runs.
+
+    `seen` holds its ends on the input's scale, and `decade` what counts as a decade there.
+    """
+    inputs = inputs_of(fit.spec, fit.runs)
+    others = []
+    for name, column in fit.other_inputs.items():
+        seen = [float(inputs[name].min()), float(inputs[name].max())]
+        width = seen[1] - seen[0]
+        wide = np.log(10) if column.scale == "log" else width or 1.0
+        ends = (seen[0] - wide, seen[1] + wide) if column.scale == "log" else seen
+        low, high = (float(column.unscaled(end)) for end in ends)
+        others.append(
+            {
+                "name": name,
+                "title": column.label,
+                "scale": column.scale,
+                "low": max(low, column.low),
+                "high": min(high, column.high),
+                "value": float(start[name]),
+                "seen": seen,
+                "decade": float(wide),
+            }
+        )
+    return others
 
 
 def _implied(table: pd.DataFrame, groups: list[str]) -> dict[str, dict[str, dict[str, str]]]:

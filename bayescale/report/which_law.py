@@ -100,7 +100,8 @@ def _overlay(fits: Sequence[Fit]) -> list[dict[str, Any]]:
     if fits[0].spec.corpora:
         return []
     _, grid = along_compute(fits[0], training_compute(fits[0])["tokens"])
-    points = as_points(grid.iloc[::STEP])
+    others = {name: value for fit in fits for name, value in fit.usual_inputs.items()}
+    points = as_points(grid.iloc[::STEP].assign(**others))
     tables = [fit.predict(points, "curve").table() for fit in fits]
     sizes = tables[0][["params", "tokens", "flops"]]
     rows: list[dict[str, Any]] = sizes.to_dict(orient="records")

@@ -43,7 +43,8 @@ def bought(fit: Fit, flops: float, target: float | None) -> dict[str, Any]:
         params = float(np.exp(curve.usual_split(pairs)["params"]))
     else:
         params = best["params"]["median"]
-    point = [{"params": params, "tokens": flops / FLOP_PER_PARAM_TOKEN / params}]
+    size = {"params": params, "tokens": flops / FLOP_PER_PARAM_TOKEN / params}
+    point = [{**size, **fit.usual_inputs}]
     (row,) = forecasts.predictions(fit, point)["rows"]
     keys = ("params", "tokens", "params_low", "params_high")
     return {

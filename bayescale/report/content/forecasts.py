@@ -31,12 +31,14 @@ def default_points(fit: Fit) -> Records:
     row = inputs[stated].prod(axis="columns").idxmax()
     size = {name: float(inputs.at[row, name]) for name in ("params", "tokens")}
     groups = {str(group): str(table.at[row, group]) for group in fit.spec.named_groups}
+    others = {name: float(table.at[row, name]) for name in fit.other_inputs}
     bigger = {name: value * np.sqrt(10) for name, value in size.items()}
     again = sentence("points.again", run=table.at[row, "run"])
-    points: Records = [{"run": again, **size, **groups}]
+    points: Records = [{"run": again, **size, **others, **groups}]
     if groups:
-        points.append({"run": sentence("points.new_group", group=next(iter(groups))), **size})
-    return [*points, {"run": sentence("points.bigger"), **bigger, **groups}]
+        new_group = sentence("points.new_group", group=next(iter(groups)))
+        points.append({"run": new_group, **size, **others})
+    return [*points, {"run": sentence("points.bigger"), **bigger, **others, **groups}]
 
 
 def predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -77,7 +79,13 @@ def inverse(fit: Fit, point: Mapping[str, Any], target: float | None) -> Records
     answers = []
     for chosen in [groups, {}] if groups else [{}]:
         for prob in (0.5, PROB):
-            answer = fit.invert(goal, params=point["params"], groups=chosen, prob=prob)
+            answer = fit.invert(
+                goal,
+                params=point["params"],
+                at={name: point[name] for name in fit.other_inputs},
+                groups=chosen,
+                prob=prob,
+            )
             answers.append({"groups": chosen, **answer.to_dict()})
     return answers
 

@@ -37,6 +37,7 @@ def overlay(fits: Sequence[Fit], prob: float = PROB) -> Figure:
     """
     flops = training_compute(fits[0])
     span, grid = along_compute(fits[0], flops["tokens"])
+    grid = grid.assign(**{name: value for fit in fits for name, value in fit.usual_inputs.items()})
     panels = panels_of(fits[0])
     with style():
         figure = Figure(figsize=(3.2 + 6.0 * len(panels) ** 0.7, 4.6))

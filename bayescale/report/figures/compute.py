@@ -7,6 +7,7 @@ import pandas as pd
 
 from bayescale.base.intervals import interval
 from bayescale.fit.fit import Fit
+from bayescale.model.design import inputs_of
 from bayescale.runs.columns import COLUMNS
 
 COMPUTE_LABEL = f"{COLUMNS['flops'].label} (FLOP, 6 N D)"
@@ -47,7 +48,7 @@ def training_compute(fit: Fit) -> dict[str, np.ndarray]:
 def along_compute(
     fit: Fit, flops: np.ndarray, beyond: float = 10
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Points at the runs' geometric mean of tokens per parameter.
+    """Points at the runs' mean of tokens per parameter, other inputs in the middle of the runs.
 
     Parameters
     ----------
@@ -63,14 +64,21 @@ def along_compute(
     flops : array
         (point,) evenly spaced in logs.
     points : DataFrame
-        A row a point: `params`, `tokens`.
+        A row a point: `params`, `tokens`, and each other input of the law.
     """
-    ratio = fit.centre["tokens"] / fit.centre["params"]
+    ratio = tokens_per_param(fit)
     params, tokens = COLUMNS["params"], COLUMNS["tokens"]
     least = 6 * max(ratio * params.low**2, tokens.low**2 / ratio) * (1 + _ROUNDING)
     most = 6 * min(ratio * params.high**2, tokens.high**2 / ratio) * (1 - _ROUNDING)
     ends = max(flops.min() / 2, least), min(flops.max() * beyond, most)
     span = np.geomspace(*ends, _GRID)
-    return span, pd.DataFrame(
+    points = pd.DataFrame(
         {"params": np.sqrt(span / 6 / ratio), "tokens": np.sqrt(span / 6 * ratio)}
     )
+    return span, points.assign(**fit.usual_inputs)
+
+
+def tokens_per_param(fit: Fit) -> float:
+    """Tokens per parameter of the runs, as the law sees them: their geometric mean."""
+    inputs = inputs_of(fit.spec, fit.runs)
+    return float(np.exp((inputs["tokens"] - inputs["params"]).mean()))

@@ -13,6 +13,17 @@ const forecaster = (host, fit) => {
 
   const params = sized(sentence("params"), fit.start.params, 1e7, 1e14, later);
   const tokens = sized(sentence("tokens"), fit.start.tokens, 1e9, 1e16, later);
+  // Other inputs of the law: a log slider, or one over the range of the runs.
+  const others = fit.inputs.map((input) => {
+    if (input.scale === "log") return { ...input, box: sized(input.title, input.value, input.low, input.high, later) };
+    const box = { value: input.value };
+    box.node = sliding({ ...input, step: (input.high - input.low) / 1000 }, (v) => { box.value = v; later(); });
+    return { ...input, box };
+  });
+  const scaled = (input) => {
+    const v = input.box.value;
+    return input.scale === "log" ? Math.log(v) : input.scale === "logit" ? Math.log(v / (1 - v)) : v;
+  };
   const target = textbox(String(fit.target));
   target.addEventListener("input", later);
   const [leading] = Object.keys(fit.groups);
@@ -43,7 +54,7 @@ const forecaster = (host, fit) => {
   const draws = sentence(fit.step === 1 ? "all_draws" : "some_draws", { total: fit.total, step: fit.step });
   host.replaceChildren(
     el("h3", { textContent: sentence("title") }),
-    el("div", { className: "fields" }, params.node, tokens.node,
+    el("div", { className: "fields" }, params.node, tokens.node, ...others.map((input) => input.box.node),
       ...Object.entries(menus).map(([group, menu]) => field(group[0].toUpperCase() + group.slice(1), menu)),
       field(sentence("target", { unit: fit.unit }), target)),
     out, note, figure,
@@ -54,7 +65,10 @@ const forecaster = (host, fit) => {
     for (const [name, group] of Object.entries(fit.effects)) d[name] = all[`${name}:${menus[group].selectedIndex}`];
     return d;
   };
-  const logs = (n, t) => ({ params: Math.log(n / fit.centre.params), tokens: Math.log(t / fit.centre.tokens) });
+  const logs = (n, t) => ({
+    params: Math.log(n / fit.centre.params), tokens: Math.log(t / fit.centre.tokens),
+    ...Object.fromEntries(others.map((input) => [input.name, scaled(input) - Math.log(fit.centre[input.name])])),
+  });
   // A response with noise added on its scale, as `model/scale.py` has it.
   const added = {
     response: (y, noise) => y + noise,
@@ -88,7 +102,8 @@ const forecaster = (host, fit) => {
     const share = here.run.filter(reaches).length / here.run.length;
     answers.reach.textContent = Number.isNaN(goal) ? "–" : digits(share);
     const { params: x, tokens: y } = logs(params.value, tokens.value);
-    const far = outside(fit.hull, [x / Math.LN10, y / Math.LN10]);
+    const beyond = others.map((input) => Math.max(input.seen[0] - scaled(input), scaled(input) - input.seen[1]) / input.decade);
+    const off = Math.max(outside(fit.hull, [x / Math.LN10, y / Math.LN10]), ...beyond), far = off < 1e-9 ? 0 : off;
     note.textContent = far > 0 ? sentence("outside", { decades: far.toFixed(2) }) : sentence("inside");
     note.classList.toggle("warning", far > 0);
     redraw(d);
