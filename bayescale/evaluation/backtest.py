@@ -430,8 +430,9 @@ def means(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     points = pd.DataFrame([point for split in splits for point in split["points"]])
     pooled = averaged(points, PROBS)
 
-    def mean(name: str) -> float:
-        return float(np.mean([split[name] for split in splits]))
+    def mean(name: str) -> float | None:
+        values = [split[name] for split in splits if split[name] is not None]
+        return float(np.mean(values)) if values else None
 
     def geometric(name: str) -> float:
         return float(np.exp(np.mean(np.log([split[name] for split in splits]))))
