@@ -295,7 +295,11 @@ def _backtest_table(scored: Mapping[str, Any], response: str) -> Table:
         {name: str(row[name]) for name in ("name", "n_train", "n_test")}
         | {f"in {level} %": f"{share:.2f}" for level, share in row["coverage"].items()}
         | {k: f"{100 * row[k]:.2f}" if shares else digits(row[k]) for k in _SCORES}
-        | {"R2": f"{row['r2']:.3f}", "R-hat": f"{row['rhat']:.3f}", "s": f"{row['seconds']:.0f}"}
+        | {
+            "R2": "" if row["r2"] is None else f"{row['r2']:.3f}",
+            "R-hat": f"{row['rhat']:.3f}",
+            "s": f"{row['seconds']:.0f}",
+        }
         for row in rows
     ]
     values = [

@@ -438,12 +438,14 @@ def means(splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return float(np.exp(np.mean(np.log([split[name] for split in splits]))))
 
     levels = [f"{prob * 100:.0f}" for prob in PROBS]
+    known = [split["r2"] for split in splits if split["r2"] is not None]
     return {
         "coverage": {k: float(np.mean([split["coverage"][k] for split in splits])) for k in levels},
         "pooled_coverage": {k: pooled[f"coverage_{k}"] for k in levels},
         "interval_score": geometric("interval_score"),
         "crps": geometric("crps"),
-        **{name: mean(name) for name in ("rmse", "bias", "width", "r2", "seconds")},
+        **{name: mean(name) for name in ("rmse", "bias", "width", "seconds")},
+        "r2": float(np.mean(known)) if known else None,
     }
 
 

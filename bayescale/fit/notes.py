@@ -209,7 +209,7 @@ def residual_notes(spec: Spec, inside: Predictive) -> list[Note]:
     scale = float(inside.values["sigma"].median())
     scale = max(scale, 1.4826 * float(np.median(np.abs(residual))))
     names = inside.observed["run"].to_numpy()
-    along = _along(inside)
+    along = _along(spec, inside)
     notes = []
     column = COLUMNS[spec.response]
     far = [str(name) for name in names[column.as_loss(residual) > _DIVERGED * scale]]
@@ -267,9 +267,9 @@ def _scatter(spec: Spec, inside: Predictive, residual: np.ndarray) -> list[Note]
     ]
 
 
-def _along(inside: Predictive) -> dict[str, np.ndarray]:
+def _along(spec: Spec, inside: Predictive) -> dict[str, np.ndarray]:
     """What residuals may trend with: compute, or each input of a law that takes none (run)."""
-    law, inputs = inside.spec.law, inside.inputs
+    law, inputs = spec.law, inside.inputs
     columns = {name: inputs[name] for name in law.inputs}
     if law.takes_compute:
         columns = {"compute": inputs["params"] + inputs["tokens"]}

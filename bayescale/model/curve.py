@@ -49,14 +49,10 @@ def parameters(
 ) -> dict[str, Any]:
     """The law's parameters at each row, moved by group effects; arguments as for `curve`."""
     theta = {parameter.name: values[parameter.name] for parameter in spec.law.parameters}
-    for name, value in theta.items():
-        group = spec.priors[name].by
-        if group is None or group == "corpus":
-            continue
-        if group in without:
-            theta[name] = value.mean(group)
-        else:
-            theta[name] = value.isel({group: x[f"{group}_index"]})
+    for name, group in spec.by_label.items():
+        value = theta[name]
+        inside = group not in without
+        theta[name] = value.isel({group: x[f"{group}_index"]}) if inside else value.mean(group)
     shifts: dict[str, Any] = {}
     for effect in spec.effect_list():
         if effect.group not in without:

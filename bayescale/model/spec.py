@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from weakref import WeakValueDictionary
 
 import tomli_w
 from pydantic import (
@@ -58,6 +59,18 @@ def _written_law(law: Law) -> Any:
 
 # In e-folds, logits or shares of an input's range: 1.3 to 7.
 _USUAL_LENGTH = {"dist": "LogNormal", "mu": 1.1, "sigma": 0.5}
+
+
+def _one_law(text: str, *parts: Any) -> Law:
+    """The law of an equation: one object for specs that say the same, so that they are equal."""
+    law = _EQUATIONS.get(text)
+    if law is None:
+        law = _EQUATIONS[text] = equation(*parts)
+    return law
+
+
+# Those of this process.
+_EQUATIONS: WeakValueDictionary[str, Law] = WeakValueDictionary()
 
 
 class Spec(Strict):
@@ -145,8 +158,13 @@ class Spec(Strict):
     @property
     def groups(self) -> tuple[GroupName, ...]:
         """Every group that some parameter varies by."""
-        own = (prior.by for prior in self.priors.values() if prior.by and prior.by != "corpus")
-        return tuple(dict.fromkeys([*self.effects, *own]))
+        return tuple(dict.fromkeys([*self.effects, *self.by_label.values()]))
+
+    @property
+    def by_label(self) -> dict[str, GroupName]:
+        """Each parameter of the law that every label of a group has its own of, to that group."""
+        priors = self.priors.items()
+        return {name: prior.by for name, prior in priors if prior.by not in (None, "corpus")}
 
     @property
     def named_groups(self) -> tuple[GroupName, ...]:
@@ -372,13 +390,13 @@ class Spec(Strict):
         }
         inputs = values.get("inputs") or values.get("declared") or {}
         declared = {n: Input.model_validate(each).column(n) for n, each in inputs.items()}
-        law = equation(
+        parts = (
             str(values.get("name", "law")),
             definition.model_dump(exclude_none=True),
             {name: prior.support for name, prior in priors.items()},
             declared,
         )
-        return {**values, "law": law}
+        return {**values, "law": _one_law(repr(parts), *parts)}
 
     @model_validator(mode="after")
     def _coherent(self) -> Spec:

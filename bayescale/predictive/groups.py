@@ -166,9 +166,8 @@ def effects_at(fit: Fitted, labels: pd.DataFrame) -> tuple[dict[str, Any], dict[
 
     for effect in fit.spec.effect_list():
         pick(effect.name, effect.group, partial(_new_effect, fit.posterior[effect.sd_name]))
-    for name, prior in fit.spec.priors.items():
-        if prior.by and prior.by != "corpus":
-            pick(name, prior.by, partial(_new_parameter, prior))
+    for name, group in fit.spec.by_label.items():
+        pick(name, group, partial(_new_parameter, fit.spec.priors[name]))
     return values, index
 
 

@@ -71,7 +71,7 @@ def explorer(fit: Fit, start: Mapping[str, Any], *, share: int = 1) -> dict[str,
     columns: dict[str, Any] = {}
     effects: dict[str, str] = {}
     for parameter in spec.law.parameters:
-        own, by = values[parameter.name], spec.priors[parameter.name].by
+        own, by = values[parameter.name], spec.by_label.get(parameter.name)
         if by is None:
             columns[parameter.name] = own
             continue

@@ -28,6 +28,10 @@ _STEP = 50
 _LOOK = 0.02
 
 
+# Densities of samplers that were broken off: a chain may still run, and reads their arrays.
+_LEFT_RUNNING: list[Density] = []
+
+
 @dataclass(frozen=True)
 class Plan:
     """How the chains run.
@@ -107,6 +111,7 @@ def run(
                 wanted[0] = needed
                 reached.clear()
     except BaseException:
+        _LEFT_RUNNING.append(density)
         running.cancel()
         raise
     draws, stats = _read(trace)

@@ -246,7 +246,7 @@ CHINCHILLA = "E + A / N**alpha + B * exp(-beta * log(D)) - min(0, sqrt(abs(N))) 
 
 def test_a_formula_has_one_value_in_numpy_xarray_and_a_graph() -> None:
     formula = Formula.parse(CHINCHILLA)
-    assert formula.names == ("E", "A", "N", "alpha", "B", "beta", "D")
+    assert tuple(formula.places) == ("E", "A", "N", "alpha", "B", "beta", "D")
     constants = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
     n, d = np.array([1e8, 7e10]), np.array([2e9, 1.4e12])
     expected = 1.69 + 406.4 / n**0.34 + 410.7 / d**0.28

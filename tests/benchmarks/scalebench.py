@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scalebench_page
 from rivals import gaussian_process, least_squares
 
@@ -30,9 +31,12 @@ TASKS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 def read(name: str, folder: Path) -> tuple[Spec, Split]:
     task = TASKS[name]
-    runs = Runs.read(
-        folder / f"{name}.csv", columns=task.get("columns"), units=task.get("units", False)
-    )
+    table = pd.read_csv(folder / f"{name}.csv", dtype={"run": str, "group": str})
+    columns = task.get("columns", {})
+    for each in task.get("billions", ()):
+        table[columns[each]] *= 1e9
+    units = task.get("units", False)
+    runs = Runs.from_frame(table, name=f"{name}.csv", columns=columns, units=units)
     spec = Spec.load(task["spec"]).replace(response=task.get("response"))
     return spec, split(runs, "split == 'train'", name)
 

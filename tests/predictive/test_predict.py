@@ -128,7 +128,8 @@ def test_a_runs_own_prediction_is_its_replicate(fitted: Fit) -> None:
 def test_the_inverse_undoes_the_prediction(fitted: Fit, size: dict, prob: float) -> None:
     answer = fitted.invert(0.35, **size, groups={"family": "Llama-3"}, prob=prob)
     for name, value in size.items():
-        found = answer.tokens / answer.params if name == "tokens_per_param" else vars(answer)[name]
+        ratio = answer.tokens / answer.params
+        found = ratio if name == "tokens_per_param" else answer.inputs[name]
         assert found == pytest.approx(value)
     assert answer.flops == pytest.approx(6 * answer.params * answer.tokens)
     point = {"params": answer.params, "tokens": answer.tokens, "family": "Llama-3"}

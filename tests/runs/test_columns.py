@@ -38,7 +38,7 @@ def test_a_group_takes_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [fold.name for fold in folds(runs, "cluster")] == ["01", "02"]
     arrays = design(spec, runs).data
     assert arrays["cluster_index"].values.tolist() == [0, 1, 0, 1]
-    fitted = SimpleNamespace(group_names=spec.named_groups, specs=(spec,))
+    fitted = SimpleNamespace(group_names=spec.named_groups, specs=(spec,), inputs=spec.inputs)
     points, _ = read_points(["params=1e9,tokens=1e10,cluster=01"], None, fitted)
     assert points.table["cluster"].tolist() == ["01"]
     with pytest.raises(RunsError, match=r"cluster.*control character"):

@@ -105,7 +105,7 @@ def coordinates(axes: Sequence[Axis], x: Mapping[Any, Any], frontier: Any, xp: A
     """Coordinates of runs with these inputs, each (..., run), on its scale and centred."""
     places = tuple(axis.along(x) for axis in axes)
     if COMPUTE not in axes:
-        return Coordinates(places, 0 * places[0])
+        return Coordinates(places, places[0] - places[0])  # with the dims of the runs
     below = frontier - places[0]
     return Coordinates(places, (below + xp.abs(below)) / 2)
 
