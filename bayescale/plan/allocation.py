@@ -6,7 +6,7 @@ of Hoffmann et al. 2022 (arXiv 2203.15556): N* = G (C/6)^a, D* = (C/6)^b / G.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from bayescale.plan.answer import Answer, Row, outside, precise, rows, shared, w
 from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN
 from bayescale.plan.curve import Curve, check_repeats, positive
 from bayescale.plan.isoflop import approaches
-from bayescale.plan.mixture import as_curve
+from bayescale.plan.mixture import Mixture, as_curve
 from bayescale.plan.solve import Arguments, Function, exp, log, minimum, root
 from bayescale.runs.columns import COLUMNS
 
@@ -231,8 +231,8 @@ def answer(
     if fit is None:
         return Answer.of(quantities, notes)
     notes += outside(fit, best.params, best.tokens, unique_tokens)
-    if curve.law is fit.spec.law:  # a stack has no prior of its own
-        notes += _from_prior(fit, best, unique_tokens)
+    if not isinstance(curve, Mixture):  # a stack has no prior of its own
+        notes += _from_prior(fit, curve, best, unique_tokens)
     if unique_tokens is not None:
         return Answer.of(quantities, notes)
     by_runs, why = approaches(fit.runs, fit.spec, flops, fit.seed)
@@ -248,13 +248,13 @@ def answer(
     return Answer.of(quantities, notes + why, {"approaches": (title, compared)})
 
 
-def _from_prior(fit: Fit, best: Optimum, unique_tokens: float | None) -> list[Note]:
+def _from_prior(fit: Fit, curve: Curve, best: Optimum, unique_tokens: float | None) -> list[Note]:
     """Whether the runs say anything about the best split, against what the prior alone gives."""
     names = [parameter.name for parameter in fit.spec.law.parameters]
     if any(set(fit.prior[name].dims) != set(SAMPLE_DIMS) for name in names):
         return []
     theta = {name: fit.prior[name].reset_coords(drop=True) for name in names}
-    prior = Curve(fit.spec.name, fit.spec.law, theta, fit.centre, fit.spec.response)
+    prior = replace(curve, theta=theta, discrepancy=None)
     before = optimum(prior, best.flops, unique_tokens=unique_tokens)
     assert best.tokens_per_param is not None
     assert before.tokens_per_param is not None
