@@ -231,7 +231,7 @@ def answer(
     if fit is None:
         return Answer.of(quantities, notes)
     notes += outside(fit, best.params, best.tokens, unique_tokens)
-    if curve.law is fit.spec.law:  # a stack has no prior of its own
+    if curve.law.name == fit.spec.law.name:  # a stack has no prior of its own
         notes += _from_prior(fit, best, unique_tokens)
     if unique_tokens is not None:
         return Answer.of(quantities, notes)
