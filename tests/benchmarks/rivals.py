@@ -35,7 +35,8 @@ def least_squares(spec: Spec, one: Split) -> np.ndarray:
 def gaussian_process(spec: Spec, one: Split) -> np.ndarray:
     """Medians of the test runs by a Gaussian process around a plane, a length for each input.
 
-    Matern-5/2, marginal likelihood; each corpus and each label of a group by itself.
+    Matern-5/2, marginal likelihood; each corpus by itself, and each label with parameters of its
+    own.
     """
     whole, train = _joined(one)
     inputs = inputs_of(spec, whole)
@@ -43,7 +44,7 @@ def gaussian_process(spec: Spec, one: Split) -> np.ndarray:
     scale = scale_of(spec)
     responses = scale.forward(whole.table[list(spec.columns)].to_numpy(float), np)
     labels = None
-    if spec.groups:
+    if spec.by_label:  # other groups have labels that are only to be predicted
         labels = whole.table[list(spec.groups)].astype(str).agg(" ".join, axis=1)
     predicted = np.full_like(responses, np.nan)
     for corpus in range(responses.shape[1]):

@@ -33,6 +33,8 @@ def read(name: str, folder: Path) -> tuple[Spec, Split]:
     task = TASKS[name]
     table = pd.read_csv(folder / f"{name}.csv", dtype={"run": str, "group": str})
     columns = task.get("columns", {})
+    if "family" in columns:
+        table[columns["family"]] = table[columns["family"]].round(3).astype(str)
     for each in task.get("billions", ()):
         table[columns[each]] *= 1e9
     units = task.get("units", False)

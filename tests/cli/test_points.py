@@ -16,6 +16,7 @@ class Fitted:
 
     def __init__(self, spec: str, runs) -> None:
         self.specs = (Spec.load(spec),)
+        self.inputs = self.specs[0].inputs
         self.group_names = ("family", "tokenizer")
         self.runs = runs
 
