@@ -17,7 +17,8 @@ from bayescale.base.numbers import digits, parse_number
 from bayescale.cli.options import check_text
 from bayescale.predictive.points import as_points
 from bayescale.predictive.predict import Answers
-from bayescale.runs.columns import COLUMNS, Column
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 # What stands for an input that a point does not state.

@@ -14,7 +14,8 @@ from bayescale.base.errors import LawError
 from bayescale.base.expression import ExpressionError, Formula, fail
 from bayescale.base.notes import listed
 from bayescale.laws.base import Law, Parameter, Support, Values
-from bayescale.runs.columns import COLUMNS, Column, of_kind
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS, of_kind
 
 # Points at which a law is asked whether N and D count alike.
 _POINTS = 16

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from bayescale.base.text import control_character
 from bayescale.laws.base import Support
 from bayescale.model.noise import NOISES
-from bayescale.runs.columns import Column, groups, responses
+from bayescale.runs.column import Column
+from bayescale.runs.columns import groups, responses
 
 # Name in PyMC -> its arguments and where it puts its mass.
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support]] = {

@@ -45,7 +45,8 @@ from bayescale.model.parts import (
     Response,
     Strict,
 )
-from bayescale.runs.columns import COLUMNS, Column, responses
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS, responses
 from bayescale.runs.table import Runs
 
 

@@ -25,7 +25,8 @@ from bayescale.base.settings import PROB
 from bayescale.plan.allocation import WITHIN
 from bayescale.plan.answer import Answer, Row, precise, rows, shared, with_unit
 from bayescale.predictive.predict import Answers
-from bayescale.runs.columns import COLUMNS, Column
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS
 
 type Range = tuple[float, float] | None
 

@@ -18,7 +18,8 @@ from bayescale.base.settings import PROB
 from bayescale.base.shown import Shown
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.predictive import Kind, Predictive, check_kind
-from bayescale.runs.columns import COLUMNS, Column
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 # How far beyond the largest run a solution is sought, in e-folds of compute.

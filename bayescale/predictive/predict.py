@@ -29,7 +29,8 @@ from bayescale.predictive.inverse import Inverse, Line, check_target, direction,
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import Points, check_groups
 from bayescale.predictive.predictive import KINDS, Kind, Predictive
-from bayescale.runs.columns import COLUMNS, Column
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 # Share of the draws outside the response's range from which on it is said.

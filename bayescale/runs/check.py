@@ -12,7 +12,8 @@ import pandas as pd
 from bayescale.base.errors import Problem
 from bayescale.base.notes import listed
 from bayescale.base.text import control_character, escaped
-from bayescale.runs.columns import COLUMNS, Column, groups, named_otherwise, numeric
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS, groups, named_otherwise, numeric
 
 _PLAIN = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*")

@@ -11,7 +11,8 @@ from bayescale.cli.points import read_points
 from bayescale.evaluation.folds import folds
 from bayescale.model.design import design
 from bayescale.plan.answer import with_unit
-from bayescale.runs.columns import COLUMNS, Column, named_otherwise, numeric
+from bayescale.runs.column import Column
+from bayescale.runs.columns import COLUMNS, named_otherwise, numeric
 
 TABLE = pd.DataFrame(
     {

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bayescale.runs.columns import Column
+from bayescale.runs.column import Column
 
 _ROOT2 = math.sqrt(2.0)
 # Of the local process along compute and split, in e-folds over sqrt(2). No table of runs tells:
