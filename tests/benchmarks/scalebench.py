@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def rival(method: Any, spec: Spec, one: Split) -> dict[str, Any]:
     return {"r2": r2, "seconds": time.perf_counter() - start}
 
 
-def run(folder: Path, names: list[str]) -> dict[str, Any]:
+def run(folder: Path, names: list[str]) -> Iterator[dict[str, Any]]:
+    """All that is known after each task."""
     tasks: dict[str, Any] = {}
     points: dict[str, Any] = {}
     for name in names:
@@ -77,14 +79,14 @@ def run(folder: Path, names: list[str]) -> dict[str, Any]:
             "gaussian_process": rival(gaussian_process, spec, one),
         }
         print(name, json.dumps(tasks[name]), flush=True)
-    every = [point for one in points.values() for point in one]
-    return {
-        "tasks": tasks,
-        "points": points,
-        "mean_r2": float(np.mean([task["r2"] for task in tasks.values()])),
-        "coverage_of_all": float(np.mean([point["inside_90"] for point in every])),
-        "versions": versions(),
-    }
+        every = [point for one in points.values() for point in one]
+        yield {
+            "tasks": tasks,
+            "points": points,
+            "mean_r2": float(np.mean([task["r2"] for task in tasks.values()])),
+            "coverage_of_all": float(np.mean([point["inside_90"] for point in every])),
+            "versions": versions(),
+        }
 
 
 def main() -> None:
@@ -95,8 +97,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.data.is_dir():
         raise SystemExit(f"{options.data.name}: no such folder; name one with --data")
-    content = run(options.data, options.tasks)
-    scalebench_page.write(content, options.out)
+    for content in run(options.data, options.tasks):
+        scalebench_page.write(content, options.out)
 
 
 if __name__ == "__main__":

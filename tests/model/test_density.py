@@ -28,8 +28,8 @@ from bayescale.testing import ladder
 
 LOGIT = {"on": "logit", "dist": "Normal"}
 ACCURACY = {"response": "accuracy", "law_of": "odds", "noise": LOGIT, "bounds": (0.25, 1.0)}
-# A discrepancy without compute and with passes, priors for each label, several corpora.
-OTHER_INPUTS = ("experts", "repeated-data", "parallel-streams", "data-mixture")
+# A discrepancy without compute, priors for each label, several corpora.
+OTHER_INPUTS = ("experts", "parallel-streams", "data-mixture")
 CASES = [
     *((name, {}) for name in bundled.specs() if Spec.load(name).law.centred),
     *((name, {}) for name in OTHER_INPUTS),
