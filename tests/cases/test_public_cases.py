@@ -141,7 +141,7 @@ def test_a_table_on_one_ridge_says_what_it_cannot_tell() -> None:
     ("spec", "given"),
     [
         (("chinchilla", "--response", "loss", "--no-groups"), ""),
-        (("forecast",), ""),
+        pytest.param(("forecast",), "", marks=pytest.mark.long),
         (("data-constrained",), ",unique_tokens=112e6"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

@@ -171,6 +171,8 @@ def test_compare_takes_it_beside_a_law_of_two(run: Command, tmp_path: Path) -> N
     assert rows["recipe"]["rank"] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_discrepancy_over_four_inputs(recipe: Fit) -> None:
     spec = recipe.spec.replace(discrepancy=True)
     assert {"length_batch", "length_code"} < spec.discrepancy.keys()

@@ -112,8 +112,10 @@ def test_a_real_terminal(fitted: Fit, fitted_dir: Path, columns: int) -> None:
     "environment",
     [
         {"PYTHONIOENCODING": "ascii"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "latin-1"},
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, marks=pytest.mark.long
+        ),
+        pytest.param({"PYTHONIOENCODING": "latin-1"}, marks=pytest.mark.long),
     ],
     ids=str,
 )

@@ -13,6 +13,11 @@ from bayescale.laws import LAWS, Law
 ORIGIN = {"params": 1.0, "tokens": 1.0, "unique_tokens": 1.0}
 CENTRE = {"params": 2e10, "tokens": 3e12, "unique_tokens": 3e12}
 
+# Other tests register laws of their own.
+SHIPPED = {
+    name: law for name, law in LAWS.items() if law.mean.__module__.startswith("bayescale.laws")
+}
+
 
 def value(law: Law, constants: dict, params: float, tokens: float, centre: dict = CENTRE) -> float:
     """A law with published constants, in published units, through its sampled form."""
@@ -54,7 +59,7 @@ POSITIVE = st.floats(min_value=0.05, max_value=0.9)
 THETA = {"real": st.floats(min_value=-1, max_value=1), "positive": POSITIVE, "unit": POSITIVE}
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", SHIPPED.values(), ids=SHIPPED)
 @given(data=st.data())
 def test_published_and_sampled_are_inverse(law: Law, data: st.DataObject) -> None:
     theta = {p.name: data.draw(THETA[p.support], label=p.name) for p in law.parameters}
@@ -66,20 +71,20 @@ def test_published_and_sampled_are_inverse(law: Law, data: st.DataObject) -> Non
         assert back[name] == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", SHIPPED.values(), ids=SHIPPED)
 def test_level_is_the_value_at_the_centre(law: Law) -> None:
     theta = {p.name: 0.3 for p in law.parameters}
     assert law.mean(dict.fromkeys(law.inputs, 0.0), theta, np) == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", SHIPPED.values(), ids=SHIPPED)
 def test_where_one_centres_does_not_matter(law: Law) -> None:
     constants = law.published({p.name: 0.3 for p in law.parameters}, CENTRE)
     here, there = value(law, constants, 7e9, 1e12), value(law, constants, 7e9, 1e12, ORIGIN)
     assert here == pytest.approx(there, rel=1e-6)
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", SHIPPED.values(), ids=SHIPPED)
 def test_compute_only_means_that_the_split_does_not_matter(law: Law) -> None:
     theta = {p.name: 0.3 + 0.05 * i for i, p in enumerate(law.parameters)}
     here = dict.fromkeys(law.inputs, 0.0)
@@ -88,7 +93,7 @@ def test_compute_only_means_that_the_split_does_not_matter(law: Law) -> None:
     assert (abs(by_params - by_tokens) < 1e-12) == law.compute_only
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", SHIPPED.values(), ids=SHIPPED)
 def test_slopes_are_the_changes_per_decade(law: Law) -> None:
     """Of the response, for tenfold N and tenfold D; their difference tests the compute law."""
     if law.slopes is None:
@@ -105,7 +110,7 @@ def test_slopes_are_the_changes_per_decade(law: Law) -> None:
     assert slopes == pytest.approx([params, tokens, params - tokens])
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", SHIPPED.values(), ids=SHIPPED)
 def test_the_extension_to_repeats_is_the_law_where_all_tokens_are_new(law: Law) -> None:
     if law.with_repeats is None:
         assert law.name != "chinchilla"
@@ -120,8 +125,8 @@ def test_the_extension_to_repeats_is_the_law_where_all_tokens_are_new(law: Law) 
 
 
 def test_a_fingerprint_tells_equations_apart_and_nothing_else() -> None:
-    prints = {law.fingerprint for law in LAWS.values()}
-    assert len(prints) == len(LAWS)
+    prints = {law.fingerprint for law in SHIPPED.values()}
+    assert len(prints) == len(SHIPPED)
     law = LAWS["chinchilla"]
     assert replace(law, name="another", title="another").fingerprint == law.fingerprint
     steeper = replace(law, mean=lambda x, theta, xp: 1.0001 * law.mean(x, theta, xp))

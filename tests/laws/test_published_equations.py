@@ -103,6 +103,7 @@ def test_a_shipped_equation_is_a_number_in_the_middle_of_its_priors(name: str) -
     spec = Spec.load(name)
     middle = {p.name: float(quantile(spec.priors[p.name], [0.5])[0]) for p in spec.law.parameters}
     inputs = {"params": 1e9, "tokens": 2e10, "unique_tokens": 1e10, "characters": 1e11}
-    usual = {"linear": 0.2, "logit": 0.5, "log": 64.0}
-    x = {n: c.scaled(inputs.get(n, usual[c.scale])) for n, c in spec.inputs.items()}
+    inputs |= {"experts": 64, "lr": 1e-3, "batch": 512, "vocab": 32_000, "streams": 4}
+    inputs |= {"width": 1024, "depth": 16, "granularity": 16, "ratio": 8}
+    x = {name: c.scaled(inputs.get(name, c.middle)) for name, c in spec.inputs.items()}
     assert 0.1 < abs(float(spec.law.mean(x, middle, np))) < 12
