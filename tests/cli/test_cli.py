@@ -250,7 +250,8 @@ def test_tables_for_people(run, fitted_dir: Path) -> None:
     assert "any split" in stdout
 
 
-@pytest.mark.parametrize("seconds", [4, 12, 22])  # importing, compiling, sampling, about
+# Importing, compiling and sampling, about.
+@pytest.mark.parametrize("seconds", [4, 12, pytest.param(22, marks=pytest.mark.long)])
 def test_an_interrupt_leaves_nothing(seconds: float, tmp_path: Path) -> None:
     script = (  # as in a terminal: a runner in the background may have SIGINT ignored
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"

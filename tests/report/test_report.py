@@ -131,7 +131,9 @@ def test_a_table_of_two_runs_without_token_counts(tmp_path: Path) -> None:
     json.loads((tmp_path / "report.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("spec", ["compute-only-corpora", "chinchilla"])
+@pytest.mark.parametrize(
+    "spec", ["compute-only-corpora", pytest.param("chinchilla", marks=pytest.mark.long)]
+)
 def test_other_specs_have_reports_too(spec: str, table: Runs, tmp_path: Path) -> None:
     fit = ScalingModel(spec).fit(table, Settings(draws=200, tune=300, chains=2))
     written = write([fit], tmp_path, command="x")
