@@ -92,7 +92,8 @@ def figure(tasks: dict[str, Any]) -> Figure:
         left, right = drawn.subplots(1, 2, sharey=True, width_ratios=(2, 1))
         for key, label, colour, marker in _ROWS:
             values = [_r2(tasks[name], key) for name in names]
-            left.scatter(values, heights, c=colour, marker=marker, s=46, label=label, zorder=3)
+            order = 4 if key == "ours" else 3
+            left.scatter(values, heights, c=colour, marker=marker, s=46, label=label, zorder=order)
         left.set(title="R² of the expensive region", xlabel="clipped at -1", xlim=(-1.08, 1.08))
         left.set_yticks(heights, names)
         left.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=2, fontsize=8)
