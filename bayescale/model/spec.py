@@ -147,6 +147,12 @@ class Spec(Strict):
         return {name: own[name] if name in own else COLUMNS[name] for name in self.law.inputs}
 
     @property
+    def other_inputs(self) -> dict[str, Column]:
+        """Those beside parameters and tokens, by name."""
+        sizes = ("params", "tokens", "unique_tokens")
+        return {name: column for name, column in self.inputs.items() if name not in sizes}
+
+    @property
     def axes(self) -> tuple[Axis, ...]:
         """The axes of the model discrepancy."""
         return axes_of(self.inputs.values())

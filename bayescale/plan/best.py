@@ -122,10 +122,10 @@ def answer(
 
     Notes
     -----
-    Content: the chosen inputs by their names; `{input}_known` (mean and interval of each draw's
-    best), `{input}_low` and `{input}_high` (between them the response stays within 1 % of the
-    best); the response under its own name; `excess`, what the choice is worse than each draw's
-    best, on average, as a share.
+    Content: `best`, the chosen inputs by their names; `inputs`, for each of them `best`, `known`
+    (mean and interval of each draw's best), `low` and `high` (between them the response stays
+    within 1 % of the best); the response under its own name; `excess`, how much worse the choice
+    is than each draw's best, on average, as a share.
     """
     free, fixed = _checked(fitted, over, dict(at or {}))
     spec, inputs = fitted.spec, fitted.inputs

@@ -356,8 +356,7 @@ class Curve:
 def _usual(spec: Spec, runs: Runs) -> dict[str, float]:
     """See `Curve.usual`."""
     inputs = inputs_of(spec, runs)
-    sizes = ("params", "tokens", "unique_tokens")
-    usual = {name: float(inputs[name].median()) for name in spec.inputs if name not in sizes}
+    usual = {name: float(inputs[name].median()) for name in spec.other_inputs}
     if not spec.law.centred:
         usual["split"] = float((inputs["tokens"] - inputs["params"]).mean())
     return usual

@@ -45,7 +45,6 @@ def distance(fit: Fitted, points: xr.Dataset) -> xr.Dataset:
     if fit.spec.law.takes_compute:
         hull = shapely.MultiPoint(_plane(seen)).convex_hull
         outside = shapely.distance(hull, shapely.points(_plane(points)))
-        outside = np.where(outside < 1e-9, 0.0, outside)  # a run of the fit lies on its own hull
         compute = (points["params"] + points["tokens"]) / _DECADE
         covered = (seen["params"] + seen["tokens"]) / _DECADE
         above = (compute - covered.max()).clip(min=0)
@@ -63,7 +62,7 @@ def distance(fit: Fitted, points: xr.Dataset) -> xr.Dataset:
         decade = (high - low) or 1.0 if column.scale == "linear" else _DECADE
         values = points[name].to_numpy()
         outside = np.maximum(outside, np.maximum(low - values, values - high) / decade)
-    outside = np.where(outside < 1e-9, 0.0, outside)
+    outside = np.where(outside < 1e-9, 0.0, outside)  # a run of the fit lies on its own hull
     coords = {"run": points["run"]}
     return xr.Dataset({"decades_outside": ("run", outside), **distances}, coords=coords)
 

@@ -188,8 +188,7 @@ class Answers(ABC):
     @property
     def other_inputs(self) -> dict[str, Column]:
         """Those beside parameters and tokens, by name."""
-        sizes = ("params", "tokens", "unique_tokens")
-        return {name: column for name, column in self.inputs.items() if name not in sizes}
+        return {name: column for spec in self.specs for name, column in spec.other_inputs.items()}
 
     @property
     def usual_inputs(self) -> dict[str, float]:
