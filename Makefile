@@ -10,7 +10,7 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report docs chromium test lint fast long package bench bench-engine bench-refits bench-rows \
+.PHONY: report docs chromium test lint fast long package learn-priors bench bench-engine bench-refits bench-rows \
 	bench-scalebench bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
@@ -41,6 +41,9 @@ package: $(ENV) | $(UV)
 
 long: $(ENV)
 	.venv/bin/python -m pytest -n 2 -m long
+
+learn-priors: $(ENV)
+	.venv/bin/python tests/benchmarks/learn_priors.py
 
 bench-refits: $(ENV)
 	.venv/bin/python tests/benchmarks/refits.py

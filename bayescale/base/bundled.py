@@ -64,6 +64,12 @@ def published_laws() -> dict[str, dict[str, Any]]:
     return tomllib.loads(text)
 
 
+def learnt_priors() -> dict[str, dict[str, Any]]:
+    """Priors learnt from many tables of runs, by name; the card beside them says from which."""
+    text = files("bayescale.data").joinpath("learnt_priors.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
 def unknown(what: str, name: str, known: list[str]) -> BayescaleError:
     """The error for a name that is not among `known`, with the closest one."""
     close = get_close_matches(name, known, n=1, cutoff=0.5)

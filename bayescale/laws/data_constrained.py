@@ -17,7 +17,7 @@ from bayescale.laws.base import Law, Parameter, Values
 _CENTRE = {"params": 0.0, "tokens": 0.0, "unique_tokens": 0.0}
 
 
-def _effective(amount: Any, useful: Any, scale: Any, xp: Any) -> Any:
+def effective(amount: Any, useful: Any, scale: Any, xp: Any) -> Any:
     """Log of U + U R* (1 - exp(-R/R*)): what exceeds `useful` counts less and less.
 
     All in logs: `amount` is ln(U + U R), `useful` is ln U; `scale` is R*.
@@ -31,11 +31,11 @@ def _effective(amount: Any, useful: Any, scale: Any, xp: Any) -> Any:
 def _terms(x: Values, theta: Values, xp: Any) -> Any:
     """The two falling terms, at the centre 1 if no parameter is spare there."""
     alpha, beta, split = theta["alpha"], theta["beta"], theta["split"]
-    tokens = _effective(x["tokens"], x["unique_tokens"], theta["R_D"], xp)
+    tokens = effective(x["tokens"], x["unique_tokens"], theta["R_D"], xp)
     # Parameters are useful up to the compute-optimal size for the unique tokens.
     unique = xp.minimum(x["tokens"], x["unique_tokens"])
     optimal = (xp.log(alpha * split) - xp.log(beta * (1 - split)) + beta * unique) / alpha
-    params = _effective(x["params"], optimal, theta["R_N"], xp)
+    params = effective(x["params"], optimal, theta["R_N"], xp)
     return split * xp.exp(-alpha * params) + (1 - split) * xp.exp(-beta * tokens)
 
 

@@ -25,6 +25,7 @@ from bayescale.laws import (
     compute_linear,
     compute_power,
     data_constrained,
+    joint_power,
     kaplan,
     separate_linear,
 )
@@ -34,7 +35,8 @@ from bayescale.runs.columns import of_kind
 GROUP = "bayescale.laws"
 
 _MODULES = (compute_linear, separate_linear, compute_power, kaplan, chinchilla, data_constrained)
-LAWS: dict[str, Law] = {module.LAW.name: module.LAW for module in _MODULES}
+_SHIPPED = (*(module.LAW for module in _MODULES), joint_power.LAW, joint_power.REPEATS)
+LAWS: dict[str, Law] = {law.name: law for law in _SHIPPED}
 
 # Parameters of the noise, and the posterior's token counts, have these names already.
 _TAKEN = ("sigma", "nu", "tokens")
@@ -161,7 +163,7 @@ def _of_functions(law: Law) -> Iterator[str]:
     def mean(**shifts: float) -> float:
         return float(law.mean({**origin, **shifts}, theta, np))
 
-    if not np.isclose(mean(), theta["level"], rtol=1e-6):
+    if law.centred and not np.isclose(mean(), theta["level"], rtol=1e-6):
         yield f"its value at the centre is {mean():g} where level is {theta['level']:g}"
     of_compute = law.takes_compute and abs(mean(params=1.0) - mean(tokens=1.0)) < 1e-9
     if bool(of_compute) != law.compute_only:

@@ -106,6 +106,9 @@ class Spec(Strict):
     discrepancy : dict
         Priors of the model discrepancy, by the names in `process.parameters`, with a length for
         each axis of the law's inputs; empty where the law is taken to be exact.
+    priors_from : str, optional
+        Priors learnt from many tables of runs, by their name in `data/learnt_priors.toml`; those
+        that the spec states itself take their place.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
@@ -120,6 +123,7 @@ class Spec(Strict):
     priors: dict[str, Prior]
     effects: dict[GroupName, dict[str, Prior]] = Field(default={})
     discrepancy: dict[str, Prior] = Field(default={})
+    priors_from: str | None = None
     declared: dict[str, Input] = Field(default={}, alias="inputs")
 
     def __repr__(self) -> str:
@@ -378,6 +382,22 @@ class Spec(Strict):
             "check that its unit is right",
         )
         return self.replace(response=response), [note]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_learnt_priors(cls, values: Any) -> Any:
+        """With the priors that it takes from a file, where it does not state its own."""
+        name = values.get("priors_from") if isinstance(values, dict) else None
+        if name is None:
+            return values
+        learnt = bundled.learnt_priors()
+        if name not in learnt:
+            raise ValueError(f"priors_from {name!r}: there is no such set; use {', '.join(learnt)}")
+        parts = ("priors", "discrepancy")
+        return {
+            **values,
+            **{part: {**learnt[name][part], **values.get(part, {})} for part in parts},
+        }
 
     @model_validator(mode="before")
     @classmethod

@@ -173,3 +173,25 @@ def test_the_density_of_a_prior_is_pymcs(name: str) -> None:
     theirs = pm.logp(getattr(pm, name).dist(**arguments), values).eval(mode="FAST_COMPILE")
     ours = priors.log_density(Prior(dist=name, **arguments), xr.DataArray(values, dims="draw"))
     assert ours.to_numpy() == pytest.approx(theirs, rel=1e-8)
+
+
+def test_learnt_priors_are_taken_unless_the_spec_states_its_own() -> None:
+    text = bundled.specs()["forecast"].read_text("utf-8")
+    learnt = bundled.learnt_priors()["ladders"]
+    spec = Spec.parse(text)
+    assert {name: prior.arguments["mu"] for name, prior in spec.priors.items()} == {
+        name: prior["mu"] for name, prior in learnt["priors"].items()
+    }
+    own = '[priors]\nalpha = { dist = "LogNormal", mu = -2.0, sigma = 0.1 }\n'
+    assert Spec.parse(text + own).priors["alpha"].arguments["mu"] == -2.0
+    assert Spec.parse(text + own).priors["beta"] == spec.priors["beta"]
+    # A fit's folder holds the priors themselves, whatever is learnt later.
+    assert "params_ratio" in spec.to_toml()
+
+
+def test_learnt_priors_that_there_are_not() -> None:
+    text = bundled.specs()["forecast"].read_text("utf-8")
+    with pytest.raises(SpecError, match="priors_from 'lader': there is no such set; use ladders"):
+        Spec.parse(text.replace('"ladders"', '"lader"'))
+    with pytest.raises(SpecError, match="no parameter"):
+        Spec.parse(text.replace('"joint-power"', '"chinchilla"'))

@@ -1,0 +1,166 @@
+"""Priors learnt from public tables of runs: `make learn-priors`.
+
+One hierarchical model over the tables of `learn_priors.toml`: each has its own parameters of the
+law, of its noise and of its discrepancy, drawn from Normal distributions that all share. Their
+means and spreads are found by expectation maximisation: fit every table under the priors as they
+are, then set each prior to the moments of all posteriors, and repeat. A weak hyper-prior, worth
+two tables, keeps a spread that few tables tell of off 0. Written to `data/learnt_priors.toml`; with
+`--without SOURCE`, priors that have not seen that source, to judge them by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+
+from bayescale import Runs, ScalingModel, Spec
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+OUT = ROOT / "data" / "learnt_priors.toml"
+ROUNDS, SEED = 3, 0
+# Rows of a table that are fitted, at most, at random: a larger grid would tell no more.
+MOST_RUNS = 100
+
+# Means and spreads on the scale without bounds that the first round starts from, from what papers
+# print, and that the hyper-prior is worth `TABLES` tables of.
+START = {
+    "params_ratio": (-1.9, 0.5),
+    "tokens_ratio": (-1.7, 0.7),
+    "alpha": (-1.05, 0.35),
+    "beta": (-1.1, 0.35),
+    "corner": (-0.5, 0.4),
+    "vocabulary": (10.8, 0.8),
+    "sigma": (-5.5, 0.8),
+    "discrepancy_length_compute": (2.3, 0.3),
+    "discrepancy_length_split": (1.4, 0.5),
+    "discrepancy_local_growth": (0.45, 0.2),
+}
+TABLES = 2.0
+# What no table tells of inside its own range, and what only its forecasts do: chosen by the
+# interval scores of forecasts beyond the frontier, of tables that the other priors had not seen.
+CHOSEN = {
+    "level": {"dist": "LogNormal", "mu": 0.0, "sigma": 1.5},
+    "floor_exponent": {"dist": "LogNormal", "mu": -4.8, "sigma": 0.7},
+    "nu": {"dist": "LogNormal", "mu": 2.0, "sigma": 0.6},
+    "discrepancy_amplitude": {"dist": "Gamma", "alpha": 2.0, "beta": 80.0},
+    "discrepancy_local_amplitude": {"dist": "HalfNormal", "sigma": 0.005},
+}
+REAL = ("discrepancy_local_growth",)
+PREFIX = "discrepancy_"
+
+
+def priors(moments: dict[str, tuple[float, float]]) -> dict[str, dict]:
+    """Every prior by its name in the posterior, from moments without bounds."""
+    learnt = {
+        name: {
+            "dist": "Normal" if name in REAL else "LogNormal",
+            "mu": round(mean, 2),
+            "sigma": round(spread, 2),
+        }
+        for name, (mean, spread) in moments.items()
+    }
+    return {**CHOSEN, **learnt}
+
+
+def parts(every: dict[str, dict]) -> dict[str, dict]:
+    """As a spec has them: those of the law and the noise, and those of the discrepancy."""
+    ours = {n: prior for n, prior in every.items() if not n.startswith(PREFIX)}
+    of_process = {
+        n.removeprefix(PREFIX): prior for n, prior in every.items() if n.startswith(PREFIX)
+    }
+    return {"priors": ours, "discrepancy": of_process}
+
+
+def ladders(without: str | None) -> list[tuple[dict, Runs]]:
+    """The tables, each with its entry."""
+    entries = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["ladder"]
+    rng = np.random.default_rng(SEED)
+    found = []
+    for entry in entries:
+        runs = Runs.read(SHARED / entry["file"], where=entry.get("where"))
+        some = np.sort(rng.permutation(len(runs))[:MOST_RUNS])
+        if entry["source"] != without:
+            found.append((entry, Runs(runs.table.iloc[some].reset_index(drop=True), runs.name)))
+    return found
+
+
+def forecast(every: dict[str, dict]) -> Spec:
+    """The spec `forecast` with these priors."""
+    values = tomllib.loads((ROOT / "models" / "forecast.toml").read_text("utf-8"))
+    del values["priors_from"]
+    return Spec.parse(tomli_w.dumps(values | every))
+
+
+def posterior(spec: Spec, entry: dict, runs: Runs) -> dict[str, tuple[float, float]]:
+    """Mean and variance of each learnt parameter without bounds, given one table."""
+    model = ScalingModel(spec, response=entry.get("response", "loss"))
+    fit = model.fit(runs, draws=400, effective=200, seed=SEED, show_progress=False)
+    moments = {}
+    for name in START:
+        draws = fit.posterior[name].to_numpy().ravel()
+        free = draws if name in REAL else np.log(draws)
+        moments[name] = (float(free.mean()), float(free.var()))
+    return moments
+
+
+def learn(without: str | None = None, rounds: int = ROUNDS) -> dict[str, tuple[float, float]]:
+    """Moments of each prior, from all tables but those of one source."""
+    tables = ladders(without)
+    sources = [entry["source"] for entry, _ in tables]
+    weight = np.array([sources.count(source) ** -0.5 for source in sources])
+    moments = dict(START)
+    for number in range(1, rounds + 1):
+        spec = forecast(parts(priors(moments)))
+        found = []
+        for entry, runs in tables:
+            found.append(posterior(spec, entry, runs))
+            print(f"round {number}: {entry['source']}, {len(runs)} runs", file=sys.stderr)
+        for name, (mean, spread) in START.items():
+            means, variances = np.transpose([each[name] for each in found])
+            total = weight.sum()
+            middle = (weight @ means + TABLES / 2 * mean) / (total + TABLES / 2)
+            spreads = variances + (means - middle) ** 2
+            moments[name] = (
+                float(middle),
+                float(np.sqrt((weight @ spreads + TABLES * spread**2) / (total + TABLES))),
+            )
+        print(f"round {number}: {moments}", file=sys.stderr, flush=True)
+    return moments
+
+
+def written(every: dict[str, dict]) -> str:
+    """The file's text."""
+    lines = [
+        "# Priors learnt from public tables of runs by `make learn-priors`: see learnt_priors.md.",
+        "",
+        "[ladders]",
+        'law = "joint-power"',
+    ]
+    for part, named in every.items():
+        lines += ["", f"[ladders.{part}]"]
+        for name, prior in named.items():
+            inside = ", ".join(
+                f'{key} = "{value}"' if key == "dist" else f"{key} = {value}"
+                for key, value in prior.items()
+            )
+            lines.append(f"{name} = {{ {inside} }}")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--without", help="a source whose tables are left out")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args()
+    asked.out.write_text(written(parts(priors(learn(asked.without, asked.rounds)))), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
