@@ -2,10 +2,10 @@
 
 One hierarchical model over the tables of `learn_priors.toml`: each has its own parameters of the
 law, of its noise and of its discrepancy, drawn from Normal distributions that all share. Their
-means and spreads are found by expectation maximisation: fit every table under the priors as they
-are, then set each prior to the moments of all posteriors, and repeat. A weak hyper-prior, worth
-two tables, keeps a spread that few tables tell of off 0. Written to `data/learnt_priors.toml`; with
-`--without SOURCE`, priors that have not seen that source, to judge them by.
+means and spreads are found by expectation maximisation: fit every table under the priors that are
+in `data/learnt_priors.toml`, set each prior to the moments of all posteriors, write them there, and
+repeat. A weak hyper-prior, worth two tables, keeps a spread that few tables tell of off 0. With
+`--without SOURCE` and `--out FILE`, priors that have not seen that source, to judge them by.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ ROUNDS, SEED = 3, 0
 # Rows of a table that are fitted, at most, at random: a larger grid would tell no more.
 MOST_RUNS = 100
 
-# Means and spreads on the scale without bounds that the first round starts from, from what papers
-# print, and that the hyper-prior is worth `TABLES` tables of.
-START = {
+# The hyper-prior: means and spreads on the scale without bounds, from what papers print. It counts
+# as `TABLES` tables of such a spread, and half as many of such a mean.
+HYPER = {
     "params_ratio": (-1.9, 0.5),
     "tokens_ratio": (-1.7, 0.7),
     "alpha": (-1.05, 0.35),
     "beta": (-1.1, 0.35),
     "corner": (-0.5, 0.4),
     "vocabulary": (10.8, 0.8),
-    "sigma": (-5.5, 0.8),
     "discrepancy_length_compute": (2.3, 0.3),
     "discrepancy_length_split": (1.4, 0.5),
     "discrepancy_local_growth": (0.45, 0.2),
@@ -46,7 +45,8 @@ TABLES = 2.0
 # interval scores of forecasts beyond the frontier, of tables that the other priors had not seen.
 CHOSEN = {
     "level": {"dist": "LogNormal", "mu": 0.0, "sigma": 1.5},
-    "floor_exponent": {"dist": "LogNormal", "mu": -4.8, "sigma": 0.7},
+    "floor_exponent": {"dist": "Normal", "mu": 0.011, "sigma": 0.006},
+    "sigma": {"dist": "LogNormal", "mu": -6.0, "sigma": 1.0},
     "nu": {"dist": "LogNormal", "mu": 2.0, "sigma": 0.6},
     "discrepancy_amplitude": {"dist": "Gamma", "alpha": 2.0, "beta": 80.0},
     "discrepancy_local_amplitude": {"dist": "HalfNormal", "sigma": 0.005},
@@ -97,12 +97,19 @@ def forecast(every: dict[str, dict]) -> Spec:
     return Spec.parse(tomli_w.dumps(values | every))
 
 
+def present() -> dict[str, tuple[float, float]]:
+    """Moments of the priors as they are in the file."""
+    every = tomllib.loads(OUT.read_text("utf-8"))["ladders"]
+    named = every["priors"] | {PREFIX + n: prior for n, prior in every["discrepancy"].items()}
+    return {name: (named[name]["mu"], named[name]["sigma"]) for name in HYPER}
+
+
 def posterior(spec: Spec, entry: dict, runs: Runs) -> dict[str, tuple[float, float]]:
     """Mean and variance of each learnt parameter without bounds, given one table."""
     model = ScalingModel(spec, response=entry.get("response", "loss"))
-    fit = model.fit(runs, draws=400, effective=200, seed=SEED, show_progress=False)
+    fit = model.fit(runs, ess=400, seed=SEED, show_progress=False)
     moments = {}
-    for name in START:
+    for name in HYPER:
         draws = fit.posterior[name].to_numpy().ravel()
         free = draws if name in REAL else np.log(draws)
         moments[name] = (float(free.mean()), float(free.var()))
@@ -114,14 +121,14 @@ def learn(without: str | None = None, rounds: int = ROUNDS) -> dict[str, tuple[f
     tables = ladders(without)
     sources = [entry["source"] for entry, _ in tables]
     weight = np.array([sources.count(source) ** -0.5 for source in sources])
-    moments = dict(START)
+    moments = present()
     for number in range(1, rounds + 1):
         spec = forecast(parts(priors(moments)))
         found = []
         for entry, runs in tables:
             found.append(posterior(spec, entry, runs))
             print(f"round {number}: {entry['source']}, {len(runs)} runs", file=sys.stderr)
-        for name, (mean, spread) in START.items():
+        for name, (mean, spread) in HYPER.items():
             means, variances = np.transpose([each[name] for each in found])
             total = weight.sum()
             middle = (weight @ means + TABLES / 2 * mean) / (total + TABLES / 2)

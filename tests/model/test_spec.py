@@ -193,5 +193,5 @@ def test_learnt_priors_that_there_are_not() -> None:
     text = bundled.specs()["forecast"].read_text("utf-8")
     with pytest.raises(SpecError, match="priors_from 'lader': there is no such set; use ladders"):
         Spec.parse(text.replace('"ladders"', '"lader"'))
-    with pytest.raises(SpecError, match="no parameter"):
+    with pytest.raises(SpecError, match="no prior for reducible"):
         Spec.parse(text.replace('"joint-power"', '"chinchilla"'))
