@@ -41,12 +41,15 @@ class CurveLaw:
         last point seen. Of a law that `takes_rate`, `x["fall"]`, `x["wait"]` and `x["rate"]` hold,
         along a last dim, each change of the learning rate: its size as a share of the peak and as
         far as it has happened, the summed rate since then as a share of that of the last point
-        seen, and the rate reached as a share of the peak. `theta` is by coordinate.
+        seen, and ln of the rate reached as a share of the peak. `theta` is by coordinate.
     takes_rate : bool
         Whether it needs a schedule.
     discrepancy : tuple of float
         Of the prior of the model discrepancy: its size as a share of the curve's mean slope in
         ln loss per e-fold of the position, and its length in e-folds.
+    wander : tuple of float
+        Of the prior of a run's wandering about the law: median of its standard deviation in ln
+        loss, and the spread of its logarithm.
     varies : tuple of str
         Coordinates that differ a little between runs that share the others.
     """
@@ -59,6 +62,7 @@ class CurveLaw:
     mean: Callable[[Mapping[str, Any], Mapping[str, Any], Any], Any]
     takes_rate: bool
     discrepancy: tuple[float, float]
+    wander: tuple[float, float] = (0.005, 1.0)
     varies: tuple[str, ...] = ()
 
     @property

@@ -9,9 +9,9 @@ from bayescale.laws.curves.base import LEVEL, Coordinate, CurveLaw, annealed, sh
 
 # Priors: published constants of 25M, 100M and 400M parameters (arXiv 2503.12811), as shares of
 # the loss at the end of 24,000 steps at the peak rate, with spreads that admit other models.
-FLOOR = Coordinate("floor", "logit of the floor's share of the loss at the last point", 2.2, 1.0)
-EXPONENT = Coordinate("exponent", "ln of the exponent", -0.8, 0.4)
-GAIN = Coordinate("gain", "ln of what annealing to 0 gains, as a share of the loss", -3.1, 0.5)
+FLOOR = Coordinate("floor", "logit of the floor's share of the loss at the last point", 2.5, 0.6)
+EXPONENT = Coordinate("exponent", "ln of the exponent", -0.77, 0.2)
+GAIN = Coordinate("gain", "ln of what annealing to 0 gains, as a share of the loss", -3.1, 0.4)
 
 
 def _mean(x: Mapping[str, Any], theta: Mapping[str, Any], xp: Any) -> Any:
@@ -20,8 +20,8 @@ def _mean(x: Mapping[str, Any], theta: Mapping[str, Any], xp: Any) -> Any:
     slowing, delay, tail = (
         xp.expand_dims(theta[name], -1) for name in ("slowing", "delay", "tail")
     )
-    waited = x["wait"] * x["rate"] ** -slowing * xp.exp(-delay)
-    done = 1 - (1 + waited) ** -xp.exp(tail)
+    waited = x["wait"] * xp.exp(-slowing * x["rate"] - delay)
+    done = -xp.expm1(-xp.exp(tail) * xp.log1p(waited))
     # The warm-up is a rise by 1, so at the peak rate, long after it, this is -1.
     return theta["level"] + xp.log(falling - xp.exp(theta["gain"]) * (1 + annealed(x, done)))
 
@@ -39,12 +39,13 @@ MULTI_POWER = CurveLaw(
         FLOOR,
         EXPONENT,
         GAIN,
-        Coordinate("delay", "ln of 1 / C, as a share of the summed rate", -7.5, 0.7),
-        Coordinate("tail", "ln of beta", -0.5, 0.3),
-        Coordinate("slowing", "gamma", 0.64, 0.3),
+        Coordinate("delay", "ln of 1 / C, as a share of the summed rate", -7.8, 0.5),
+        Coordinate("tail", "ln of beta", -0.53, 0.2),
+        Coordinate("slowing", "gamma", 0.64, 0.2),
     ),
     mean=_mean,
     takes_rate=True,
-    discrepancy=(0.05, 1.5),
+    discrepancy=(0.025, 1.5),
+    wander=(0.002, 0.3),
     varies=("gain",),
 )

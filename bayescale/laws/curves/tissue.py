@@ -13,7 +13,7 @@ def _mean(x: Mapping[str, Any], theta: Mapping[str, Any], xp: Any) -> Any:
     floor = share(theta["floor"], xp)
     falling = floor + (1 - floor) * xp.exp(-xp.exp(theta["exponent"]) * x["position"])
     # Steps since a change: the summed rate since then over the rate.
-    steps = x["wait"] / x["rate"]
+    steps = x["wait"] * xp.exp(-x["rate"])
     done = 1 - xp.exp(-steps * xp.exp(-xp.expand_dims(theta["memory"], -1)))
     return theta["level"] + xp.log(falling - xp.exp(theta["gain"]) * (1 + annealed(x, done)))
 
@@ -35,6 +35,7 @@ TISSUE = CurveLaw(
     ),
     mean=_mean,
     takes_rate=True,
-    discrepancy=(0.1, 1.5),
+    discrepancy=(0.05, 1.5),
+    wander=(0.002, 0.3),
     varies=("gain",),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from bayescale.runs.curves.thin import MOST, thinned
 
 # The rate of a schedule that ends at 0: a law divides by it.
 _LOWEST = 1e-3
+# Of a run among many that share its parameters.
+_LEAST = 20
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,16 @@ def points(
     middle = first + passed * (last - first) / 2
     x["fall"] = fall * passed
     x["wait"] = np.maximum(now[:, None] - middle, 0) / end
-    x["rate"] = np.broadcast_to(np.maximum(rate, _LOWEST), passed.shape)
+    x["rate"] = np.broadcast_to(np.log(np.maximum(rate, _LOWEST)), passed.shape)
     return x, np.log(np.maximum(schedule.at(position), _LOWEST))
 
 
-def arrays(setups: Sequence[Sequence[Curve]], law: CurveLaw, most: int = MOST) -> CurveArrays:
-    """Thinned points of setups of curves."""
+def arrays(setups: Sequence[Sequence[Curve]], law: CurveLaw) -> CurveArrays:
+    """Thinned points of setups of curves: the more runs a setup has, the fewer of each."""
     parts = []
     for curves in setups:
         end = reference(curves, law)
+        most = max(_LEAST, int(MOST / math.sqrt(len(curves))))
         each = []
         for index, curve in enumerate(curves):
             used = np.flatnonzero(curve.used)
@@ -114,8 +118,6 @@ def arrays(setups: Sequence[Sequence[Curve]], law: CurveLaw, most: int = MOST) -
     padded = {name: _padded([part[name] for part in parts]) for name in parts[0]}
     real = np.arange(max(lengths)) < np.array(lengths)[:, None]
     x = {name: padded[name] for name in parts[0] if name not in ("loss", "run", "at")}
-    if "rate" in x:
-        x["rate"] = np.where(x["rate"] > 0, x["rate"], 1.0)
     return CurveArrays(padded["loss"], real.astype(float), padded["run"], x, padded["at"])
 
 

@@ -12,11 +12,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from bayescale.laws.curves import CurveLaw
 from bayescale.laws.curves.base import Coordinate
 
 _ROOT3 = math.sqrt(3.0)
+# Coordinates where no parameters are shared.
+_ALONE = 5
 # e-folds of the learning rate that are as far as one length of the discrepancy.
 _RATE_LENGTH = 1.5
 # Keeps a covariance of many equal points positive definite.
@@ -32,11 +35,11 @@ def coordinates(law: CurveLaw, several: bool) -> tuple[Coordinate, ...]:
     several : bool
         Whether runs share parameters.
     """
-    size, length = law.discrepancy
+    (size, length), (wander, spread) = law.discrepancy, law.wander
     own = (
         Coordinate("size", "discrepancy over the mean slope of ln loss", math.log(size), 0.7),
         Coordinate("length", "its length in e-folds of progress", math.log(length), 0.5),
-        Coordinate("wander", "standard deviation of a run's wandering", math.log(0.005), 1.0),
+        Coordinate("wander", "standard deviation of a run's wandering", math.log(wander), spread),
         Coordinate("wander_length", "its length in e-folds", math.log(0.1), 0.7),
         Coordinate("noise", "standard deviation of independent noise", math.log(0.003), 1.0),
     )
@@ -82,21 +85,48 @@ def between(h: np.ndarray, a: Places, b: Places) -> np.ndarray:
     -------
     (setup, point of a, point of b) array
     """
-    sizes = np.exp(h)[:, :, None, None]
-    apart = np.abs(a.position[:, :, None] - b.position[:, None, :])
-    rates = (a.rate[:, :, None] - b.rate[:, None, :]) / _RATE_LENGTH
-    far = apart / sizes[:, 1]
-    if rates.any():
-        far = np.sqrt(far**2 + rates**2)
-    far *= _ROOT3
-    smooth = (sizes[:, 0] * a.slope[:, None, None]) ** 2 * (1 + far) * np.exp(-far)
-    wander = sizes[:, 2] ** 2 * np.exp(-apart / sizes[:, 3])
-    if h.shape[1] == 5:
-        return smooth + wander
-    same = a.run[:, :, None] == b.run[:, None, :]
-    shared = 1 / (1 + np.exp(-h[:, 5]))[:, None, None]
-    effect = sizes[:, 6] ** 2 * a.varying[:, :, None] * b.varying[:, None, :]
-    return smooth * np.where(same, 1.0, shared) + same * (wander + effect)
+    several = h.shape[1] > _ALONE
+    return np.asarray(
+        _between(
+            np.exp(h),
+            1 / (1 + np.exp(-h[:, _ALONE])) if several else np.ones(len(h)),
+            a.slope,
+            *(a.position, a.rate, a.run, a.varying),
+            *(b.position, b.rate, b.run, b.varying),
+            several,
+        )
+    )
+
+
+@njit(cache=False, fastmath=True)
+def _between(  # type: ignore[no-untyped-def]
+    sizes, shared, slope, position, rate, run, varying,
+    position_b, rate_b, run_b, varying_b, several,
+):  # fmt: skip
+    """`between` of plain arrays, entry by entry: as array operations it would fill memory."""
+    setups, n = position.shape
+    m = position_b.shape[1]
+    out = np.empty((setups, n, m))
+    for s in range(setups):
+        smooth, length = (sizes[s, 0] * slope[s]) ** 2, sizes[s, 1]
+        wander, wander_length = sizes[s, 2] ** 2, sizes[s, 3]
+        for i in range(n):
+            for j in range(m):
+                apart = abs(position[s, i] - position_b[s, j])
+                rates = (rate[s, i] - rate_b[s, j]) / _RATE_LENGTH
+                far = apart / length
+                if rates != 0:
+                    far = math.sqrt(far * far + rates * rates)
+                far *= _ROOT3
+                value = smooth * (1 + far) * math.exp(-far)
+                if not several or run[s, i] == run_b[s, j]:
+                    value += wander * math.exp(-apart / wander_length)
+                    if several:
+                        value += sizes[s, 6] ** 2 * varying[s, i] * varying_b[s, j]
+                else:
+                    value *= shared[s]
+                out[s, i, j] = value
+    return out
 
 
 def noise_variance(h: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from bayescale.base.errors import BayescaleError
 from bayescale.base.numbers import parse_number
 
 # Knots of a smooth part. Between two of them the rate is linear.
-_KNOTS = 128
+_KNOTS = 64
 
 
 @dataclass(frozen=True)
