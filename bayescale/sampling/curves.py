@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from arviz_stats.base import array_stats
 
 from bayescale.model.curves.density import CurveDensity, Population, replace_setups, take
 
@@ -98,6 +99,7 @@ def posterior(
     prior: Population,
     found: Modes,
     setup: int,
+    *,
     rng: np.random.Generator,
     draws: int = 500,
 ) -> SetupDraws:
@@ -133,8 +135,6 @@ def _student(
 
 def _smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
     """Pareto-smoothed weights that sum to 1, and k-hat."""
-    from arviz_stats.base import array_stats
-
     finite = np.where(np.isfinite(log_ratio), log_ratio, log_ratio[np.isfinite(log_ratio)].min())
     logw, k_hat = array_stats.psislw(-finite)  # it takes log likelihoods left out
     weights = np.exp(logw - logw.max())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from bayescale.fit.curves.forecast import Forecast, forecast
 from bayescale.fit.curves.population import learnt
 from bayescale.laws.curves import CurveLaw, curve_law
 from bayescale.model.curves.arrays import arrays, reference
-from bayescale.model.curves.density import CurveDensity, Population
+from bayescale.model.curves.density import CurveDensity, Population, replace_setups, take
 from bayescale.runs.curves.curve import Curve
 from bayescale.runs.curves.table import Curves
 from bayescale.sampling.curves import K_HAT_MOST, SetupDraws, posterior
@@ -83,12 +83,12 @@ class CurveFit:
         return forecast(
             self.density,
             self.draws[setup],
-            setup,
-            curve,
-            index,
-            positions,
-            reference(members, self.law),
-            random(self.seed, "forecast", curve.run),
+            setup=setup,
+            curve=curve,
+            index=index,
+            positions=positions,
+            end=reference(members, self.law),
+            rng=random(self.seed, "forecast", curve.run),
         )
 
     @property
@@ -187,11 +187,9 @@ def fit_curves(
     with FitProgress(len(wanted), 0, enabled=progress) as bar:
         for setup in wanted:
             rng = random(seed, "curve", *names[setup])
-            drawn.append(posterior(density, prior, found, setup, rng, draws))
+            drawn.append(posterior(density, prior, found, setup, rng=rng, draws=draws))
             bar.advance()
     if only is not None:
-        from bayescale.model.curves.density import replace_setups, take
-
         index = np.array(wanted)
         density, prior = replace_setups(density, index), take(prior, index)
         names = tuple(names[i] for i in wanted)
@@ -202,8 +200,3 @@ def default_law(curves: Curves) -> str:
     """The law for what is known of the curves."""
     known = all(curve.schedule is not None for curve in curves)
     return "multi-power" if known and len(curves) else "broken-power"
-
-
-def add_run(curve: Curve, run: str) -> Curve:
-    """The same curve under another name, as a run that was not seen."""
-    return replace(curve, run=run)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import logsumexp
+from scipy.stats import norm
 
 from bayescale.base.intervals import check_prob
 from bayescale.base.settings import PROB
@@ -55,16 +57,11 @@ class Forecast:
 
     def log_density(self, loss: np.ndarray) -> np.ndarray:
         """Log density of losses at the positions, in nats per unit of loss."""
-        from scipy.special import logsumexp
-        from scipy.stats import norm
-
         each = norm.logpdf(np.log(loss), self.mean.to_numpy(), self.sd.to_numpy())
         return np.asarray(logsumexp(each, axis=0) - np.log(len(each)) - np.log(loss))
 
     def tail_probability(self, loss: np.ndarray) -> np.ndarray:
         """Probability of a loss at most as high, at each position."""
-        from scipy.stats import norm
-
         each = norm.cdf(np.log(loss), self.mean.to_numpy(), self.sd.to_numpy())
         return np.asarray(each.mean(axis=0))
 
@@ -76,6 +73,7 @@ class Forecast:
 def forecast(
     density: CurveDensity,
     drawn: SetupDraws,
+    *,
     setup: int,
     curve: Curve,
     index: int,
@@ -115,7 +113,10 @@ def forecast(
         repeated(rate),
     )
     here = Places(
-        data.x["position"], data.rate, data.run, seen.places.slope,
+        data.x["position"],
+        data.rate,
+        data.run,
+        seen.places.slope,
         np.broadcast_to(density.varying(_single(data)), shape),
     )
     h = z[:, density.of_law :]

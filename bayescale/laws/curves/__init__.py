@@ -12,6 +12,9 @@ from bayescale.laws.curves.tissue import TISSUE
 CURVE_LAWS = {law.name: law for law in (SATURATING, POWER_FLOOR, MULTI_POWER, TISSUE)}
 
 
+__all__ = ["CURVE_LAWS", "CurveLaw", "curve_law"]
+
+
 def curve_law(name: str) -> CurveLaw:
     """The law of curves of this name.
 

@@ -48,14 +48,10 @@ class CurveArrays:
         points = int(self.real[setup].sum())
 
         def one(values: np.ndarray) -> np.ndarray:
-            return np.broadcast_to(
-                values[setup, :points], (repeats, points, *values.shape[2:])
-            )
+            return np.broadcast_to(values[setup, :points], (repeats, points, *values.shape[2:]))
 
         x = {name: one(values) for name, values in self.x.items()}
-        return CurveArrays(
-            one(self.loss), one(self.real), one(self.run), x, one(self.rate)
-        )
+        return CurveArrays(one(self.loss), one(self.real), one(self.run), x, one(self.rate))
 
 
 def progress(schedule: Schedule | None, position: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayescale.laws.curves import CurveLaw
+from bayescale.laws.curves.base import Coordinate
 from bayescale.model.curves.arrays import CurveArrays
 from bayescale.model.curves.kernel import Places, coordinates, covariance
 
@@ -58,9 +59,7 @@ class CurveDensity:
             position, loss = data.x["position"][setup, real], data.loss[setup, real]
             span = max(float(position.max() - position.min()), 1e-3)
             steep[setup] = max(float(loss.max() - loss.min()) / span, 1e-3)
-        places = Places(
-            data.x["position"], data.rate, data.run, steep, np.zeros_like(data.loss)
-        )
+        places = Places(data.x["position"], data.rate, data.run, steep, np.zeros_like(data.loss))
         density = cls(law, data, places)
         return replace(density, places=replace(places, varying=density.varying(data)))
 
@@ -86,7 +85,7 @@ class CurveDensity:
         return tuple(c.name for c in self.coordinates)
 
     @property
-    def coordinates(self) -> tuple:
+    def coordinates(self) -> tuple[Coordinate, ...]:
         """Those of the law, then those of the covariance."""
         return (*self.law.coordinates, *coordinates(self.law, self.several))
 
@@ -145,13 +144,11 @@ class CurveDensity:
         away = (z - prior.mean)[good]
         solved = np.linalg.solve(prior.covariance[good], away[..., None])[..., 0]
         size = np.linalg.slogdet(prior.covariance[good])[1]
-        result[good] = likelihood - 0.5 * (
-            (away * solved).sum(1) + size + z.shape[1] * _LOG_2PI
-        )
+        result[good] = likelihood - 0.5 * ((away * solved).sum(1) + size + z.shape[1] * _LOG_2PI)
         return result
 
     def gradient(self, z: np.ndarray, prior: Population) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient of the log density, and the expected curvature (Fisher information) with the prior's.
+        """Gradient of the log density, and its expected curvature: Fisher's information.
 
         Returns
         -------

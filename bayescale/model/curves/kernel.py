@@ -99,7 +99,7 @@ def between(h: np.ndarray, a: Places, b: Places) -> np.ndarray:
 
 
 @njit(cache=False, fastmath=True)
-def _between(  # type: ignore[no-untyped-def]
+def _between(  # type: ignore[no-untyped-def] # noqa: PLR0917 - Numba takes plain arrays
     sizes, shared, slope, position, rate, run, varying,
     position_b, rate_b, run_b, varying_b, several,
 ):  # fmt: skip

@@ -124,11 +124,11 @@ class Schedule:
                     f"{name} takes {', '.join(f'{k}=' for k in chosen)}"
                 )
             chosen[key.strip()] = parse_number(value, key.strip())
-        for key, value in chosen.items():
+        for key, amount in chosen.items():
             highest = end if key == "warmup" else 1.0
-            if not 0 <= value <= highest:
+            if not 0 <= amount <= highest:
                 raise BayescaleError(
-                    f"schedule {text!r}: {key}={value:g}: must lie between 0 and {highest:g}"
+                    f"schedule {text!r}: {key}={amount:g}: must lie between 0 and {highest:g}"
                 )
         warmup = chosen.pop("warmup")
         knots, values = shape(warmup, end, **chosen)
@@ -143,9 +143,14 @@ def _jumps(steps: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray
     lone = [
         i + 1
         for i in change
-        if i > 0 and rates[i] == rates[i - 1] and i + 2 < len(rates) and rates[i + 2] == rates[i + 1]
+        if i > 0
+        and rates[i] == rates[i - 1]
+        and i + 2 < len(rates)
+        and rates[i + 2] == rates[i + 1]
     ]
-    return np.insert(steps, lone, steps[lone]), np.insert(rates, lone, rates[np.array(lone, int) - 1])
+    return np.insert(steps, lone, steps[lone]), np.insert(
+        rates, lone, rates[np.array(lone, int) - 1]
+    )
 
 
 def _fewer(steps: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -74,7 +74,8 @@ class Curves:
         ----------
         path : str or Path
         columns : mapping, optional
-            `run`, `family`, `setup`, `step`, `tokens`, `examples`, `loss` or `lr` to the file's header.
+            `run`, `family`, `setup`, `step`, `tokens`, `examples`, `loss` or `lr` to the file's
+            header.
         schedule : str, optional
             A declared schedule in place of a column of learning rates, such as `cosine`.
         end : float, optional
@@ -122,7 +123,7 @@ class Curves:
             frame = frame.assign(run=Path(name).stem)
         curves, notes = {}, []
         for run, rows in frame.groupby("run", sort=False):
-            curve, said = _curve(str(run), rows, unit, schedule, end, warmup)
+            curve, said = _curve(str(run), rows, unit, text=schedule, end=end, warmup=warmup)
             curves[curve.run] = curve
             notes += said
         if not curves:
@@ -176,6 +177,7 @@ def _curve(
     run: str,
     rows: pd.DataFrame,
     unit: str,
+    *,
     text: str | None,
     end: float | None,
     warmup: float | None,
