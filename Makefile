@@ -11,7 +11,7 @@ TORCH := .venv/.measure
 USERS := build/users/.ready
 
 .PHONY: report docs chromium test lint fast long package bench bench-engine bench-refits bench-rows \
-	bench-scalebench bench-skill bench-start full-circle lock clean
+	bench-curves bench-scalebench bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -56,6 +56,9 @@ bench-start: $(USERS)
 
 bench-rows: $(USERS)
 	build/users/bin/python tests/benchmarks/rows.py
+
+bench-curves: $(ENV) | $(UV)
+	.venv/bin/python tests/benchmarks/curves.py
 
 bench-scalebench: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/scalebench.py

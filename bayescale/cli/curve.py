@@ -31,7 +31,8 @@ Columns = Annotated[
     typer.Option(
         "--column",
         metavar="NAME=HEADER",
-        help="run, family, setup, step, tokens, examples, loss or lr is this header; repeatable.",
+        help="Your header of run, family, setup, end, step, tokens, examples, loss or lr; "
+        "repeatable.",
     ),
 ]
 Rates = Annotated[

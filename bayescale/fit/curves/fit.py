@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from bayescale.model.curves.arrays import arrays, reference
 from bayescale.model.curves.density import CurveDensity, Population, replace_setups, take
 from bayescale.runs.curves.curve import Curve
 from bayescale.runs.curves.table import Curves
-from bayescale.sampling.curves import K_HAT_MOST, SetupDraws, posterior
+from bayescale.sampling.curves import K_HAT_MOST, SetupDraws, modes, posterior
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,33 @@ class CurveFit:
             positions=positions,
             end=reference(members, self.law),
             rng=random(self.seed, "forecast", curve.run),
+        )
+
+    def update(self, curve: Curve) -> CurveFit:
+        """The posterior of one run's setup after new points, given what its family has taught.
+
+        Takes seconds: the prior is that of this fit, and the mode is near.
+        """
+        setup = self.setup_of(curve.run)
+        curves = replace(self.curves, curves={**self.curves.curves, curve.run: curve})
+        members = [curves[name] for name in self.setups[setup]]
+        density = CurveDensity.build(self.law, arrays([members], self.law))
+        prior = take(self.prior, np.array([setup]))
+        mean = prior.mean.copy()
+        mean[:, 0] = density.data.loss.min()
+        prior = replace(prior, mean=mean)
+        start = self.draws[setup].draws.mean(axis=0)[None]
+        start[:, 0] = mean[:, 0]
+        found = modes(density, prior, start)
+        rng = random(self.seed, "curve", *self.setups[setup])
+        drawn = posterior(density, prior, found, 0, rng=rng, draws=len(self.draws[setup].draws))
+        return replace(
+            self,
+            curves=curves,
+            setups=(self.setups[setup],),
+            density=density,
+            prior=prior,
+            draws=(drawn,),
         )
 
     @property

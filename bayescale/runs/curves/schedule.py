@@ -62,6 +62,8 @@ class Schedule:
     def drops(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Where the rate falls or rises: first and last progress, fall, and the rate reached.
 
+        A run without a warm-up starts with a rise from 0.
+
         Returns
         -------
         tuple of (drop,) arrays
@@ -69,7 +71,16 @@ class Schedule:
         fall = self.rates[:-1] - self.rates[1:]
         where = np.flatnonzero(fall)
         total = self._totals
-        return total[where], total[where + 1], fall[where], self.rates[where + 1]
+        first, last, rate = total[where], total[where + 1], self.rates[where + 1]
+        if self.rates[0] == 0:
+            return first, last, fall[where], rate
+        start = self.rates[0]
+        return (
+            np.append(0.0, first),
+            np.append(0.0, last),
+            np.append(-start, fall[where]),
+            np.append(start, rate),
+        )
 
     @classmethod
     def from_column(cls, steps: np.ndarray, rates: np.ndarray, warmup: float | None) -> Schedule:

@@ -23,7 +23,7 @@ from bayescale.runs.curves.readers import read_frame
 from bayescale.runs.curves.schedule import Schedule
 
 UNITS = ("step", "tokens", "examples")
-_COLUMNS = ("run", "family", "setup", *UNITS, "loss", "lr")
+_COLUMNS = ("run", "family", "setup", "end", *UNITS, "loss", "lr")
 # What else people call the columns.
 _ALSO = {"learning_rate": "lr", "curve": "run", "steps": "step", "name": "run"}
 
@@ -74,12 +74,13 @@ class Curves:
         ----------
         path : str or Path
         columns : mapping, optional
-            `run`, `family`, `setup`, `step`, `tokens`, `examples`, `loss` or `lr` to the file's
-            header.
+            The file's header of `run`, `family`, `setup`, `end`, `step`, `tokens`, `examples`,
+            `loss` or `lr`.
         schedule : str, optional
             A declared schedule in place of a column of learning rates, such as `cosine`.
         end : float, optional
-            The last step of the declared schedule; by default each curve's last.
+            The last step of the declared schedule; by default what a column `end` says, or each
+            curve's last.
         warmup : float, optional
             Steps of the linear warm-up before a column of learning rates begins.
 
@@ -192,7 +193,8 @@ def _curve(
     check_losses(run, loss)
     schedule = None
     if text is not None:
-        schedule = Schedule.declared(text, max(end or 0.0, float(position[-1])))
+        last = _numbers(rows, "end", run)[-1] if end is None and "end" in rows else end or 0.0
+        schedule = Schedule.declared(text, max(last, float(position[-1])))
     elif "lr" in rows:
         rates = _numbers(rows, "lr", run)[order]
         check_rates(run, rates)
