@@ -39,8 +39,8 @@ Rates = Annotated[
     str | None,
     typer.Option(
         "--schedule",
-        help="Declare the learning rate: constant, cosine, wsd, wsd-linear, two-stage; "
-        "with options, as in wsd:decay=0.2,warmup=2000.",
+        help="Declare the learning rate, where a column lr ends or is missing: constant, cosine, "
+        "wsd, wsd-linear, two-stage; with options, as in wsd:decay=0.2,warmup=2000.",
     ),
 ]
 End = Annotated[float | None, positive("--end", "X", "The runs' last step, tokens or examples.")]

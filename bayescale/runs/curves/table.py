@@ -77,7 +77,8 @@ class Curves:
             The file's header of `run`, `family`, `setup`, `end`, `step`, `tokens`, `examples`,
             `loss` or `lr`.
         schedule : str, optional
-            A declared schedule in place of a column of learning rates, such as `cosine`.
+            A declared schedule, such as `cosine`. A column of learning rates says what was, and
+            the schedule what follows.
         end : float, optional
             The last step of the declared schedule; by default what a column `end` says, or each
             curve's last.
@@ -145,6 +146,8 @@ class Curves:
 def _continued(seen: Schedule, planned: Schedule, now: float) -> Schedule:
     """What was, up to now, and what is planned from now on."""
     past, ahead = seen.steps <= now, planned.steps > now
+    if not ahead.any():
+        return seen
     here = np.array([now])
     steps = np.concatenate([seen.steps[past], here, here, planned.steps[ahead]])
     rates = np.concatenate(
@@ -192,13 +195,15 @@ def _curve(
     position, loss = position[order], loss[order]
     check_losses(run, loss)
     schedule = None
-    if text is not None:
-        last = _numbers(rows, "end", run)[-1] if end is None and "end" in rows else end or 0.0
-        schedule = Schedule.declared(text, max(last, float(position[-1])))
-    elif "lr" in rows:
+    if "lr" in rows:
         rates = _numbers(rows, "lr", run)[order]
         check_rates(run, rates)
         schedule = Schedule.from_column(position, rates, warmup)
+    if text is not None:
+        now = float(position[-1])
+        last = _numbers(rows, "end", run)[-1] if end is None and "end" in rows else end or now
+        planned = Schedule.declared(text, max(last, now))
+        schedule = planned if schedule is None else _continued(schedule, planned, now)
     family = str(rows["family"].iloc[0]) if "family" in rows else ""
     setup = str(rows["setup"].iloc[0]) if "setup" in rows else run
     curve = Curve(run, family, position, loss, schedule, setup)
