@@ -1,9 +1,9 @@
 """Inference on curves: modes of many setups at once, then adaptive importance sampling.
 
-Each setup has a dozen coordinates, so a Student's t around its mode, moved and reshaped by its own
-weighted draws, is close enough to the posterior for importance sampling. Pareto-smoothed weights
+Each setup has a dozen coordinates, so a Student's t around its mode, adapted to its own weighted
+draws, is close enough to the posterior for importance sampling. Pareto-smoothed weights
 say whether it was (k-hat, Vehtari et al., arXiv 1507.02646). Setups of which they say that it was
-not are sampled with NUTS.
+not get more rounds, then a note.
 """
 
 from __future__ import annotations
@@ -51,13 +51,11 @@ class SetupDraws:
         Shape of the largest importance weights; below 0.7 they can be relied on.
     effective : float
         Of how many independent draws they are worth.
-    method : {"importance", "nuts"}
     """
 
     draws: np.ndarray
     k_hat: float
     effective: float
-    method: str
 
 
 def modes(
@@ -119,7 +117,7 @@ def posterior(
         away = at - centre
         spread = (away * eased[:, None]).T @ away + 1e-8 * np.eye(len(centre))
     chosen = rng.choice(draws, draws, p=weights)
-    return SetupDraws(at[chosen], float(k_hat), effective, "importance")
+    return SetupDraws(at[chosen], float(k_hat), effective)
 
 
 def _student(

@@ -36,14 +36,14 @@ def simulated() -> tuple[pd.DataFrame, dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def fit() -> CurveFit:
-    return fit_curves(Curves.from_frame(simulated()[0]), "power-floor", draws=300)
+    return fit_curves(Curves.from_frame(simulated()[0]), "power-floor", draws=200)
 
 
 def test_intervals_hold_the_ends_and_are_narrow(fit: CurveFit) -> None:
     ends = simulated()[1]
     inside, widths = [], []
     for run, reached in ends.items():
-        last = fit.forecast(run, END).table().iloc[-1]
+        last = fit.forecast(run, positions=np.array([END])).table().iloc[-1]
         inside.append(last["lower"] < reached < last["upper"])
         widths.append(np.log(last["upper"] / last["lower"]))
     assert sum(inside) >= RUNS - 2

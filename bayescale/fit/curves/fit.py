@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -210,11 +212,18 @@ def fit_curves(
     prior, found = learnt(density, [members[0].family for members in setups])
     names = tuple(tuple(curve.run for curve in members) for members in setups)
     wanted = [i for i, runs in enumerate(names) if only is None or set(runs) & set(only)]
+
+    def draw(setup: int) -> SetupDraws:
+        rng = random(seed, "curve", *names[setup])
+        return posterior(density, prior, found, setup, rng=rng, draws=draws)
+
     drawn = []
-    with FitProgress(len(wanted), 0, enabled=progress) as bar:
-        for setup in wanted:
-            rng = random(seed, "curve", *names[setup])
-            drawn.append(posterior(density, prior, found, setup, rng=rng, draws=draws))
+    with (
+        FitProgress(len(wanted), 0, enabled=progress) as bar,
+        ThreadPoolExecutor(os.process_cpu_count()) as pool,
+    ):
+        for one in pool.map(draw, wanted):
+            drawn.append(one)
             bar.advance()
     if only is not None:
         index = np.array(wanted)

@@ -85,7 +85,7 @@ def points(
     if schedule is None:
         return x, np.zeros(len(position))
     first, last, fall, rate = schedule.drops()
-    span = np.maximum(last - first, 1e-300)
+    span = np.where(last > first, last - first, 1.0)
     passed = np.clip((now[:, None] - first) / span, 0, 1)
     # A jump has happened at its own step.
     passed = np.where(last > first, passed, now[:, None] >= first)

@@ -86,19 +86,17 @@ def between(h: np.ndarray, a: Places, b: Places) -> np.ndarray:
     (setup, point of a, point of b) array
     """
     several = h.shape[1] > _ALONE
-    return np.asarray(
-        _between(
-            np.exp(h),
-            1 / (1 + np.exp(-h[:, _ALONE])) if several else np.ones(len(h)),
-            a.slope,
-            *(a.position, a.rate, a.run, a.varying),
-            *(b.position, b.rate, b.run, b.varying),
-            several,
-        )
+    shared = 1 / (1 + np.exp(-h[:, _ALONE])) if several else np.ones(len(h))
+    where = (
+        np.ascontiguousarray(values, dtype=float)  # one layout, one compilation
+        for places in (a, b)
+        for values in (places.position, places.rate, places.run, places.varying)
     )
+    slope = np.ascontiguousarray(a.slope)
+    return np.asarray(_between(np.exp(h), shared, slope, *where, several))
 
 
-@njit(cache=False, fastmath=True)
+@njit(nogil=True, fastmath=True)
 def _between(  # type: ignore[no-untyped-def] # noqa: PLR0917 - Numba takes plain arrays
     sizes, shared, slope, position, rate, run, varying,
     position_b, rate_b, run_b, varying_b, several,
