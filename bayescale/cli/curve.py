@@ -1,7 +1,8 @@
-"""The commands `curve forecast` and `curve schedule`: what a run that is training will end at."""
+"""The commands `curve forecast`, `schedule` and `watch`: what will a run end at?"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -237,5 +238,56 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
     return short
 
 
+def watch_command(
+    source: CurvesFile,
+    *,
+    end: Annotated[float, positive("--end", "X", "The run's last step, tokens or examples.")],
+    run: Annotated[str | None, typer.Option("--run", help="By default the file's last.")] = None,
+    every: Annotated[
+        float, positive("--every", "SECONDS", "How often to look whether the file has changed.")
+    ] = 30.0,
+    law: LawName = None,
+    schedule: Rates = None,
+    warmup: Warmup = None,
+    column: Columns = None,
+    prob: Prob = PROB,
+    seed: Seed = Settings.seed,
+) -> None:
+    """Forecast a run again whenever its file has grown, a line each, until it has ended.
+
+    The file may be missing, half-written, or start anew. Ctrl-C ends it.
+    """
+    import time
+
+    from bayescale.base.numbers import human
+    from bayescale.base.output import print_line, say
+    from bayescale.fit.curves.watch import watched
+    from bayescale.runs.curves import Curves
+
+    def read() -> Curves:
+        return Curves.read(
+            source,
+            columns=pairs(column, "--column"),
+            schedule=schedule,
+            end=end,
+            warmup=warmup,
+        )
+
+    for found in watched(read, run, end=end, law=law, seed=seed, wait=lambda: time.sleep(every)):
+        if isinstance(found, BayescaleError):
+            say(f"waiting: {found}")
+            continue
+        curve, forecast = found
+        last = forecast.table(prob).iloc[-1]
+        clock = time.strftime("%H:%M:%S")
+        print_line(
+            f"{clock}  {curve.run}  at {human(curve.end)} of {human(end)}: "
+            f"{curve.loss[-1]:.4g}; ends at {last['median']:.4g}, "
+            f"{last['lower']:.4g} to {last['upper']:.4g}"
+        )
+        sys.stdout.flush()
+
+
 curve_app.command("forecast")(forecast_command)
 curve_app.command("schedule")(schedule_command)
+curve_app.command("watch")(watch_command)

@@ -12,6 +12,7 @@ from command_line import ended
 
 from bayescale import BayescaleError
 from bayescale.fit.curves import CurveFit, fit_curves
+from bayescale.fit.curves.watch import watched
 from bayescale.model.curves.density import CurveDensity
 from bayescale.runs.curves import Curves
 
@@ -108,6 +109,31 @@ def test_the_command_line_forecasts_repeats_and_refuses(tmp_path: Path) -> None:
         code, _, err = ended("curve", "forecast", file, *options)
         assert code == 2
         assert said in err
+
+
+def test_watching_survives_a_missing_and_a_rotated_file_and_ends() -> None:
+    table = simulated()[0].query("run == 'r0'")
+    states = [None, table.head(20), table.head(30), table.head(12), table]
+
+    def read() -> Curves:
+        state = states[0]
+        if state is None:
+            raise BayescaleError("no such file")
+        return Curves.from_frame(state)
+
+    found = list(
+        watched(
+            read,
+            None,
+            end=float(table["step"].max()),
+            law="power-floor",
+            seed=1,
+            wait=lambda: states.__delitem__(0),
+        )
+    )
+    assert isinstance(found[0], BayescaleError)
+    seen = [len(one[0]) for one in found[1:] if not isinstance(one, BayescaleError)]
+    assert seen == [20, 30, 12, 40]
 
 
 def test_a_schedule_that_is_not_known_so_far_ahead_is_refused() -> None:

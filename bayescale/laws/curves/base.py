@@ -50,6 +50,10 @@ class CurveLaw:
     wander : tuple of float
         Of the prior of a run's wandering about the law: median of its standard deviation in ln
         loss, and the spread of its logarithm.
+    modular : bool
+        Whether parameters are inferred without the discrepancy, which joins in forecasts alone: a
+        process over the learning rate too could stand in for the law where three schedules are
+        seen (modularisation, Liu, Bayarri and Berger 2009).
     varies : tuple of str
         Coordinates that differ a little between runs that share the others.
     """
@@ -63,6 +67,7 @@ class CurveLaw:
     takes_rate: bool
     discrepancy: tuple[float, float]
     wander: tuple[float, float] = (0.005, 1.0)
+    modular: bool = False
     varies: tuple[str, ...] = ()
 
     @property

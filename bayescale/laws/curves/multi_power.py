@@ -47,5 +47,6 @@ MULTI_POWER = CurveLaw(
     takes_rate=True,
     discrepancy=(0.025, 1.5),
     wander=(0.002, 0.3),
+    modular=True,
     varies=("gain",),
 )

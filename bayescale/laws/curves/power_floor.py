@@ -25,5 +25,5 @@ POWER_FLOOR = CurveLaw(
     coordinates=(LEVEL, FLOOR, EXPONENT),
     mean=_mean,
     takes_rate=False,
-    discrepancy=(0.15, 2.0),
+    discrepancy=(0.25, 2.0),
 )

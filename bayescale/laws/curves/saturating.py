@@ -31,5 +31,5 @@ SATURATING = CurveLaw(
     ),
     mean=_mean,
     takes_rate=False,
-    discrepancy=(0.15, 2.0),
+    discrepancy=(0.25, 2.0),
 )

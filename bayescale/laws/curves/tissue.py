@@ -37,5 +37,6 @@ TISSUE = CurveLaw(
     takes_rate=True,
     discrepancy=(0.05, 1.5),
     wander=(0.002, 0.3),
+    modular=True,
     varies=("gain",),
 )

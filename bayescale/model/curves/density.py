@@ -12,6 +12,8 @@ from bayescale.model.curves.arrays import CurveArrays
 from bayescale.model.curves.kernel import Places, coordinates, covariance
 
 _STEP = 1e-4
+# Logarithm of a discrepancy that is none.
+_NONE = -20.0
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -116,12 +118,20 @@ class CurveDensity:
         """What the law leaves, 0 where padded."""
         return (self.data.loss - self.curve(z, self.data)) * self.data.real
 
+    def covariance(self, z: np.ndarray) -> np.ndarray:
+        """Covariance of the observed points by which coordinates are inferred."""
+        h = z[:, self.of_law :]
+        if self.law.modular:
+            h = h.copy()
+            h[:, 0] = _NONE
+        return covariance(h, self.places, self.data.real)
+
     def log_density(self, z: np.ndarray, prior: Population) -> np.ndarray:
         """Log likelihood and log prior, (setup,); minus infinity where there is none."""
         result = np.full(len(z), -np.inf)
         with np.errstate(all="ignore"):
             residual = self.residual(z)
-            full = covariance(z[:, self.of_law :], self.places, self.data.real)
+            full = self.covariance(z)
         good = np.isfinite(residual).all(1) & np.isfinite(full).all((1, 2))
         if not good.any():
             return result
@@ -156,7 +166,7 @@ class CurveDensity:
         """
         setups, total = z.shape
         law = self.of_law
-        inverse = np.linalg.inv(covariance(z[:, law:], self.places, self.data.real))
+        inverse = np.linalg.inv(self.covariance(z))
         weighted = np.einsum("mij,mj->mi", inverse, self.residual(z))
         slope, curvature = np.zeros((setups, total)), np.zeros((setups, total, total))
         by_law = np.empty((setups, law, self.data.loss.shape[1]))
@@ -171,10 +181,7 @@ class CurveDensity:
         for i in range(law, total):
             step = np.zeros(total)
             step[i] = _STEP
-            up, down = (
-                covariance((z + sign * step)[:, law:], self.places, self.data.real)
-                for sign in (1, -1)
-            )
+            up, down = self.covariance(z + step), self.covariance(z - step)
             change = (up - down) / (2 * _STEP)
             scaled.append(inverse @ change)
             quadratic = np.einsum("mi,mij,mj->m", weighted, change, weighted)
