@@ -15,7 +15,7 @@ from bayescale.cli.options import Prob, Seed, pairs, positive
 from bayescale.cli.printing import Output, printing
 
 if TYPE_CHECKING:
-    from bayescale.fit.curves import CurveFit, Forecast
+    from bayescale.fit.curves import Forecast
     from bayescale.runs.curves import Curves
 
 curve_app = typer.Typer(
@@ -86,13 +86,15 @@ def forecast_command(
     file inform each other, by family where it has that column. With --json, the curve ahead.
     """
     from bayescale.base.numbers import percent
+    from bayescale.fit.curves.fit import ahead, fit_curves
 
-    curves, fit = _fitted(source, column, schedule, end, warmup, law, seed)
+    curves = _read(source, column, schedule=schedule, end=end, warmup=warmup)
     runs = list(run or curves.curves)
-    for name in runs:
-        curves[name]
+    for name in runs:  # refused before the fit
+        ahead(curves[name], end)
     if figure is not None and len(runs) != 1:
         raise BayescaleError(f"--figure {figure}: draws one run; name it with --run")
+    fit = fit_curves(curves, law, seed=seed, progress=True)
     forecasts = {name: fit.forecast(name, end) for name in runs}
     rows = _rows(curves, forecasts, target, prob)
     remarks = []
@@ -138,18 +140,20 @@ def schedule_command(
 ) -> Output:
     """What other learning-rate schedules would give from a run's last point on."""
     from bayescale.base.numbers import percent
+    from bayescale.fit.curves import fit_curves
 
-    curves, fit = _fitted(source, column, schedule, end, warmup, law, seed)
+    curves = _read(source, column, schedule=schedule, end=end, warmup=warmup)
+    curve = curves[run]
+    last = end or (curve.schedule.end if curve.schedule is not None else curve.end)
+    others = {text: curves.rescheduled(run, text, last)[run] for text in to}
+    fit = fit_curves(curves, law, seed=seed, progress=True)
     if not fit.law.takes_rate:
         raise BayescaleError(
             f"law {fit.law.name!r} knows no learning rate; add a column lr, or declare what "
             "it was: --schedule cosine"
         )
-    curve = curves[run]
-    last = end or (curve.schedule.end if curve.schedule is not None else curve.end)
     forecasts = {"as planned": fit.forecast(run, end)}
-    for text in to:
-        other = curves.rescheduled(run, text, last)[run]
+    for text, other in others.items():
         forecasts[text] = fit.forecast_of(other, fit.setup_of(run), last)
     rows = []
     for name, forecast in forecasts.items():
@@ -168,26 +172,23 @@ def schedule_command(
     return Output(content, [Table([_for_people(row) for row in rows], title, rows)], fit.notes)
 
 
-def _fitted(  # noqa: PLR0917 - a command's options, passed on
+def _read(
     source: Path,
     column: list[str] | None,
+    *,
     schedule: str | None,
     end: float | None,
     warmup: float | None,
-    law: str | None,
-    seed: int,
-) -> tuple[Curves, CurveFit]:
-    from bayescale.fit.curves import fit_curves
+) -> Curves:
     from bayescale.runs.curves import Curves
 
-    curves = Curves.read(
+    return Curves.read(
         source,
         columns=pairs(column, "--column"),
         schedule=schedule,
         end=end,
         warmup=warmup,
     )
-    return curves, fit_curves(curves, law, seed=seed, progress=True)
 
 
 def _rows(
@@ -262,16 +263,9 @@ def watch_command(
     from bayescale.base.numbers import human
     from bayescale.base.output import print_line, say
     from bayescale.fit.curves.watch import watched
-    from bayescale.runs.curves import Curves
 
     def read() -> Curves:
-        return Curves.read(
-            source,
-            columns=pairs(column, "--column"),
-            schedule=schedule,
-            end=end,
-            warmup=warmup,
-        )
+        return _read(source, column, schedule=schedule, end=end, warmup=warmup)
 
     for found in watched(read, run, end=end, law=law, seed=seed, wait=lambda: time.sleep(every)):
         if isinstance(found, BayescaleError):

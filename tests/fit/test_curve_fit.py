@@ -16,7 +16,7 @@ from bayescale.fit.curves.watch import watched
 from bayescale.model.curves.density import CurveDensity
 from bayescale.runs.curves import Curves
 
-RUNS, END = 12, 20_000
+RUNS, END = 8, 20_000
 
 
 def simulated() -> tuple[pd.DataFrame, dict[str, float]]:
