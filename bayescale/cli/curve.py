@@ -110,6 +110,11 @@ def forecast_command(
         "unit": curves.unit,
         "prob": prob,
         "rows": rows,
+        "sampling": {
+            name: {"k_hat": drawn.k_hat, "effective_draws": drawn.effective}
+            for name in runs
+            for drawn in [fit.draws[fit.setup_of(name)]]
+        },
         "ahead": {
             name: forecast.table(prob).to_dict(orient="records")
             for name, forecast in forecasts.items()

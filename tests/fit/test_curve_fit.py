@@ -93,6 +93,7 @@ def test_the_command_line_forecasts_repeats_and_refuses(tmp_path: Path) -> None:
     asked = ("curve", "forecast", file, "--law", "power-floor", "--end", END)
     code, out, _ = ended(*asked, "--run", "r0", "--target", 2.5, "--figure", figure, "--json")
     assert code == 0
+    assert json.loads(out)["sampling"]["r0"]["k_hat"] < 0.7
     (row,) = json.loads(out)["rows"]
     assert row["lower"] < row["median"] < row["upper"]
     assert 0 <= row["below_target"] <= 1
