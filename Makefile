@@ -10,8 +10,8 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report docs chromium test lint fast long package learn-priors bench bench-engine bench-refits bench-rows \
-	bench-scalebench bench-skill bench-start full-circle lock clean
+.PHONY: report docs chromium test lint fast long package learn-priors bench bench-curves \
+	bench-engine bench-refits bench-rows bench-scalebench bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -59,6 +59,9 @@ bench-start: $(USERS)
 
 bench-rows: $(USERS)
 	build/users/bin/python tests/benchmarks/rows.py
+
+bench-curves: $(ENV) | $(UV)
+	.venv/bin/python tests/benchmarks/curves.py
 
 bench-scalebench: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/scalebench.py

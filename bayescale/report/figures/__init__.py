@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bayescale.report.figures.posterior import latent_tokens as latent_tokens
     from bayescale.report.figures.posterior import prior_posterior as prior_posterior
     from bayescale.report.figures.prior import prior_predictive as prior_predictive
+    from bayescale.report.figures.whole_curve import whole_curve as whole_curve
 
 # Figures of one fit, as `bayescale plot` names them; the function has _ for -.
 OF_A_FIT = ("curve", "effects", "check", "variance", "prior-posterior", "latent-tokens")
@@ -48,6 +49,7 @@ _HOMES = {
     "save": "files",
     "serving_figure": "plans",
     "variance": "decomposition",
+    "whole_curve": "whole_curve",
 }
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "save",
     "serving_figure",
     "variance",
+    "whole_curve",
 ]
 
 
