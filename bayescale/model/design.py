@@ -42,10 +42,10 @@ class Design:
     data : Dataset
         Each input of the law (run), on its scale and centred; for a latent token count the
         middle of its range. `tokens_sd` (run, latent): standard deviation of ln D, one column for
-        each latent count, which rows of one checkpoint share. `{group}_index` (run): position in the group's coordinate,
-        and `{group}_runs` (group) the number of its runs. `response` (run) or (run, corpus). With
-        a discrepancy, `inducing_{input}` (inducing): the inducing points; `frontier` (): the
-        largest ln(N D)/sqrt(2), centred, of the runs that state their tokens.
+        each latent count, which rows of one checkpoint share. `{group}_index` (run): position in
+        the group's coordinate, and `{group}_runs` (group) the number of its runs. `response` (run)
+        or (run, corpus). With a discrepancy, `inducing_{input}` (inducing): the inducing points;
+        `frontier` (): the largest ln(N D)/sqrt(2), centred, of the runs that state their tokens.
     centre : mapping
         The value on which each input of the law is centred, a geometric mean; 1 where it is not.
     """

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from more_compute_fits import fitted, three
 
-from bayescale import Fit, Runs, ScalingModel
-from bayescale.base.intervals import interval
+from bayescale import Fit, Runs, Spec
 
 DRAWS = 400
 LAST_OF_28 = 2024.5  # DeepSeek-V2 and Qwen2 are of 2024-05 and 2024-06
@@ -23,24 +23,24 @@ LEAST_FAMILIES = 5
 RATIOS = (0, 100, 300, 1000, 3000, np.inf)
 
 
-def the_line(seed: int = 0) -> tuple[Fit, dict[str, Any]]:
+def the_line() -> tuple[Fit, dict[str, Any]]:
     """The fit to the 28, and what it and its rival with two slopes say."""
-    fit = ScalingModel("compute-only").fit("open-llm-bpc", seed=seed, show_progress=False)
-    split = ScalingModel("separate-slopes").fit("open-llm-bpc", seed=seed, show_progress=False)
-    gap = split.posterior["slope_params"] - split.posterior["slope_tokens"]
+    runs = Runs.read("open-llm-bpc")
+    fit = fitted(Spec.load("compute-only"), runs)
+    split = fitted(Spec.load("separate-slopes"), runs)
+    params, tokens = (split.posterior[f"slope_{name}"] for name in ("params", "tokens"))
+    gap = params - tokens
     said = {
-        "slope_per_decade": _three(fit.posterior["slope"] * np.log(10)),
-        "gap": _three(gap),
+        "slope_per_decade": three(fit.posterior["slope"] * np.log(10)),
+        "params": three(params),
+        "tokens": three(tokens),
+        "gap": three(gap),
+        "ratio": three(params / tokens),
         "probability_that_params_count_more": float((gap < 0).mean()),
         "convergence": {"compute-only": fit.convergence, "separate-slopes": split.convergence},
     }
     said["convergence"] = {name: c.to_dict() for name, c in said["convergence"].items()}
     return fit, said
-
-
-def _three(draws: Any, prob: float = 0.9) -> dict[str, float]:
-    found = interval(draws, prob)
-    return {name: float(found[name]) for name in ("median", "lower", "upper")}
 
 
 def models(runs: Runs) -> pd.DataFrame:
@@ -124,7 +124,7 @@ def _bounds(draws: np.ndarray) -> tuple[float, float, float]:
 
 
 def scores(table: pd.DataFrame) -> dict[str, Any]:
-    """Coverage and bias of both ways, for models that the paper did not see, and by what they are."""
+    """Coverage and bias of both ways for models that the paper did not see."""
     seen = table["in_28"].notna() & (table["in_28"] != "")
     new, later = table[~seen], table[table["released"] > LAST_OF_28]
     vocabulary = new["tokenizer"].str.extract(r"-(\d+)k$")[0].astype(float)

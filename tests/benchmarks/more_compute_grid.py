@@ -12,8 +12,9 @@ import arviz
 import numpy as np
 import pandas as pd
 import xarray as xr
+from more_compute_fits import fitted, three
 
-from bayescale import Fit, Runs, ScalingModel, Spec
+from bayescale import Fit, Runs, Spec
 from bayescale.base.intervals import SAMPLE_DIMS, interval
 
 LAWS = ("compute-only", "separate-slopes", "compute-floor", "chinchilla", "farseer", "forecast")
@@ -34,7 +35,7 @@ def grid(
         spec = Spec.load(name).replace(
             response="bpc", groups=False, discrepancy=bool(Spec.load(name).discrepancy)
         )
-        fits[name] = fit = ScalingModel(spec).fit(train, show_progress=False)
+        fits[name] = fit = fitted(spec, train)
         said[name] = _scored(fit, test)
         print(name, said[name], flush=True)
     return {"laws": said, "slopes": _slopes(fits)}, fits
@@ -60,12 +61,7 @@ def _scored(fit: Fit, test: Runs) -> dict[str, Any]:
 def _slopes(fits: dict[str, Fit]) -> dict[str, Any]:
     """The direct test: a slope for ln N and one for ln D."""
     posterior = fits["separate-slopes"].posterior
-    return {name: _three(posterior[name]) for name in ("slope_params", "slope_tokens")}
-
-
-def _three(draws: Any) -> dict[str, float]:
-    found = interval(draws)
-    return {name: float(found[name]) for name in ("median", "lower", "upper")}
+    return {name: three(posterior[name]) for name in ("slope_params", "slope_tokens")}
 
 
 def read_at(
@@ -93,8 +89,35 @@ def read_at(
         slopes = xr.DataArray(some @ solve.T, dims=("draw", "slope")).expand_dims("chain")
         ratio = slopes[..., 0] / slopes[..., 1]
         read[name] = {
-            "params": _three(slopes[..., 0]),
-            "tokens": _three(slopes[..., 1]),
-            "ratio": _three(ratio),
+            "params": three(slopes[..., 0]),
+            "tokens": three(slopes[..., 1]),
+            "ratio": three(ratio),
         }
     return read
+
+
+def by_ratio(fits: dict[str, Fit], flops: float = 1e23) -> dict[str, list[dict[str, float]]]:
+    """Ratio of the two slopes by tokens per parameter, at one budget, of each law read."""
+    ratios = np.geomspace(1, 30_000, 28)
+    said = {}
+    for name in READ:
+        params = np.sqrt(flops / 6 / ratios)
+        step = 0.05
+        some = {"params": params, "tokens": ratios * params}
+        base, larger, longer = (
+            fits[name].predict(pd.DataFrame(point), "curve").draws
+            for point in (
+                some,
+                some | {"params": params * np.exp(step)},
+                some | {"tokens": some["tokens"] * np.exp(step)},
+            )
+        )
+        found = interval((larger - base) / (longer - base))
+        said[name] = [
+            {
+                "per_param": float(ratio),
+                **{end: float(found[end][i]) for end in ("median", "lower", "upper")},
+            }
+            for i, ratio in enumerate(ratios)
+        ]
+    return said

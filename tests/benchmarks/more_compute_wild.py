@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 import tomli_w
 import xarray as xr
+from more_compute_fits import SETTINGS, fitted, quantiles, three
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from bayescale import Fit, Runs, ScalingModel, Spec
+from bayescale import Fit, Runs, Spec
 from bayescale.base import bundled
-from bayescale.base.intervals import SAMPLE_DIMS, interval
+from bayescale.base.intervals import SAMPLE_DIMS
 
 USED = "isnull(excluded)"
 SINCE = 2025.0
@@ -55,7 +56,7 @@ def spec(base: str, *, measured: bool = True, quality: bool = True, dated: bool 
     law, priors = said["law"], said["priors"]
     name = base
     if not measured:
-        law["where"]["size"] = "log(params_active / 3e9)"
+        law["where"]["size"] = "log(params * active / 3e9)"
         for part in ("inactive", "embeddings"):
             del priors[part]
         del said["inputs"]["body"]
@@ -77,18 +78,6 @@ def spec(base: str, *, measured: bool = True, quality: bool = True, dated: bool 
         }
         name += "-dated"
     return Spec.parse(tomli_w.dumps({**said, "name": name}), name)
-
-
-def fitted(spec: Spec, runs: Runs) -> Fit:
-    fit = ScalingModel(spec).fit(runs, show_progress=False)
-    print(spec.name, len(runs), fit.convergence, flush=True)
-    return fit
-
-
-def three(draws: xr.DataArray) -> dict[str, float]:
-    """Median and 90 % interval."""
-    found = interval(draws)
-    return {name: float(found[name]) for name in ("median", "lower", "upper")}
 
 
 def found(fit: Fit) -> dict[str, Any]:
@@ -124,12 +113,19 @@ def slopes(fit: Fit) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def positions(fit: Fit) -> tuple[xr.DataArray, xr.DataArray]:
-    """ln N and ln D of each model as the equation has them, latent counts at their middle."""
-    table = fit.runs.table.drop_duplicates("model")
-    middle = np.sqrt(table["tokens_low"] * table["tokens_high"])
-    tokens = table["tokens"].fillna(middle)
-    size = xr.DataArray(np.log(table["params_active"] / 3e9), dims="model")
-    return size, xr.DataArray(np.log(tokens / 2e12), dims="model")
+    """`size` and `data` of the equation for each model, latent counts at their middle."""
+    posterior, table = fit.posterior, fit.runs.table.drop_duplicates("model")
+    column = {name: xr.DataArray(table[name].to_numpy(), dims="model") for name in table}
+    size = np.log(column["params"] * column["active"] / 3e9)
+    if "embeddings" in posterior:
+        size = size - posterior["inactive"] * np.log(column["active"])
+        size = size + (1 - posterior["embeddings"]) * np.log(column["body"])
+    middle = np.sqrt(column["tokens_low"] * column["tokens_high"])
+    data = np.log(column["tokens"].fillna(middle) / 2e12)
+    if "progress" in posterior:
+        grown = posterior["progress"] / 2 * (column["released"] - 2024)
+        size, data = size + grown, data + grown
+    return size, data
 
 
 def by_round(fit: Fit) -> dict[str, dict[str, Any]]:
@@ -153,7 +149,7 @@ def worth_of_labs(fit: Fit) -> dict[str, dict[str, Any]]:
     return dict(sorted(labs.items(), key=lambda item: -item[1]["median"]))
 
 
-def latest(specs: dict[str, Spec]) -> tuple[dict[str, Any], dict[str, Fit]]:
+def latest(specs: dict[str, Spec]) -> dict[str, Any]:
     """Each spec fitted to models to the end of 2024, and scored on those of 2025 and 2026.
 
     A model to predict has its own family; its lab, tokenizer and architecture where earlier models
@@ -168,9 +164,9 @@ def latest(specs: dict[str, Spec]) -> tuple[dict[str, Any], dict[str, Fit]]:
     middle = np.sqrt(later["tokens_low"] * later["tokens_high"])
     later = later.assign(tokens=later["tokens"].fillna(middle))
     later = later.drop(columns=["tokens_low", "tokens_high"])
-    said, fits, densities = {}, {}, {}
+    said, densities = {}, {}
     for name, each in specs.items():
-        fits[name] = fit = fitted(each, before)
+        fit = fitted(each, before, SETTINGS)
         predicted = fit.predict(Runs.from_frame(later), "run").draws
         values = predicted.stack(sample=SAMPLE_DIMS).transpose("sample", "run").to_numpy()
         said[name], densities[name] = _scored(values, later)
@@ -180,7 +176,7 @@ def latest(specs: dict[str, Spec]) -> tuple[dict[str, Any], dict[str, Fit]]:
         "fitted": len(before),
         "models": said,
         "weights": dict(zip(specs, map(float, weights), strict=True)),
-    }, fits
+    }
 
 
 def _scored(values: np.ndarray, later: pd.DataFrame) -> tuple[dict[str, Any], np.ndarray]:
@@ -227,23 +223,18 @@ def next_models(fits: dict[str, Fit], weights: dict[str, float], seed: int = 0) 
         params = np.sqrt(budget / 6 / PER_PARAM)
         tokens = PER_PARAM * params
         point = {
-            **{"run": f"{budget:.0e}", "params": params, "params_active": params},
+            **{"run": f"{budget:.0e}", "params": params, "active": 1.0},
             **{"tokens": tokens, "body": 0.99, "little_code": 0.0, "released": 2026.9},
             **{"round": ROUND, "architecture": "transformer", "family": "next"},
         }
         found, mixed = {}, []
         for name, fit in fits.items():
             draws = fit.predict(pd.DataFrame([point]), "run").draws.to_numpy().ravel()
-            found[name] = _quantiles(draws)
+            found[name] = quantiles(draws)
             mixed.append(rng.choice(draws, int(20_000 * weights[name])))
-        found["mixture"] = _quantiles(np.concatenate(mixed))
+        found["mixture"] = quantiles(np.concatenate(mixed))
         said[f"{budget:.0e}"] = {"params": params, "tokens": tokens, "bpb": found}
     return said
-
-
-def _quantiles(draws: np.ndarray) -> dict[str, float]:
-    lower, median, upper = np.quantile(draws, [0.05, 0.5, 0.95])
-    return {"median": float(median), "lower": float(lower), "upper": float(upper)}
 
 
 def without_new_tokens(fits: dict[str, Fit]) -> dict[str, Any]:
