@@ -63,7 +63,7 @@ bench-scalebench: $(ENV) | $(UV)
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
 
-# The claim of the source paper on models since; some minutes a fit, kept in build/more-compute.
+# The claim of the source paper, on models since.
 more-compute: $(ENV)
 	.venv/bin/python tests/benchmarks/more_compute.py
 

@@ -1,8 +1,7 @@
 """Does more compute still suffice? `make more-compute`.
 
 The claim that compute alone counts (arXiv 2404.19484), held against open models that its author
-never saw and against a controlled grid. Writes `reports/more-compute/`. Fits are kept in
-`build/more-compute/`, so that a run that is broken off goes on where it stopped.
+never saw and a controlled grid, read from `../shared/data`. Writes `reports/more-compute/`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import more_compute_page as page
 import more_compute_wild as wild
 import numpy as np
 import pandas as pd
-from more_compute_fits import SETTINGS, fitted
+from more_compute_marginal import approximated
 
 from bayescale import Runs
 from bayescale.fit.folder import versions
@@ -43,12 +42,12 @@ def content() -> dict[str, Any]:
     said: dict[str, Any] = {"the_28": the_line, "since": line.scores(table)}
     said["least_squares"] = least_squares(table)
     said |= open_models()
-    if GRID.is_file():
-        said["grid"], fits = grid.grid(pd.read_csv(GRID))
-        models, levels = read_rows()
-        said["grid"]["read_at_open_models"] = grid.read_at(fits, models, levels)
-        said["grid"]["per_param"] = grid.by_ratio(fits)
-        said["tests"] = tests(said, table, pd.read_csv(GRID))
+    farseer = pd.read_csv(GRID)
+    said["grid"], laws = grid.grid(farseer)
+    thetas = {name: grid.resampled(laws[name], farseer) for name in grid.READ}
+    said["grid"]["read_at_open_models"] = grid.read_at(laws, thetas, *read_rows())
+    said["grid"]["per_param"] = grid.by_ratio(laws, thetas)
+    said["tests"] = tests(said, table, farseer)
     return {**said, "points": points(table), "versions": versions()}
 
 
@@ -75,28 +74,24 @@ def new(table: pd.DataFrame) -> pd.Series:
 
 def open_models() -> dict[str, Any]:
     """Sections 3 and 5 to 7."""
-    fits = {}
+    fits, said = {}, {}
     for name, (base, parts) in STEPS.items():
         where = wild.USED + (" and notnull(released)" if parts.get("dated") else "")
         runs = wild.rows(where, stated=name == "groups alone")
-        fits[name] = fitted(wild.spec(base, **parts), runs, SETTINGS)
-    whole, saturating = fits["embeddings and inactive parameters"], fits["diminishing returns"]
+        fits[name] = approximated(wild.spec(base, **parts), runs)
+        said[name] = wild.found(fits[name], runs.table)
+        print(name, said[name], flush=True)
+    everyone = wild.rows().table
     latest = wild.latest({n: wild.spec(base, dated=True) for n, base in FORECASTERS.items()})
-    both = dict(zip(FORECASTERS, (whole, saturating), strict=True))
-    dated = dict(
-        zip(
-            FORECASTERS,
-            (fits["date of release"], fits["diminishing returns, and date"]),
-            strict=True,
-        )
-    )
+    dated = dict(zip(FORECASTERS, (fits[page.DATED], fits[page.BOTH]), strict=True))
+    undated = dict(zip(FORECASTERS, (fits[page.WHOLE], fits[page.SATURATING]), strict=True))
     return {
-        "steps": {name: wild.found(fit) for name, fit in fits.items()},
-        "rounds": wild.by_round(whole),
-        "labs": wild.worth_of_labs(saturating),
+        "steps": said,
+        "rounds": wild.by_round(fits[page.WHOLE], everyone),
+        "labs": wild.worth_of_labs(fits[page.SATURATING], everyone),
         "latest": latest,
         "next": wild.next_models(dated, latest["weights"]),
-        "without_new_tokens": wild.without_new_tokens(both),
+        "without_new_tokens": wild.without_new_tokens(undated),
     }
 
 
@@ -126,4 +121,6 @@ def points(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    if not GRID.is_file():
+        raise SystemExit(f"{GRID.name}: not in ../shared/data/scalebench")
     page.write(content(), ROOT / "reports" / "more-compute")

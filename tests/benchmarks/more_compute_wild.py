@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import tomli_w
 import xarray as xr
-from more_compute_fits import SETTINGS, fitted, quantiles, three
+from more_compute_fits import quantiles, three
+from more_compute_marginal import Approximation, Rows, approximated
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from bayescale import Fit, Runs, Spec
+from bayescale import Runs, Spec
 from bayescale.base import bundled
-from bayescale.base.intervals import SAMPLE_DIMS
 
 USED = "isnull(excluded)"
 SINCE = 2025.0
@@ -80,17 +80,16 @@ def spec(base: str, *, measured: bool = True, quality: bool = True, dated: bool 
     return Spec.parse(tomli_w.dumps({**said, "name": name}), name)
 
 
-def found(fit: Fit) -> dict[str, Any]:
-    """Slopes of a fit at its own models, and what else the reader asks of it."""
-    posterior = fit.posterior
-    params, tokens = slopes(fit)
+def found(fit: Approximation, table: pd.DataFrame) -> dict[str, Any]:
+    """Slopes at a fit's own models, and what else the reader asks of it."""
+    posterior = fit.posterior()
+    params, tokens = slopes(posterior, table)
     said = {
-        "rows": len(fit.runs),
+        "rows": len(table),
         "params": three(params),
         "tokens": three(tokens),
         "gap": three(params - tokens),
         "ratio": three(params / tokens),
-        "convergence": fit.convergence.to_dict(),
     }
     for name in ("progress", "inactive", "embeddings", "alpha", "beta", "code"):
         if name in posterior:
@@ -100,21 +99,19 @@ def found(fit: Fit) -> dict[str, Any]:
     return said
 
 
-def slopes(fit: Fit) -> tuple[xr.DataArray, xr.DataArray]:
+def slopes(posterior: xr.Dataset, table: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray]:
     """Slopes of ln N and of ln D, means over the models: (chain, draw)."""
-    posterior = fit.posterior
     if "gap" in posterior:
         half = posterior["gap"] / 2
         return posterior["slope"] + half, posterior["slope"] - half
-    size, data = positions(fit)
+    size, data = positions(posterior, table.drop_duplicates("model"))
     of_size = -posterior["alpha"] * posterior["A"] * np.exp(-posterior["alpha"] * size)
     of_data = -posterior["beta"] * posterior["B"] * np.exp(-posterior["beta"] * data)
     return of_size.mean("model"), of_data.mean("model")
 
 
-def positions(fit: Fit) -> tuple[xr.DataArray, xr.DataArray]:
+def positions(posterior: xr.Dataset, table: pd.DataFrame) -> tuple[Any, Any]:
     """`size` and `data` of the equation for each model, latent counts at their middle."""
-    posterior, table = fit.posterior, fit.runs.table.drop_duplicates("model")
     column = {name: xr.DataArray(table[name].to_numpy(), dims="model") for name in table}
     size = np.log(column["params"] * column["active"] / 3e9)
     if "embeddings" in posterior:
@@ -128,28 +125,28 @@ def positions(fit: Fit) -> tuple[xr.DataArray, xr.DataArray]:
     return size, data
 
 
-def by_round(fit: Fit) -> dict[str, dict[str, Any]]:
+def by_round(fit: Approximation, table: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
     """Slope a decade of compute in each round."""
-    draws = (fit.posterior["slope"] + fit.posterior["slope_round"]) * np.log(10)
-    counts = fit.runs.table.groupby("round").size()
+    draws = fit.effects("slope", "round", np.random.default_rng(seed))
+    draws = draws.add(fit.draws["slope"], axis="index") * np.log(10)
+    counts = table.groupby("round").size()
     return {
-        str(label): {"rows": int(counts[label]), **three(draws.sel(round=label))}
-        for label in draws["round"].values
+        str(label): {"rows": int(counts[label]), **quantiles(draws[label].to_numpy())}
+        for label in draws
     }
 
 
-def worth_of_labs(fit: Fit) -> dict[str, dict[str, Any]]:
+def worth_of_labs(fit: Approximation, table: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
     """How many tokens of the middle lab a token of each is worth; best first."""
-    draws = np.exp(fit.posterior["worth_lab"])
-    counts = fit.runs.table.groupby("lab")["model"].nunique()
+    draws = np.exp(fit.effects("worth", "lab", np.random.default_rng(seed)))
+    counts = table.groupby("lab")["model"].nunique()
     labs = {
-        str(lab): {"models": int(counts[lab]), **three(draws.sel(lab=lab))}
-        for lab in draws["lab"].values
+        str(lab): {"models": int(counts[lab]), **quantiles(draws[lab].to_numpy())} for lab in draws
     }
     return dict(sorted(labs.items(), key=lambda item: -item[1]["median"]))
 
 
-def latest(specs: dict[str, Spec]) -> dict[str, Any]:
+def latest(specs: dict[str, Spec], seed: int = 0) -> dict[str, Any]:
     """Each spec fitted to models to the end of 2024, and scored on those of 2025 and 2026.
 
     A model to predict has its own family; its lab, tokenizer and architecture where earlier models
@@ -166,11 +163,10 @@ def latest(specs: dict[str, Spec]) -> dict[str, Any]:
     later = later.drop(columns=["tokens_low", "tokens_high"])
     said, densities = {}, {}
     for name, each in specs.items():
-        fit = fitted(each, before, SETTINGS)
-        predicted = fit.predict(Runs.from_frame(later), "run").draws
-        values = predicted.stack(sample=SAMPLE_DIMS).transpose("sample", "run").to_numpy()
+        fit = approximated(each, before)
+        new = Rows.of(each, Runs.from_frame(later))
+        values = fit.predict(new, np.random.default_rng(seed))
         said[name], densities[name] = _scored(values, later)
-        said[name]["convergence"] = fit.convergence.to_dict()
     weights = _stacked(np.array(list(densities.values())))
     return {
         "fitted": len(before),
@@ -215,21 +211,24 @@ def _stacked(densities: np.ndarray) -> np.ndarray:
     return np.exp(free - logsumexp(free))
 
 
-def next_models(fits: dict[str, Fit], weights: dict[str, float], seed: int = 0) -> dict[str, Any]:
+def next_models(
+    fits: dict[str, Approximation], weights: dict[str, float], seed: int = 0
+) -> dict[str, Any]:
     """A new family's dense model of each budget, by each law and by their mixture."""
-    rng = np.random.default_rng(seed)
     said: dict[str, Any] = {}
     for budget in BUDGETS:
         params = np.sqrt(budget / 6 / PER_PARAM)
         tokens = PER_PARAM * params
         point = {
-            **{"run": f"{budget:.0e}", "params": params, "active": 1.0},
-            **{"tokens": tokens, "body": 0.99, "little_code": 0.0, "released": 2026.9},
-            **{"round": ROUND, "architecture": "transformer", "family": "next"},
+            **{"run": f"{budget:.0e}", "params": params, "active": 1.0, "body": 0.99},
+            **{"tokens": tokens, "little_code": 0.0, "released": 2026.9, "bpb": 1.0},
+            **{"round": ROUND, "architecture": "transformer"},
+            **dict.fromkeys(("family", "lab", "tokenizer", "checkpoint"), "next"),
         }
+        runs, rng = Runs.from_frame(pd.DataFrame([point])), np.random.default_rng(seed)
         found, mixed = {}, []
         for name, fit in fits.items():
-            draws = fit.predict(pd.DataFrame([point]), "run").draws.to_numpy().ravel()
+            draws = fit.predict(Rows.of(fit.spec, runs), rng).ravel()
             found[name] = quantiles(draws)
             mixed.append(rng.choice(draws, int(20_000 * weights[name])))
         found["mixture"] = quantiles(np.concatenate(mixed))
@@ -237,7 +236,7 @@ def next_models(fits: dict[str, Fit], weights: dict[str, float], seed: int = 0) 
     return said
 
 
-def without_new_tokens(fits: dict[str, Fit]) -> dict[str, Any]:
+def without_new_tokens(fits: dict[str, Approximation]) -> dict[str, Any]:
     """What ten times the parameters give where tokens end, as a share of ten times the compute.
 
     From 400B parameters on 15T tokens, the scale of the largest model here whose tokens are known.
@@ -246,18 +245,22 @@ def without_new_tokens(fits: dict[str, Fit]) -> dict[str, Any]:
     step = np.log(10)
     said = {}
     for name, fit in fits.items():
-
-        def level(more_size: float, more_data: float, p: xr.Dataset = fit.posterior) -> Any:
-            n, d = size + more_size, data + more_data
-            if "gap" in p:
-                return (p["slope"] + p["gap"] / 2) * n + (p["slope"] - p["gap"] / 2) * d
-            return p["A"] * np.exp(-p["alpha"] * n) + p["B"] * np.exp(-p["beta"] * d)
-
-        both = level(0, 0) - level(step / 2, step / 2)
-        alone = level(0, 0) - level(step, 0)
+        posterior = fit.posterior()
+        here, both, alone = (
+            _level(posterior, size + more_size, data + more_data)
+            for more_size, more_data in ((0, 0), (step / 2, step / 2), (step, 0))
+        )
         said[name] = {
-            "balanced": three(both),
-            "params_alone": three(alone),
-            "share": three(alone / both),
+            "balanced": three(here - both),
+            "params_alone": three(here - alone),
+            "share": three((here - alone) / (here - both)),
         }
     return said
+
+
+def _level(posterior: xr.Dataset, size: float, data: float) -> xr.DataArray:
+    """The curve less what is the same everywhere."""
+    p = posterior
+    if "gap" in p:
+        return (p["slope"] + p["gap"] / 2) * size + (p["slope"] - p["gap"] / 2) * data
+    return p["A"] * np.exp(-p["alpha"] * size) + p["B"] * np.exp(-p["beta"] * data)

@@ -7,7 +7,8 @@ import pytest
 from bayescale import Runs, ScalingModel, Settings, Spec
 from bayescale.base.errors import RunsError
 from bayescale.model.design import design
-from bayescale.model.graph import build
+from bayescale.report.figures.compute import token_intervals
+from bayescale.testing import ladder, simulate
 
 USED = "isnull(excluded)"
 SPECS = ("open-models", "open-models-saturating")
@@ -66,14 +67,30 @@ def test_rows_of_a_checkpoint_that_disagree_are_refused() -> None:
         Runs.from_frame(low)
 
 
-@pytest.mark.parametrize("name", SPECS)
-def test_a_fit_of_two_rounds_has_a_posterior_of_shared_counts(name: str, rows: Runs) -> None:
-    some = rows.keep("round in ('2025-05', '2025-07') and lab in ('Alibaba', 'RWKV', 'TII')")
-    spec = Spec.load(name)
-    build(spec, design(spec, some))  # PyMC's own definition takes it too
-    fit = ScalingModel(spec).fit(some, Settings(draws=100, tune=100, chains=2), show_progress=False)
-    assert set(fit.posterior["tokens"]["latent"].values) <= set(some.table["run"])
-    assert np.isfinite(fit.replicates()).all()
+def test_a_checkpoint_scored_twice_has_one_posterior_count() -> None:
+    """Two rounds tell more of one count than each of two counts of its own would."""
+    spec = Spec.load("compute-only").replace(groups=False)
+    truth = {"level": 0.6, "slope": -0.03, "sigma": 0.01, "nu": 10.0}
+    known = simulate(spec, ladder(), truth, seed=1).table
+    twice = known.iloc[[5, 5]].assign(run=["again@1", "again@2"])
+    frame = pd.concat([known.drop(index=known.index[5]), twice], ignore_index=True)
+    latent = frame["run"].str.startswith("again")
+    frame["tokens_low"] = frame["tokens"].where(latent) / 30
+    frame["tokens_high"] = frame["tokens"].where(latent) * 30
+    frame["tokens"] = frame["tokens"].mask(latent)
+    settings = Settings(draws=400, tune=300, chains=2)
+    widths = {}
+    for name, checkpoint in {"one": ["again"] * 2, "two": ["a", "b"]}.items():
+        table = frame.assign(checkpoint=frame["run"])
+        table.loc[latent, "checkpoint"] = checkpoint
+        fit = ScalingModel(spec).fit(table, settings, show_progress=False)
+        counts = np.log(fit.posterior["tokens"])
+        assert list(counts["latent"].values) == ["again@1", "again@2"][: len(set(checkpoint))]
+        widths[name] = float(counts.std(("chain", "draw")).mean())
+        everyone = token_intervals(fit)
+        assert everyone.notna().all(axis=None)
+        assert (everyone.loc["again@1"] == everyone.loc["again@2"]).all() == (name == "one")
+    assert widths["one"] < 0.85 * widths["two"]
 
 
 @pytest.mark.slow
