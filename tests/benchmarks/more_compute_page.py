@@ -49,6 +49,7 @@ def page(content: dict[str, Any]) -> str:
     since, latest = content["since"], content["latest"]
     read, slopes = grid["read_at_open_models"], grid["slopes"]
     later, tests = since["released_after"], content["tests"]
+    saved = content["without_new_tokens"]
     anyone = next(iter(latest["models"].values()))
     return TEXT.read_text("utf-8").format(
         models=since["never_seen"]["models"],
@@ -92,6 +93,8 @@ def page(content: dict[str, Any]) -> str:
         per_param=40,
         round="2025-07",
         next_table=_next(content["next"]),
+        saved_line=f"{saved['line']['balanced']['median']:.3f}",
+        saved_sat=f"{saved['diminishing returns']['balanced']['median']:.3f}",
         without_table=_without(content["without_new_tokens"]),
         versions=", ".join(f"{name} {version}" for name, version in content["versions"].items()),
     )
