@@ -24,6 +24,10 @@ def ratio(content: dict[str, Any]) -> Figure:
         axis.fill_between(x, lower, upper, color=MODEL, alpha=0.25, lw=0)
         label = "a law of the controlled grid alone (Farseer's)"
         axis.plot(x, [row["median"] for row in drawn], color=MODEL, label=label)
+        observed = content["grid"]["read_at_open_models"]["observed"]
+        by_least_squares = observed["params"] / observed["tokens"]
+        middle = content["tests"]["models since"]["per_param"][1]
+        axis.plot(middle, by_least_squares, "o", mfc="none", mec=SURPRISE, ms=8)
         axis.axhline(1, color=INK, lw=0.9, ls="--", label="compute alone counts")
         for name, found in content["tests"].items():
             low, middle, high = found["per_param"]
@@ -38,7 +42,7 @@ def ratio(content: dict[str, Any]) -> Figure:
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axis.set(xlim=(1, 3e4), ylim=(0.35, 12))
+        axis.set(xlim=(8, 3e4), ylim=(0.35, 12))
         axis.legend(loc="upper left", fontsize=8.5)
     return figure
 

@@ -16,7 +16,7 @@ STYLE = """
 body { margin: 0 auto; max-width: 46rem; padding: 1.5rem 1rem 4rem; color: var(--ink);
   background: var(--ground); font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.9rem; line-height: 1.2; } h2 { font-size: 1.3rem; margin-top: 2.4rem; }
-a { color: var(--link); } li { margin: .5rem 0; }
+a { color: var(--link); } ul { padding-left: 1.2rem; } li { margin: .5rem 0; }
 code { font-size: .9em; }
 figure { margin: 1.2rem 0; padding: .5rem; border-radius: 6px; background: #fff; overflow-x: auto; }
 figure svg { display: block; width: 100%; min-width: 30rem; height: auto; }

@@ -72,8 +72,8 @@ def page(content: dict[str, Any]) -> str:
         progress_90=_factors(steps[DATED]["progress"]),
         progress_sat=_factor(steps[BOTH]["progress"]["median"]),
         progress_sat_90=_factors(steps[BOTH]["progress"]),
-        slower=f"{steps[DATED]['probability_slower_than_ho']:.3f}",
-        slower_sat=f"{steps[BOTH]['probability_slower_than_ho']:.3f}",
+        slower=_probability(steps[DATED]),
+        slower_sat=_probability(steps[BOTH]),
         ho=f"{HO:.1f}",
         slope_28=f"{the_28['slope_per_decade']['median']:.4f}",
         slope_28_90=_range(the_28["slope_per_decade"], 4),
@@ -87,6 +87,10 @@ def page(content: dict[str, Any]) -> str:
         read_rows=content["least_squares"]["rows"],
         read_table=_read(read),
         steps_table=_steps(steps),
+        gap_ls=f"{read['observed']['params'] - read['observed']['tokens']:.4f}",
+        gap_groups=f"{steps['groups alone']['gap']['median']:.4f}",
+        gap_worth=f"{steps["worth of a lab's tokens"]['gap']['median']:.4f}",
+        zero=_zero(steps),
         latest_models=anyone["models"],
         latest_rows=anyone["rows"],
         latest_table=_latest(latest),
@@ -190,6 +194,16 @@ def _steps(steps: dict[str, Any]) -> str:
         gap = f"{one['gap']['median']:.4f} ({_range(one['gap'], 4)})"
         rows.append([name, *slopes, gap, f"{one['ratio']['median']:.1f}"])
     return _table(["model of the measurement", "ln N", "ln D", "difference", "ratio"], rows)
+
+
+def _probability(step: dict[str, Any]) -> str:
+    found = step["probability_slower_than_ho"]
+    return "above 0.99" if found > 0.99 else f"{found:.2f}"
+
+
+def _zero(steps: dict[str, Any]) -> str:
+    holding = [name for name, one in steps.items() if one["gap"]["upper"] >= 0]
+    return f"Intervals of {', '.join(holding)} hold 0." if holding else "No interval holds 0."
 
 
 def _latest(latest: dict[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """Open models of eleven rounds: sections 3 and 5 to 7 of `make more-compute`.
 
-The shipped specs `open-models` and `open-models-saturating`, with parts of the measurement taken
-out one after the other, and with the date of release as a factor on effective compute.
+The shipped spec `open-models`, and the same with diminishing returns, with parts of the
+measurement taken out one after the other, and with the date of release as a factor on effective
+compute.
 """
 
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from scipy.special import logsumexp
 from bayescale import Runs, Spec
 from bayescale.base import bundled
 
+SATURATING = Path(__file__).with_name("more_compute_saturating.toml")
 USED = "isnull(excluded)"
 SINCE = 2025.0
 HO = 12 / 8 * np.log(2)  # arXiv 2403.05812: compute for the same loss halves every 8 months
@@ -39,7 +42,7 @@ def rows(where: str = USED, *, stated: bool = False) -> Runs:
 
 
 def spec(base: str, *, measured: bool = True, quality: bool = True, dated: bool = False) -> Spec:
-    """A shipped spec without parts of its measurement, or with the date of release.
+    """A spec of open models without parts of its measurement, or with the date of release.
 
     Parameters
     ----------
@@ -52,7 +55,8 @@ def spec(base: str, *, measured: bool = True, quality: bool = True, dated: bool 
     dated : bool
         Whether effective compute grows with the date of release, by `progress` e-folds a year.
     """
-    said = tomllib.loads(bundled.specs()[base].read_text("utf-8"))
+    own = SATURATING if base == "open-models-saturating" else bundled.specs()[base]
+    said = tomllib.loads(own.read_text("utf-8"))
     law, priors = said["law"], said["priors"]
     name = base
     if not measured:
