@@ -10,8 +10,9 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report docs chromium test lint fast long package learn-priors bench bench-curves \
-	bench-engine bench-refits bench-rows bench-scalebench bench-skill bench-start full-circle lock clean
+.PHONY: report docs chromium test lint fast long package learn-priors more-compute bench \
+	bench-curves bench-engine bench-refits bench-rows bench-scalebench bench-skill bench-start \
+	full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -68,6 +69,10 @@ bench-scalebench: $(ENV) | $(UV)
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
+
+# The claim of the source paper, on models since.
+more-compute: $(ENV)
+	.venv/bin/python tests/benchmarks/more_compute.py
 
 full-circle: $(TORCH)
 	.venv/bin/python tests/benchmarks/full_circle.py

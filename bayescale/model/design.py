@@ -42,10 +42,10 @@ class Design:
     data : Dataset
         Each input of the law (run), on its scale and centred; for a latent token count the
         middle of its range. `tokens_sd` (run, latent): standard deviation of ln D, one column for
-        each run that hides its count. `{group}_index` (run): position in the group's coordinate,
-        and `{group}_runs` (group) the number of its runs. `response` (run) or (run, corpus). With
-        a discrepancy, `inducing_{input}` (inducing): the inducing points; `frontier` (): the
-        largest ln(N D)/sqrt(2), centred, of the runs that state their tokens.
+        each latent count, which rows of one checkpoint share. `{group}_index` (run): position in
+        the group's coordinate, and `{group}_runs` (group) the number of its runs. `response` (run)
+        or (run, corpus). With a discrepancy, `inducing_{input}` (inducing): the inducing points;
+        `frontier` (): the largest ln(N D)/sqrt(2), centred, of the runs that state their tokens.
     centre : mapping
         The value on which each input of the law is centred, a geometric mean; 1 where it is not.
     """
@@ -177,12 +177,14 @@ def _log_tokens(runs: Runs) -> tuple[pd.Series, pd.DataFrame]:
     table, known = runs.table, runs.known_tokens
     tokens = np.log(table["tokens"])
     latent = np.flatnonzero(~known)
-    deviation = np.zeros((len(table), len(latent)))
+    names = runs.latent_counts.to_numpy(object)[latent]
+    column, counts = pd.factorize(names)
+    deviation = np.zeros((len(table), len(counts)))
     if latent.size:
         low, high = np.log(table["tokens_low"]), np.log(table["tokens_high"])
         tokens = tokens.fillna((low + high) / 2)
-        deviation[latent, np.arange(latent.size)] = ((high - low) / _RANGE_IN_SD)[~known]
-    return tokens, pd.DataFrame(deviation, table.index, table["run"].to_numpy(object)[latent])
+        deviation[latent, column] = ((high - low) / _RANGE_IN_SD)[~known]
+    return tokens, pd.DataFrame(deviation, table.index, np.asarray(counts, dtype=object))
 
 
 def require_inputs(spec: Spec, runs: Runs) -> None:

@@ -155,10 +155,23 @@ def _check_counts(table: pd.DataFrame, reported: set[tuple[int | None, str]]) ->
             "give the count, or a 90 % range in tokens_low and tokens_high",
         )
     report(low >= high, "tokens_low", "must be below tokens_high")
+    if {"tokens", "checkpoint"} <= set(table.columns):
+        report(_differ(table, low, high), "tokens", "differs from another row of its checkpoint")
     if {"params", "params_active"} <= set(table.columns):
         above = table["params_active"] > table["params"]
         report(above, "params_active", "must not exceed params")
     return problems
+
+
+def _differ(table: pd.DataFrame, low: pd.Series, high: pd.Series) -> pd.Series:
+    """Mask of latent token counts that are not those of the first row of their checkpoint."""
+    latent = table["tokens"].isna() & table["checkpoint"].notna()
+    counts = pd.DataFrame({"tokens": table["tokens"], "low": low, "high": high})
+    first = counts.loc[~table["checkpoint"].duplicated()].set_axis(
+        table["checkpoint"].drop_duplicates(), axis="index"
+    )
+    own = first.reindex(table["checkpoint"]).set_axis(table.index, axis="index")
+    return latent & ~((counts == own) | (counts.isna() & own.isna())).all(axis=1)
 
 
 def _number(cell: object) -> float:

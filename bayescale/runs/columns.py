@@ -29,6 +29,10 @@ _DECLARED = (
     Column("tokenizer", "group", "tokenizer", headers=("tokeniser",)),
     Column("lab", "group", "lab", headers=("organization", "organisation", "developer")),
     Column("dataset", "group", "data set", headers=("corpus", "training_data")),
+    Column("architecture", "group", "architecture"),
+    # One trained model, which several rows score on different texts.
+    Column("checkpoint", "group", "checkpoint"),
+    Column("round", "group", "round of evaluation", headers=("eval_round", "eval_set")),
     Column(
         name="params",
         kind="input",

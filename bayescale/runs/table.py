@@ -166,6 +166,18 @@ class Runs(Shown):
         return self.table["tokens"].notna()
 
     @property
+    def latent_counts(self) -> pd.Series:
+        """The name of each run's latent token count: the first run of its checkpoint, or its own.
+
+        Rows that score one checkpoint in several rounds were trained on the same tokens.
+        """
+        table = self.table
+        if "checkpoint" not in table:
+            return table["run"]
+        first = table.groupby("checkpoint")["run"].transform("first")
+        return first.fillna(table["run"])
+
+    @property
     def has_compute(self) -> bool:
         """True if the runs state parameters and tokens."""
         return {"params", "tokens"} <= set(self.table.columns)

@@ -28,7 +28,9 @@ def token_intervals(fit: Fit) -> pd.DataFrame:
     counts = pd.DataFrame({name: table["tokens"] for name in ("tokens", "lower", "upper")})
     if "tokens" in fit.posterior:
         latent = interval(fit.posterior["tokens"]).to_dataframe()
-        counts.loc[latent.index] = latent[["median", "lower", "upper"]].to_numpy()
+        names = fit.runs.latent_counts[~fit.runs.known_tokens]
+        runs = fit.runs.table.loc[names.index, "run"]
+        counts.loc[runs] = latent.loc[names, ["median", "lower", "upper"]].to_numpy()
     return counts
 
 
