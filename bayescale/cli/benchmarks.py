@@ -267,7 +267,7 @@ def _point(text: str, fitted: BenchmarkFit) -> dict[str, Any]:
 
     check_text(text, "--at")
     numbers = fitted.predictive.needed
-    sizes = () if fitted.predictive.by_loss else ("flops", "tokens_per_param")
+    sizes = () if fitted.design.takes_losses else ("flops", "tokens_per_param")
     stated: dict[str, Any] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
@@ -289,7 +289,7 @@ def _point(text: str, fitted: BenchmarkFit) -> dict[str, Any]:
             stated[name] = value
         else:
             raise unknown("--at: name", name, [*numbers, *sizes, "family", "instruct"])
-    point = stated if fitted.predictive.by_loss else _counts(stated, text)
+    point = stated if fitted.design.takes_losses else _counts(stated, text)
     return {"family": "new", **point} if fitted.design.has_families else point
 
 
@@ -317,7 +317,7 @@ def _counts(stated: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def _example(fitted: BenchmarkFit) -> str:
-    if fitted.predictive.by_loss:
+    if fitted.design.takes_losses:
         return ",".join(f"{name}=0.8" for name in fitted.predictive.needed)
     return "params=70B,tokens=15T"
 

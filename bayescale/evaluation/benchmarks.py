@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB, Settings
-from bayescale.fit.benchmarks.fit import SETTINGS, form_of
-from bayescale.model.benchmarks.design import design
+from bayescale.fit.benchmarks.fit import SETTINGS
+from bayescale.model.benchmarks.design import design, usual_form
 from bayescale.predictive.benchmarks import BenchmarkPredictive
 from bayescale.runs.benchmarks.scores import Scores
 from bayescale.sampling.convergence import Convergence
@@ -88,23 +88,17 @@ def held_out(
         That an interval holds.
     show_progress : bool
     """
-    from bayescale.model.benchmarks.graph import build
-    from bayescale.sampling.graph import GraphSampler
+    from bayescale.sampling.benchmarks import sample_scores
 
-    arrays = design(scores)
-    chosen = form_of(scores, arrays, form)
-    sampler = GraphSampler(build(chosen, arrays))
+    arrays = design(scores, form or usual_form(scores))
     table = scores.runs.table.assign(instruct=scores.tuned)
     table[list(scores.losses)] = scores.losses
-    if "family" in table and not arrays.has_families:
-        table = table.drop(columns="family")
     done = []
     for train, test in splits:
         start = time.perf_counter()
-        used = {f"{name}_used": np.isfinite(arrays.data[name].values) * train[:, None] * 1.0
-                for name in sampler.data_of(("score", "log_loss"))}  # fmt: skip
-        sampled = sampler.sample(settings or SETTINGS, used, show_progress=show_progress)
-        predictive = BenchmarkPredictive(chosen, arrays, sampled.posterior, fitted=train)
+        kept = replace(arrays, data=arrays.only(train))
+        sampled = sample_scores(kept, settings or SETTINGS, show_progress=show_progress)
+        predictive = BenchmarkPredictive(arrays, sampled.posterior, fitted=train)
         draws = predictive.draws(table[test]).values
         tail = (1 - prob) / 2
         lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
@@ -122,14 +116,16 @@ def held_out(
         )
         inside = (points["reached"] >= points["lower"]) & (points["reached"] <= points["upper"])
         seconds = time.perf_counter() - start
-        done.append(HeldOut(chosen, points.assign(inside=inside), sampled.convergence, seconds))
+        done.append(
+            HeldOut(arrays.form, points.assign(inside=inside), sampled.convergence, seconds)
+        )
     return done
 
 
 def forms_of(scores: Scores) -> list[str]:
     """The forms that a table with compute allows, the usual one first."""
-    forms = ["latent"] if scores.losses.empty else ["two-stage", "latent"]
-    return sorted(forms, key=lambda form: form != form_of(scores, design(scores)))
+    forms = ["latent"] if scores.losses.empty else ["latent", "two-stage"]
+    return sorted(forms, key=lambda form: form != usual_form(scores))
 
 
 def beyond_frontier(scores: Scores, flops: float) -> tuple[np.ndarray, np.ndarray]:

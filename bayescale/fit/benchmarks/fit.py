@@ -21,13 +21,13 @@ from bayescale.base.settings import PROB, Settings
 from bayescale.base.shown import Shown
 from bayescale.fit.benchmarks import folder
 from bayescale.fit.benchmarks.notes import score_notes
-from bayescale.model.benchmarks.design import FORMS, Design, design
+from bayescale.model.benchmarks.design import FORMS, Design, design, usual_form
 from bayescale.predictive.benchmarks import NEW, BenchmarkPredictive, Kind
 from bayescale.runs.benchmarks.scores import Scores
 from bayescale.sampling.convergence import Convergence
 
 # Draws that sample the tables of the documentation cleanly.
-SETTINGS = Settings(draws=700, tune=700, chains=4, target_accept=0.9)
+SETTINGS = Settings(draws=2000, tune=500, chains=4, ess=800)
 # Decades of compute beyond the data in which `reach` looks, and its steps a decade.
 _DECADES, _STEPS = 8, 20
 # Decades of compute beyond the data that are worth a note.
@@ -43,7 +43,7 @@ class BenchmarkFit(Shown):
     form : {"latent", "two-stage"}
     scores : Scores
     posterior : Dataset (chain, draw, ...)
-        The free variables of `bayescale.model.benchmarks.graph`.
+        Standardised values, as `bayescale.model.benchmarks.formulas` takes them.
     convergence : Convergence
     settings : Settings
     notes : list of Note
@@ -65,12 +65,12 @@ class BenchmarkFit(Shown):
     @cached_property
     def design(self) -> Design:
         """Arrays of the scores."""
-        return design(self.scores)
+        return design(self.scores, self.form)
 
     @cached_property
     def predictive(self) -> BenchmarkPredictive:
         """The predictive distribution of scores."""
-        return BenchmarkPredictive(self.form, self.design, self.posterior, self.settings.seed)
+        return BenchmarkPredictive(self.design, self.posterior, self.settings.seed)
 
     def predict(
         self,
@@ -182,7 +182,7 @@ class BenchmarkFit(Shown):
         if not 0 < target < 1:
             hint = f"; write {target / 100:g}" if 1 < target <= 100 else ""
             raise BayescaleError(f"target={target:g}: a score is a share between 0 and 1{hint}")
-        if self.predictive.by_loss:
+        if self.design.takes_losses:
             raise BayescaleError(
                 "this fit predicts scores from losses; for compute, fit models whose params and "
                 "tokens are known"
@@ -258,7 +258,7 @@ class BenchmarkFit(Shown):
         return benchmark
 
     def _outside(self, table: pd.DataFrame) -> np.ndarray:
-        if self.predictive.by_loss:
+        if self.design.takes_losses:
             return np.full(len(table), np.nan)
         flops = 6 * table["params"].astype(float) * table["tokens"].astype(float)
         return np.asarray(np.maximum(np.log10(flops / self.scores.flops.max()), 0))
@@ -278,8 +278,8 @@ def fit_benchmarks(
     ----------
     scores : Scores
     form : {"latent", "two-stage"}, optional
-        By default two-stage where each benchmark has a loss of its own, or where the models'
-        parameters and tokens are not known; else latent.
+        By default two-stage where benchmarks have losses of their own, or where there are losses
+        and sizes are not known; else latent.
     settings : Settings, optional
     show_progress : bool
     **options
@@ -290,35 +290,20 @@ def fit_benchmarks(
     BayescaleError
         If the scores lack what the form needs.
     """
-    from bayescale.model.benchmarks.graph import build
-    from bayescale.sampling.graph import GraphSampler
+    from bayescale.sampling.benchmarks import sample_scores
 
-    arrays = design(scores)
-    chosen = form_of(scores, arrays, form)
+    chosen = form or usual_form(scores)
+    if chosen not in FORMS:
+        raise unknown("form", chosen, list(FORMS))
     settings = (settings or SETTINGS).replace(**options)
-    sampled = GraphSampler(build(chosen, arrays)).sample(settings, show_progress=show_progress)
+    arrays = design(scores, chosen)
+    sampled = sample_scores(arrays, settings, show_progress=show_progress)
     notes = [*sampled.convergence.notes(), *score_notes(scores)]
     if show_progress:
         print_notes([note for note in notes if note.level != "info"])
     return BenchmarkFit(
-        chosen, scores, sampled.posterior, sampled.convergence, sampled.settings, notes
+        arrays.form, scores, sampled.posterior, sampled.convergence, sampled.settings, notes
     )
-
-
-def form_of(scores: Scores, arrays: Design, form: str | None = None) -> str:
-    """The form to fit: the one asked for, if the scores have what it needs, or the usual one."""
-    stated = bool(arrays.data["stated"].any("run").all())
-    chosen = form or ("two-stage" if arrays.own or not stated else "latent")
-    if chosen not in FORMS:
-        raise unknown("form", chosen, list(FORMS))
-    if chosen == "latent" and not stated:
-        raise BayescaleError(f"{scores.runs.name}: the latent form needs params and tokens")
-    if chosen == "two-stage" and scores.losses.empty:
-        raise BayescaleError(
-            f"{scores.runs.name}: the two-stage form needs losses: columns that begin with bpb, "
-            "bpc or loss"
-        )
-    return chosen
 
 
 def _points(points: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:

@@ -1,7 +1,8 @@
-"""Design: a table of scores as arrays with named dims."""
+"""Design: a table of scores as arrays with named dims, and what a form samples."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +11,18 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import BayescaleError
+from bayescale.model.density.nodes import Dims, ordered
 from bayescale.runs.benchmarks.scores import Scores
 
 # Through latent capabilities, or through losses.
 FORMS = ("latent", "two-stage")
 # What a table without families has all models belong to.
 NO_FAMILY = "all"
-# Latent capabilities.
+# Latent capabilities, where there are as many benchmarks.
 FACTORS = 1
-_INPUTS = ("params", "tokens")
 # Rounds of regressions that fill in missing losses.
 _ROUNDS = 20
+_COUNTS = ("params", "tokens")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +31,15 @@ class Design:
 
     Attributes
     ----------
+    form : {"latent", "two-stage"}
     centre : mapping
         Geometric means of parameters, tokens and each loss.
     data : Dataset
-        `x` (run, input): centred ln N and ln D, 0 where a count is not stated; `stated` of the
-        same shape; `family_index`, `tuned` (run); `score` (run, benchmark), missing cells as nan;
-        `chance`, `questions` (benchmark); `log_loss` (run, corpus).
+        What `bayescale.model.benchmarks.formulas` calls `x`; missing scores and losses are 0, and
+        their `score_used` or `log_loss_used` too.
     """
 
+    form: str
     centre: dict[str, float]
     data: xr.Dataset
 
@@ -52,111 +55,190 @@ class Design:
 
     @property
     def has_law(self) -> bool:
-        """Whether losses can be predicted: all models state their parameters and tokens."""
-        return bool(self.data["stated"].all())
+        """Whether losses follow from parameters and tokens, which all models then state."""
+        return self.form == "two-stage" and bool(self.data["stated"].all())
 
     @property
-    def own(self) -> bool:
-        """Whether each benchmark has a loss of its own."""
-        return list(self.data["corpus"].values) == list(self.data["benchmark"].values)
+    def takes_losses(self) -> bool:
+        """Whether a prediction needs losses in place of parameters and tokens."""
+        return self.form == "two-stage" and not self.has_law
 
     @property
-    def anchored(self) -> np.ndarray:
-        """Loadings of the anchors, (factor, benchmark); not a number elsewhere.
-
-        The logit of a factor's anchor is the factor's unit, and no other factor acts on it.
-        """
-        names = [str(name) for name in self.data["benchmark"].values]
-        loadings = np.full((len(self.anchors), len(names)), np.nan)
-        for factor, anchor in enumerate(self.anchors):
-            loadings[:, names.index(anchor)] = 0
-            loadings[factor, names.index(anchor)] = 1
-        return loadings
-
-    @property
-    def anchors(self) -> list[str]:
-        """The benchmarks with the most scores, one a factor."""
-        counts = self.data["score"].notnull().sum("run").values
-        first = np.argsort(-counts, kind="stable")[: min(FACTORS, len(counts))]
-        return [str(self.data["benchmark"].values[i]) for i in first]
-
-    def filled_losses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Losses (run, corpus) that regressions on the others expect, and how far they are off.
-
-        Returns
-        -------
-        expected : ndarray (run, corpus)
-        spread : ndarray (corpus,)
-            Standard deviation of the residuals.
-        """
-        values = self.data["log_loss"].values
-        filled = np.where(np.isfinite(values), values, np.nanmean(values, axis=0))
-        for _ in range(_ROUNDS):
-            for corpus in range(values.shape[1]):
-                known = np.isfinite(values[:, corpus])
-                filled[~known, corpus] = self._expected(filled, corpus)[~known]
-        expected = np.column_stack([self._expected(filled, c) for c in range(values.shape[1])])
-        return expected, np.nanstd(values - expected, axis=0)
-
-    @staticmethod
-    def _expected(filled: np.ndarray, corpus: int) -> np.ndarray:
-        others = np.column_stack([np.ones(len(filled)), np.delete(filled, corpus, 1)])
-        return others @ np.linalg.lstsq(others, filled[:, corpus], rcond=None)[0]
+    def blocks(self) -> dict[str, Dims]:
+        """Everything that is sampled, all standard normal, with its dims."""
+        data = self.data
+        names: dict[str, tuple[str, ...]] = dict.fromkeys(
+            ("level_z", "floor_z", "lapse_z", "score_sd_z"), ("benchmark",)
+        )
+        if self.form == "latent":
+            names |= dict.fromkeys(("slope_params_z", "slope_tokens_z", "model_sd_z"), ("factor",))
+            names |= {"model_z": ("run", "factor"), "loading_z": ("benchmark", "factor")}
+            if self.has_families:
+                names |= {
+                    "capability_sd_z": ("factor",),
+                    "capability_z": ("family", "factor"),
+                }
+            if data["tuned"].any():
+                names["tuning_z"] = ("benchmark",)
+            if data.sizes.get("unstated"):
+                names["unstated_z"] = ("unstated",)
+        else:
+            names |= {"common_steepness_z": (), "steepness_z": ("benchmark",)}
+            if "own_index" not in data:
+                names["weight_z"] = ("benchmark", "corpus")
+            if self.has_law:
+                of_corpus = ("loss_level", "irreducible", "of_params", "alpha", "beta", "loss_sd")
+                names |= {f"{name}_z": ("corpus",) for name in of_corpus}
+                names |= {"common_alpha_z": (), "common_beta_z": ()}
+            elif data.sizes.get("absent"):
+                names["absent_z"] = ("absent",)
+        if self.has_families:
+            names |= {"bias_sd_z": ("benchmark",), "bias_z": ("family", "benchmark")}
+        return {name: ordered(dims) for name, dims in names.items()}
 
     @property
     def coords(self) -> dict[str, Any]:
-        """Labels of all dims."""
-        labels = {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
-        return labels | {"factor": self.anchors}
+        """Labels of the dims."""
+        return {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
+
+    def only(self, kept: np.ndarray) -> xr.Dataset:
+        """The data, with nothing measured of the other models (run,); nothing else changes."""
+        mask = xr.DataArray(kept.astype(float), dims="run")
+        used = {name: self.data[name] * mask for name in ("score_used", "log_loss_used")}
+        return self.data.assign(used)
 
 
-def design(scores: Scores) -> Design:
+def design(scores: Scores, form: str) -> Design:
     """The arrays of a table of scores.
 
     Raises
     ------
     BayescaleError
-        If the table states no parameters or tokens, and no loss either.
+        If the table lacks what the form needs.
     """
     table = scores.runs.table
     logs = pd.DataFrame(
-        {n: np.log(table[n]) if n in table else np.nan for n in _INPUTS}, table.index
+        {n: np.log(table[n]) if n in table else np.nan for n in _COUNTS}, table.index
     ).astype(float)
-    if logs.isna().all().any() and scores.losses.empty:
-        raise BayescaleError(
-            f"{scores.runs.name}: scores need params and tokens, or losses (bpb, bpc or loss)"
-        )
+    _require(scores, form, logs)
+    losses = np.log(scores.losses.astype(float))
+    centre = pd.concat([logs.mean().fillna(0.0), losses.mean()])
+    logs, losses = logs - centre[logs.columns], losses - centre[losses.columns]
     families = _families(table)
     names = sorted(set(families))
-    log_loss = np.log(scores.losses.astype(float))
-    means = pd.concat([logs.mean().fillna(0.0), log_loss.mean()])
-    each = scores.benchmarks.values()
-    data = xr.Dataset(
-        {
-            "x": (("run", "input"), (logs - means[logs.columns]).fillna(0.0).to_numpy()),
-            "stated": (("run", "input"), logs.notna().to_numpy()),
-            "family_index": ("run", [names.index(name) for name in families]),
-            "tuned": ("run", scores.tuned.to_numpy(float)),
-            "score": (("run", "benchmark"), scores.scores.to_numpy(float)),
-            "chance": ("benchmark", [benchmark.chance for benchmark in each]),
-            "questions": ("benchmark", [float(benchmark.questions) for benchmark in each]),
-            "log_loss": (("run", "corpus"), (log_loss - means[log_loss.columns]).to_numpy()),
-        },
-        coords={
-            "run": table["run"].to_numpy(str),
-            "input": list(_INPUTS),
-            "family": names,
-            "benchmark": list(scores.benchmarks),
-            "corpus": list(scores.losses.columns),
-        },
-    )
-    return Design({str(name): float(np.exp(mean)) for name, mean in means.items()}, data)
+    data = {
+        "params": ("run", logs["params"].fillna(0.0)),
+        "tokens": ("run", logs["tokens"].fillna(0.0)),
+        "stated": (("run", "count"), logs.notna()),
+        "tuned": ("run", scores.tuned.astype(float)),
+        "family_index": ("run", [names.index(name) for name in families]),
+        "score": (("run", "benchmark"), scores.scores.fillna(0.0)),
+        "score_used": (("run", "benchmark"), scores.scores.notna().astype(float)),
+        "log_loss": (("run", "corpus"), losses.fillna(0.0)),
+        "log_loss_used": (("run", "corpus"), losses.notna().astype(float)),
+        "chance": ("benchmark", [each.chance for each in scores.benchmarks.values()]),
+        "questions": ("benchmark", [1.0 * b.questions for b in scores.benchmarks.values()]),
+        **_loadings(scores),
+        **_unstated(logs),
+    }
+    if scores.own:
+        data["own_index"] = ("benchmark", np.arange(len(scores.benchmarks)))
+    elif form == "two-stage":
+        data |= _absent(losses.to_numpy())
+    arrays = {name: (dims, np.asarray(values)) for name, (dims, values) in data.items()}
+    labels = {
+        "run": table["run"].to_numpy(str),
+        "family": names,
+        "benchmark": list(scores.benchmarks),
+        "corpus": list(losses.columns),
+        "unstated": table["run"].to_numpy(str)[logs["tokens"].isna()],
+    }
+    centres = {str(name): float(np.exp(mean)) for name, mean in centre.items()}
+    return Design(form, centres, xr.Dataset(arrays, coords=labels))
+
+
+def usual_form(scores: Scores) -> str:
+    """Two-stage where benchmarks have losses of their own or sizes are not known; else latent."""
+    table = scores.runs.table
+    sized = all(name in table and table[name].notna().any() for name in _COUNTS)
+    return "two-stage" if scores.own or (not sized and not scores.losses.empty) else "latent"
+
+
+def _require(scores: Scores, form: str, logs: pd.DataFrame) -> None:
+    name = scores.runs.name
+    if form == "two-stage" and scores.losses.empty:
+        raise BayescaleError(
+            f"{name}: the two-stage form needs losses: columns that begin with bpb, bpc or loss"
+        )
+    if form == "latent":
+        for count in _COUNTS:
+            if logs[count].isna().all():
+                raise BayescaleError(f"{name}: the latent form needs {count}, and no model has any")
+        blank = logs.index[logs["params"].isna()]
+        if len(blank):
+            run = scores.runs.table.at[blank[0], "run"]
+            raise BayescaleError(
+                f"{name}: row {blank[0]} ({run}): params=blank: the latent form needs it; leave "
+                "such models out with --where 'params > 0'"
+            )
+
+
+def _loadings(scores: Scores) -> dict[str, Any]:
+    """The anchors' loadings, and which others are free.
+
+    The logit of a factor's anchor is the factor's unit, and no other factor acts on it. Anchors
+    are the benchmarks with the most scores.
+    """
+    counts = scores.scores.notna().sum().to_numpy()
+    factors = min(FACTORS, len(counts))
+    anchors = np.argsort(-counts, kind="stable")[:factors]
+    anchored, free = np.zeros((len(counts), factors)), np.ones((len(counts), factors))
+    anchored[anchors, np.arange(factors)] = 1
+    free[anchors] = 0
+    dims = ("benchmark", "factor")
+    return {"anchored": (dims, anchored), "free": (dims, free), "factors": ((), float(factors))}
+
+
+def _unstated(logs: pd.DataFrame) -> dict[str, Any]:
+    """Where the token counts that are not stated stand among the latent ones."""
+    missing = logs["tokens"].isna().to_numpy()
+    spread = logs["tokens"].std(ddof=0)
+    return {
+        "is_unstated": ("run", missing.astype(float)),
+        "unstated_index": ("run", np.where(missing, np.cumsum(missing) - 1, 0)),
+        "tokens_sd": ((), 0.0 if np.isnan(spread) else float(spread)),
+    }
+
+
+def _absent(losses: np.ndarray) -> dict[str, Any]:
+    """Missing losses: what regressions on the others expect, and how far these are off."""
+    missing = ~np.isfinite(losses)
+    if not missing.any():
+        return {}
+    expected = np.where(missing, np.nanmean(losses, axis=0), losses)
+    spread = np.zeros(losses.shape[1])
+    for _ in range(_ROUNDS):
+        for corpus in range(losses.shape[1]):
+            others = np.column_stack([np.ones(len(losses)), np.delete(expected, corpus, 1)])
+            known = ~missing[:, corpus]
+            weights = np.linalg.lstsq(others[known], losses[known, corpus], rcond=None)[0]
+            spread[corpus] = np.std(losses[known, corpus] - others[known] @ weights)
+            expected[~known, corpus] = (others @ weights)[~known]
+    place = np.where(missing, np.cumsum(missing).reshape(missing.shape) - 1, 0)
+    return {
+        "log_loss": (("run", "corpus"), expected),
+        "absent_sd": (("run", "corpus"), missing * spread),
+        "absent_index": (("run", "corpus"), place),
+    }
 
 
 def _families(table: pd.DataFrame) -> list[str]:
+    """The family of each model; one without is a family of its own."""
     if "family" not in table or table["family"].isna().all():
         return [NO_FAMILY] * len(table)
-    blank = table["family"].isna()
-    # A model without a family is one of its own.
-    return [run if b else name for run, name, b in
-            zip(table["run"], table["family"], blank, strict=True)]  # fmt: skip
+    return [str(f) for f in table["family"].where(table["family"].notna(), table["run"])]
+
+
+def as_x(data: xr.Dataset) -> Mapping[str, xr.DataArray]:
+    """The arrays by name, without labels, for equations over DataArrays."""
+    return {str(name): xr.DataArray(v.values, dims=v.dims) for name, v in data.items()}

@@ -1,7 +1,7 @@
-"""Graph: the two models of benchmark scores as `pm.Model`.
+"""Graph: a model of benchmark scores as `pm.Model`, and its log density to be compiled.
 
-Standard deviations between groups have log-normal priors, and effects are non-centred: most
-families have a handful of models.
+The graph says what the posterior is; fits sample the same density compiled as one function, as
+those of specs do. Tests hold the two together.
 """
 
 from __future__ import annotations
@@ -10,129 +10,53 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
-import xarray as xr
+import pymc.dims as pmd
 
 from bayescale.model.benchmarks import formulas
 from bayescale.model.benchmarks.design import Design
+from bayescale.model.density.nodes import Recorder, const, ordered, param
+from bayescale.model.density.nodes import data as array
+from bayescale.model.density.program import Program, assembled
+
+XP = Recorder()
 
 
-def build(form: str, design: Design) -> pm.Model:
+def build(design: Design) -> pm.Model:
     """The joint distribution of parameters and scores."""
     with pm.Model(coords=design.coords) as model:
-        logit = _latent(design) if form == "latent" else _two_stage(design)
-        _scores(design, logit)
+        x = {
+            str(name): pmd.Data(str(name), values.values, dims=values.dims)
+            for name, values in design.data.items()
+            if values.size and values.dtype != bool
+        }
+        z = {name: pmd.Normal(name, 0, 1, dims=dims) for name, dims in design.blocks.items()}
+        for name, density in zip(
+            ("scores", "losses"), formulas.log_density(z, x, pmd.math), strict=False
+        ):
+            pm.Potential(name, density.values.sum())
     return model
 
 
-def _latent(design: Design) -> Any:
-    """Logits by a latent capability that grows with ln N and ln D (arXiv 2412.06540)."""
-    free = {
-        "slope": pm.Normal("slope", 0.4, 0.3, dims=("input", "factor")),
-        "level": pm.Normal("level", -1, 2, dims="benchmark"),
-        "loading_z": pm.Normal("loading_z", dims=("factor", "benchmark")),
-        **_effects("model", 0.15, ("run", "factor")),
+def program(design: Design) -> Program:
+    """The log density, to be compiled once for all tables with the same blocks."""
+    x: dict[str, Any] = {
+        str(name): array(str(name), map(str, values.dims))
+        for name, values in design.data.items()
+        if values.size and values.dtype != bool
     }
-    if design.has_families:
-        free |= _effects("family", 0.4, ("family", "factor"))
-        free |= _effects("bias", 0.2, ("family", "benchmark"))
-    if design.data["tuned"].any():
-        free["tuning"] = pm.Normal("tuning", 0, 0.5, dims="benchmark")
-    values = formulas.latent_values(free, design.anchored, pt)
-    tuned = design.data["tuned"].values
-    return formulas.capability(_inputs(design), values, _family(design), tuned)
+    z = {name: param(name, dims) for name, dims in design.blocks.items()}
+    total: Any = const(0)
+    for each in z.values():
+        total = total + const(-0.5 * each * each).sum()
+    for density in formulas.log_density(z, x, XP):
+        total = total + const(density).sum()
+    return assembled(total, design.blocks)
 
 
-def _two_stage(design: Design) -> Any:
-    """Losses from N and D where all models state them, and logits from losses."""
-    loss = _losses(design) if design.has_law else _known_losses(design)
-    free = {
-        "level": pm.Normal("level", -1, 2, dims="benchmark"),
-        "common_steepness": pm.LogNormal("common_steepness", np.log(5), 0.7),
-        "steepness_z": pm.Normal("steepness_z", dims="benchmark"),
+def arrays(design: Design) -> dict[str, np.ndarray]:
+    """The design's arrays as the program takes them."""
+    return {
+        str(name): values.transpose(*ordered(map(str, values.dims))).values
+        for name, values in design.data.items()
+        if values.size and values.dtype != bool
     }
-    if design.has_families:
-        free |= _effects("bias", 0.2, ("family", "benchmark"))
-    if not design.own:
-        shares = np.ones(design.data.sizes["corpus"])
-        free["weight"] = pm.Dirichlet("weight", shares, dims=("benchmark", "corpus"))
-    return formulas.by_loss(loss, formulas.two_stage_values(free, pt), _family(design), pt)
-
-
-def _losses(design: Design) -> Any:
-    """The law of each loss; its exponents are near those of the other losses."""
-    data = design.data
-    free = {
-        "loss_level": pm.Normal("loss_level", 0, 0.1, dims="corpus"),
-        "irreducible": pm.Beta("irreducible", 3, 2.5, dims="corpus"),
-        "of_params": pm.Beta("of_params", 4, 4, dims="corpus"),
-    }
-    for name in ("alpha", "beta"):
-        free[f"common_{name}"] = pm.LogNormal(f"common_{name}", np.log(0.3), 0.3)
-        free[f"{name}_z"] = pm.Normal(f"{name}_z", dims="corpus")
-    loss = formulas.log_loss(data["x"].values, formulas.loss_values(free, pt), pt)
-    sd = pm.LogNormal("loss_sd", np.log(0.015), 0.5, dims="corpus")
-    z = (_observed("log_loss", data["log_loss"]) - loss) / sd
-    _add("losses", "log_loss", -0.5 * z**2 - pt.log(sd))
-    return loss
-
-
-def _known_losses(design: Design) -> Any:
-    """The losses as measured; one that is missing is near what the model's others say."""
-    values = design.data["log_loss"].values
-    run, corpus = np.nonzero(~np.isfinite(values))
-    filled = np.nan_to_num(values)
-    if not len(run):
-        return filled
-    guess, spread = design.filled_losses()
-    place = np.zeros((*values.shape, len(run)))
-    place[run, corpus, np.arange(len(run))] = 1
-    z = pm.Normal("loss_z", shape=len(run))
-    return filled + place @ (guess[run, corpus] + spread[corpus] * z)
-
-
-def _scores(design: Design, logit: Any) -> None:
-    """Scores around their expectation, with Student's t: a missed format is an outlier."""
-    data = design.data
-    low = formulas.floor(data["chance"].values, pm.Normal("floor_z", dims="benchmark"), pt)
-    missed = formulas.lapse(pm.Normal("lapse_z", dims="benchmark"), pt)
-    sd = pm.LogNormal("score_sd", np.log(0.015), 0.7, dims="benchmark")
-    mean = formulas.score(logit, low, missed, pt)
-    spread = formulas.noise(mean, data["questions"].values, sd, pt)
-    z = (_observed("score", data["score"]) - mean) / spread
-    nu = formulas.NU
-    _add("scores", "score", -0.5 * (nu + 1) * pt.log1p(z**2 / nu) - pt.log(spread))
-
-
-def _observed(name: str, values: xr.DataArray) -> Any:
-    """What was measured, as data; and which of it counts, so that a refit compiles nothing."""
-    dims = tuple(map(str, values.dims))
-    pm.Data(f"{name}_used", np.isfinite(values.values).astype(float), dims=dims)
-    return pm.Data(f"{name}_observed", np.nan_to_num(values.values), dims=dims)
-
-
-def _add(name: str, of: str, density: Any) -> None:
-    """Add log densities of the cells that count."""
-    pm.Potential(name, (pm.modelcontext(None)[f"{of}_used"] * density).sum())
-
-
-def _effects(name: str, sd: float, dims: tuple[str, str]) -> dict[str, Any]:
-    """The free variables of non-centred effects, with a standard deviation by the last dim."""
-    scale = pm.LogNormal(f"{name}_sd", np.log(sd), 0.5, dims=dims[-1])
-    return {f"{name}_sd": scale, f"{name}_z": pm.Normal(f"{name}_z", dims=dims)}
-
-
-def _inputs(design: Design) -> Any:
-    """Centred ln N and ln D; one that is not stated is like those of the other models."""
-    data = design.data
-    run, column = np.nonzero(~data["stated"].values)
-    if not len(run):
-        return pt.as_tensor(data["x"].values)
-    place = np.zeros((*data["x"].shape, len(run)))
-    place[run, column, np.arange(len(run))] = 1
-    spread = data["x"].where(data["stated"]).std("run").values[column]
-    return data["x"].values + place @ (spread * pm.Normal("count_z", shape=len(run)))
-
-
-def _family(design: Design) -> np.ndarray:
-    return design.data["family_index"].values

@@ -28,7 +28,7 @@ def score_figure(fit: BenchmarkFit, prob: float = PROB) -> Figure:
     BayescaleError
         If the fit takes losses.
     """
-    if fit.predictive.by_loss:
+    if fit.design.takes_losses:
         raise BayescaleError("the figure is over compute; this fit predicts scores from losses")
     table, flops = fit.scores.runs.table, fit.scores.flops
     ratio = float(np.exp(np.log(table["tokens"] / table["params"]).mean()))
