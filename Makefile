@@ -10,7 +10,7 @@ TORCH := .venv/.measure
 # What users have, without what only tests need: some of that is loaded wherever it is installed.
 USERS := build/users/.ready
 
-.PHONY: report docs chromium test lint fast long package bench bench-engine bench-refits bench-rows \
+.PHONY: report docs chromium test lint fast long package bench bench-benchmarks bench-engine bench-refits bench-rows \
 	bench-scalebench bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
@@ -59,6 +59,9 @@ bench-rows: $(USERS)
 
 bench-scalebench: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/scalebench.py
+
+bench-benchmarks: $(ENV)
+	.venv/bin/python tests/benchmarks/benchmarks.py
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
