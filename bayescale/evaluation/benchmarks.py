@@ -29,7 +29,7 @@ class HeldOut:
     ----------
     form : str
     points : DataFrame
-        A row a model and benchmark: `run`, `family`, `benchmark`, `reached`, `median`, `lower`,
+        A row a model and benchmark: `run`, `family`, `benchmark`, `observed`, `median`, `lower`,
         `upper`, `inside`.
     convergence : Convergence
     seconds : float
@@ -43,7 +43,7 @@ class HeldOut:
 
     def by_benchmark(self) -> pd.DataFrame:
         """Of each benchmark: scores predicted, RMSE, mean error and coverage."""
-        error = self.points["median"] - self.points["reached"]
+        error = self.points["median"] - self.points["observed"]
         rows = self.points.assign(error=error, square=error**2).groupby("benchmark", sort=False)
         return pd.DataFrame(
             {
@@ -102,19 +102,19 @@ def held_out(
         draws = predictive.draws(table[test]).values
         tail = (1 - prob) / 2
         lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
-        reached = scores.scores.to_numpy()[test]
-        row, column = np.nonzero(np.isfinite(reached))
+        observed = scores.scores.to_numpy()[test]
+        row, column = np.nonzero(np.isfinite(observed))
         points = pd.DataFrame(
             {
                 "run": table["run"].to_numpy()[test][row],
                 "benchmark": scores.scores.columns.to_numpy()[column],
-                "reached": reached[row, column],
+                "observed": observed[row, column],
                 "median": median[row, column],
                 "lower": lower[row, column],
                 "upper": upper[row, column],
             }
         )
-        inside = (points["reached"] >= points["lower"]) & (points["reached"] <= points["upper"])
+        inside = (points["observed"] >= points["lower"]) & (points["observed"] <= points["upper"])
         seconds = time.perf_counter() - start
         done.append(
             HeldOut(arrays.form, points.assign(inside=inside), sampled.convergence, seconds)

@@ -1,4 +1,4 @@
-"""Forecasts of benchmark scores against what was reached: `make bench-benchmarks`.
+"""Forecasts of benchmark scores against what was observed: `make bench-benchmarks`.
 
 Three published tables: the OLMo ladder (13B and 7B from sizes up to 1B and up to 3B), models of
 many families (those above 8.4e22 FLOP from those below), and checkpoints (one training corpus left
@@ -38,9 +38,9 @@ LADDER = {
     "social_iqa": "socialiqa_val",
     "openbookqa": "openbookqa_test",
 }
-# What 13B-5T reached (mean of its last checkpoints), and the published relative errors in %, in two
+# Scores of 13B-5T (mean of its last checkpoints), and the published relative errors in %, in two
 # stages and from FLOP.
-REACHED_13B = {
+OBSERVED_13B = {
     "mmlu": (0.516, 0.7, 4.8),
     "hellaswag": (0.832, 2.5, 1.9),
     "arc_challenge": (0.638, 17.5, 10.8),
@@ -71,10 +71,12 @@ def olmo(folder: Path) -> dict[str, Any]:
 def _ladder_target(done: HeldOut, run: str, name: str) -> dict[str, Any]:
     points = done.points[done.points["run"] == run].set_index("benchmark")
     if name == "13B":
-        points["reached"] = pd.Series({k: reached for k, (reached, _, _) in REACHED_13B.items()})
-    error = (points["median"] / points["reached"] - 1).abs()
-    inside = (points["reached"] >= points["lower"]) & (points["reached"] <= points["upper"])
-    tasks = points[["reached", "median", "lower", "upper"]].assign(relative_error=error)
+        points["observed"] = pd.Series(
+            {k: observed for k, (observed, _, _) in OBSERVED_13B.items()}
+        )
+    error = (points["median"] / points["observed"] - 1).abs()
+    inside = (points["observed"] >= points["lower"]) & (points["observed"] <= points["upper"])
+    tasks = points[["observed", "median", "lower", "upper"]].assign(relative_error=error)
     return {
         "mean_relative_error": float(error.mean()),
         "inside": int(inside.sum()),
@@ -90,9 +92,9 @@ def frontier(folder: Path) -> dict[str, Any]:
     scores = Scores.of(runs).with_compute()
     split = beyond_frontier(scores, FRONTIER)
     done = held_out(scores, [split])[0]
-    reached = scores.scores[split[1]]
+    observed = scores.scores[split[1]]
     rivals = {"pca": pca_and_lines(scores, *split), "sloth": sloth(scores, *split)}
-    table = _beside(done, reached, rivals)
+    table = _beside(done, observed, rivals)
     return {"models": [int(mask.sum()) for mask in split], **table}
 
 
@@ -118,12 +120,12 @@ def corpora(folder: Path) -> dict[str, Any]:
     return {**table, "by_corpus": by_corpus}
 
 
-def _beside(done: HeldOut, reached: pd.DataFrame, rivals: dict[str, np.ndarray]) -> dict[str, Any]:
+def _beside(done: HeldOut, observed: pd.DataFrame, rivals: dict[str, np.ndarray]) -> dict[str, Any]:
     """A held-out prediction with RMSE of the rivals for each benchmark."""
     table = done.by_benchmark()
     for name, predicted in rivals.items():
-        square = (predicted - reached.to_numpy()) ** 2
-        table[f"rmse_{name}"] = pd.Series(np.nanmean(square, axis=0) ** 0.5, reached.columns)
+        square = (predicted - observed.to_numpy()) ** 2
+        table[f"rmse_{name}"] = pd.Series(np.nanmean(square, axis=0) ** 0.5, observed.columns)
     lower = {name: int((table["rmse"] < table[f"rmse_{name}"]).sum()) for name in rivals}
     return {
         "benchmarks": table.to_dict(orient="index"),
@@ -149,7 +151,7 @@ def main() -> None:
     content["emergence"] = simulated_emergence()
     content["olmo"] = {name: content["ladder"][f"two-stage 1B {name}"] for name in ("13B", "7B")}
     content["versions"] = versions()
-    benchmarks_page.write(content, REACHED_13B, options.out)
+    benchmarks_page.write(content, OBSERVED_13B, options.out)
 
 
 if __name__ == "__main__":

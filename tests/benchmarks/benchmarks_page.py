@@ -78,13 +78,13 @@ def _tasks(tasks: Mapping[str, Any], published: Mapping[str, tuple[float, float,
         _, two_stage, direct = published[name]
         rows.append([
             name,
-            f"{found['reached']:.3f}",
+            f"{found['observed']:.3f}",
             f"{found['median']:.3f} ({found['lower']:.3f} to {found['upper']:.3f})",
             f"{100 * found['relative_error']:.1f}",
             f"{two_stage}",
             f"{direct}",
         ])  # fmt: skip
-    head = ["benchmark", "reached", "predicted, 90 %", "error, %", "published, two stages",
+    head = ["benchmark", "observed", "predicted, 90 %", "error, %", "published, two stages",
             "published, from FLOP"]  # fmt: skip
     mean = np.mean([found["relative_error"] for found in tasks.values()])
     of = [np.mean([row[i] for row in published.values()]) for i in (1, 2)]
@@ -121,7 +121,7 @@ def _sampling(content: Mapping[str, Any]) -> str:
 
 
 def figure(content: Mapping[str, Any]) -> Figure:
-    """The ladder's forecasts with what was reached; RMSE beside the published forms."""
+    """The ladder's forecasts with what was observed; RMSE beside the published forms."""
     with style():
         made = Figure(figsize=(9.6, 4.4))
         left, right = made.subplots(1, 2)
@@ -138,8 +138,8 @@ def _draw_ladder(axis: Axes, ladder: Mapping[str, Any]) -> None:
         at = np.arange(len(tasks)) + shift
         axis.plot([f["median"] for f in tasks.values()], at, "o", color=colour, ms=5,
                   label=f"{target}: median and 90 % interval")  # fmt: skip
-        axis.plot([f["reached"] for f in tasks.values()], at, "x", color=INK, ms=6, mew=1.6,
-                  label="reached" if target == "13B" else None)  # fmt: skip
+        axis.plot([f["observed"] for f in tasks.values()], at, "x", color=INK, ms=6, mew=1.6,
+                  label="observed" if target == "13B" else None)  # fmt: skip
     axis.set_yticks(range(len(tasks)), list(tasks))
     axis.invert_yaxis()
     axis.set(xlabel="accuracy", title="OLMo ladder: from sizes up to 1B")
