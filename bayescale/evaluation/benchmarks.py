@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ import pandas as pd
 from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import PROB, Settings
 from bayescale.fit.benchmarks.fit import SETTINGS
-from bayescale.model.benchmarks.design import design, usual_form
-from bayescale.predictive.benchmarks import BenchmarkPredictive
+from bayescale.model.benchmarks.design import completed, design, usual_form
+from bayescale.predictive.benchmarks import NEW, BenchmarkPredictive
 from bayescale.runs.benchmarks.scores import Scores
 from bayescale.sampling.convergence import Convergence
 
@@ -90,15 +90,19 @@ def held_out(
     """
     from bayescale.sampling.benchmarks import sample_scores
 
-    arrays = design(scores, form or usual_form(scores))
+    chosen = form or usual_form(scores)
     table = scores.runs.table.assign(instruct=scores.tuned)
-    table[list(scores.losses)] = scores.losses
+    if not scores.losses.empty:  # a missing one is what the model's others say
+        table[list(scores.losses)] = np.exp(completed(np.log(scores.losses.to_numpy()))[0])
     done = []
     for train, test in splits:
         start = time.perf_counter()
-        kept = replace(arrays, data=arrays.only(train))
-        sampled = sample_scores(kept, settings or SETTINGS, show_progress=show_progress)
-        predictive = BenchmarkPredictive(arrays, sampled.posterior, fitted=train)
+        arrays = design(scores.rows(train), chosen)
+        if "family" in table:
+            known = scores.runs.table["family"].isin(arrays.families)
+            table["family"] = scores.runs.table["family"].where(known, NEW)
+        sampled = sample_scores(arrays, settings or SETTINGS, show_progress=show_progress)
+        predictive = BenchmarkPredictive(arrays, sampled.posterior)
         draws = predictive.draws(table[test]).values
         tail = (1 - prob) / 2
         lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
@@ -116,9 +120,7 @@ def held_out(
         )
         inside = (points["observed"] >= points["lower"]) & (points["observed"] <= points["upper"])
         seconds = time.perf_counter() - start
-        done.append(
-            HeldOut(arrays.form, points.assign(inside=inside), sampled.convergence, seconds)
-        )
+        done.append(HeldOut(chosen, points.assign(inside=inside), sampled.convergence, seconds))
     return done
 
 

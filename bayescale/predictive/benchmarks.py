@@ -32,20 +32,10 @@ class BenchmarkPredictive:
         Of the scores that were fitted.
     posterior : Dataset (chain, draw, ...)
     seed : int
-    fitted : ndarray of bool (run,), optional
-        The design's models that the posterior has seen; by default all.
     """
 
-    def __init__(
-        self,
-        design: Design,
-        posterior: xr.Dataset,
-        seed: int = 0,
-        fitted: np.ndarray | None = None,
-    ) -> None:
+    def __init__(self, design: Design, posterior: xr.Dataset, seed: int = 0) -> None:
         self.design = design
-        seen = np.ones(design.data.sizes["run"], bool) if fitted is None else fitted
-        self._seen = design.data.isel(run=np.flatnonzero(seen))
         flat = posterior.stack(sample=("chain", "draw"), create_index=False)
         self._z = {str(n): xr.DataArray(v.values, dims=v.dims) for n, v in flat.items()}
         self._samples = flat.sizes["sample"]
@@ -139,10 +129,10 @@ class BenchmarkPredictive:
         Where losses are given, each is at least the lowest of the models.
         """
         if self.design.takes_losses:
-            lowest = xr.DataArray(self._seen["log_loss"].min("run").values, dims="corpus")
+            lowest = xr.DataArray(self.design.data["log_loss"].min("run").values, dims="corpus")
             return {**at, "log_loss": at["log_loss"].clip(min=lowest)}
-        stated = self._seen["stated"].all("count").values
-        most = float((self._seen["params"] + self._seen["tokens"]).values[stated].max())
+        stated = self.design.data["stated"].all("count").values
+        most = float((self.design.data["params"] + self.design.data["tokens"]).values[stated].max())
         excess = np.maximum(at["params"] + at["tokens"] - most, 0)
         return {**at, **{name: at[name] - excess / 2 for name in ("params", "tokens")}}
 

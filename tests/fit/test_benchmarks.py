@@ -1,16 +1,19 @@
 """Fits of benchmark scores: the truth is recovered, and what is asked of them."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import ended
 from known_scores import TRUTH, score_table, two_stage_table
 
 from bayescale import Runs
 from bayescale.base.errors import BayescaleError, FitError
 from bayescale.evaluation.benchmarks import beyond_frontier, held_out
 from bayescale.fit.benchmarks.fit import BenchmarkFit, fit_benchmarks
+from bayescale.fit.benchmarks.notes import score_notes
 from bayescale.fit.folder import read
 from bayescale.runs.benchmarks.scores import Scores
 
@@ -87,11 +90,62 @@ def test_a_folder_gives_back_the_same_predictions(fitted: BenchmarkFit, tmp_path
         BenchmarkFit.load(place)
 
 
+def test_commands_answer_from_a_folder(fitted: BenchmarkFit, tmp_path: Path) -> None:
+    place = str(fitted.save(tmp_path / "fit"))
+    command = ("benchmarks", "predict", place)
+    code, out, err = ended(*command, "--at", "params=70B,tokens=15T", "--quiet")
+    assert code == 0, err
+    assert max(map(len, out.splitlines())) <= 80
+    flops = ("--at", "flops=1e24,tokens_per_param=20,family=family-1")
+    code, out, _ = ended(*command, *flops, "--benchmark", "mmlu", "--json")
+    (row,) = json.loads(out)["rows"]
+    assert row["params"] * row["tokens"] * 6 == pytest.approx(1e24)
+    assert 0.25 < row["lower"] < row["median"] < row["upper"] < 1
+    reach = ("benchmarks", "reach", place, "mmlu", "--json")
+    code, out, _ = ended(*reach, "--target", "0.6", "--family", "family-1")
+    half, most = json.loads(out)["rows"]
+    assert code == 0
+    assert half["flops"] < most["flops"]
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("params=70B", "give two of params, tokens, flops, tokens_per_param"),
+        ("params=70B,tokens=15T,famly=x", "did you mean family"),
+        ("params=70B,tokens=-1", "must be positive"),
+        ("params=70B,tokens=15T,instruct=maybe", "instruct is true or false"),
+        ("params=70B,tokens=15T,family=famly-1", "did you mean family-1"),
+    ],
+)
+def test_a_point_that_cannot_be_is_one_line(
+    fitted: BenchmarkFit, tmp_path: Path, at: str, said: str
+) -> None:
+    place = str(fitted.save(tmp_path / "fit"))
+    code, _, err = ended("benchmarks", "predict", place, "--at", at)
+    assert code == 2
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_table_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    table = score_table(0)
+    table["mmlu"] *= 100
+    path = tmp_path / "scores.csv"
+    table.to_csv(path, index=False)
+    out = ("--out", str(tmp_path / "fit"))
+    code, _, err = ended("benchmarks", "fit", str(path), *out)
+    assert code == 2
+    assert "a share, not per cent" in err
+    code, _, err = ended("benchmarks", "fit", str(path), *out, "--benchmark", "mmul=mmlu")
+    assert code == 2
+    assert "did you mean mmlu?" in err
+    assert not (tmp_path / "fit").exists()
+
+
 def test_benchmarks_at_chance_are_said_and_a_form_needs_what_it_needs() -> None:
     table = score_table(2)
     table["mmlu"] = 0.251
-    from bayescale.fit.benchmarks.notes import score_notes
-
     codes = {note.code for note in score_notes(scores(table))}
     assert "at-chance" in codes
     with pytest.raises(BayescaleError, match="two-stage form needs losses"):

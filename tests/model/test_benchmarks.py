@@ -50,7 +50,7 @@ def test_the_compiled_density_is_that_of_pymcs_model(made) -> None:
     assert np.ptp(differences) < 1e-8  # a constant apart
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_gradient_is_that_of_the_density() -> None:
     density = ScoreDensity(latent())
     x = np.random.default_rng(1).normal(0, 0.5, density.count)

@@ -101,12 +101,6 @@ class Design:
         """Labels of the dims."""
         return {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
 
-    def only(self, kept: np.ndarray) -> xr.Dataset:
-        """The data, with nothing measured of the other models (run,); nothing else changes."""
-        mask = xr.DataArray(kept.astype(float), dims="run")
-        used = {name: self.data[name] * mask for name in ("score_used", "log_loss_used")}
-        return self.data.assign(used)
-
 
 def design(scores: Scores, form: str) -> Design:
     """The arrays of a table of scores.
@@ -210,20 +204,34 @@ def _unstated(logs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _absent(losses: np.ndarray) -> dict[str, Any]:
-    """Missing losses: what regressions on the others expect, and how far these are off."""
+def completed(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log losses (run, corpus), missing ones as regressions on the others expect, and their errors.
+
+    Returns
+    -------
+    losses : ndarray (run, corpus)
+    spread : ndarray (corpus,)
+        Standard deviation of the regressions' residuals.
+    """
     missing = ~np.isfinite(losses)
-    if not missing.any():
-        return {}
     expected = np.where(missing, np.nanmean(losses, axis=0), losses)
     spread = np.zeros(losses.shape[1])
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if missing.any() else 0):
         for corpus in range(losses.shape[1]):
             others = np.column_stack([np.ones(len(losses)), np.delete(expected, corpus, 1)])
             known = ~missing[:, corpus]
             weights = np.linalg.lstsq(others[known], losses[known, corpus], rcond=None)[0]
             spread[corpus] = np.std(losses[known, corpus] - others[known] @ weights)
             expected[~known, corpus] = (others @ weights)[~known]
+    return expected, spread
+
+
+def _absent(losses: np.ndarray) -> dict[str, Any]:
+    """Missing losses: what is expected of them, and where their deviations stand."""
+    missing = ~np.isfinite(losses)
+    if not missing.any():
+        return {}
+    expected, spread = completed(losses)
     place = np.where(missing, np.cumsum(missing).reshape(missing.shape) - 1, 0)
     return {
         "log_loss": (("run", "corpus"), expected),
