@@ -3,7 +3,8 @@
 Three published tables: the OLMo ladder (13B and 7B from sizes up to 1B and up to 3B), models of
 many families (those above 8.4e22 FLOP from those below), and checkpoints (one training corpus left
 out). Then emergence, simulated. Writes the page, the figure and `benchmarks.json` to
-`reports/benchmarks/`. Every choice was made on the rows that are fitted here.
+`reports/benchmarks/` after each part; `benchmarks.py PART...` renews some. Every choice was made on
+rows that are fitted.
 """
 
 from __future__ import annotations
@@ -137,21 +138,32 @@ def _beside(done: HeldOut, observed: pd.DataFrame, rivals: dict[str, np.ndarray]
     }
 
 
+PARTS = {
+    "ladder": olmo,
+    "frontier": frontier,
+    "corpora": corpora,
+    "emergence": lambda folder: simulated_emergence(),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "benchmarks")
+    parser.add_argument("parts", nargs="*", default=list(PARTS), help=", ".join(PARTS))
     options = parser.parse_args()
     if not options.data.is_dir():
         raise SystemExit(f"{options.data.name}: no such folder; name one with --data")
-    content: dict[str, Any] = {}
-    for name, part in (("ladder", olmo), ("frontier", frontier), ("corpora", corpora)):
-        content[name] = part(options.data)
+    file = options.out / "benchmarks.json"
+    content: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    for name in options.parts:
+        content[name] = PARTS[name](options.data)
         print(name, json.dumps(content[name]), flush=True)
-    content["emergence"] = simulated_emergence()
-    content["olmo"] = {name: content["ladder"][f"two-stage 1B {name}"] for name in ("13B", "7B")}
-    content["versions"] = versions()
-    benchmarks_page.write(content, OBSERVED_13B, options.out)
+        if name == "ladder":
+            ladder = content["ladder"]
+            content["olmo"] = {size: ladder[f"two-stage 1B {size}"] for size in ("13B", "7B")}
+        content["versions"] = versions()
+        benchmarks_page.write(content, OBSERVED_13B, options.out)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from matplotlib.figure import Figure
 from bayescale.report.figures.files import as_svg
 from bayescale.report.figures.style import INK, MODEL, QUIET, style
 
+# Of a comparison: the rivals' keys and titles.
+RIVALS = {
+    "frontier": {"pca": "PCA and lines", "sloth": "Sloth"},
+    "corpora": {"sigmoid": "sigmoid of one loss"},
+}
 TEXT = Path(__file__).with_name("benchmarks_page.md")
 
 
@@ -28,29 +34,35 @@ def write(
 
 
 def page(content: dict[str, Any], published: Mapping[str, tuple[float, float, float]]) -> str:
-    ladder, frontier, corpora = (content[name] for name in ("ladder", "frontier", "corpora"))
-    versions = content["versions"]
-    return TEXT.read_text("utf-8").format(
-        ladder=_ladder(ladder),
-        tasks=_tasks(ladder["two-stage 1B 13B"]["tasks"], published),
-        fitted=frontier["models"][0],
-        predicted=frontier["models"][1],
-        count=len(frontier["benchmarks"]),
-        lower_pca=frontier["lower_than"]["pca"],
-        lower_sloth=frontier["lower_than"]["sloth"],
-        frontier_rmse=f"{frontier['rmse']:.3f}",
-        frontier_coverage=f"{frontier['coverage']:.3f}",
-        frontier=_beside(frontier["benchmarks"], {"pca": "PCA and lines", "sloth": "Sloth"}),
-        corpora_rmse=f"{corpora['rmse']:.3f}",
-        corpora_coverage=f"{corpora['coverage']:.3f}",
-        lower_sigmoid=corpora["lower_than"]["sigmoid"],
-        corpora_count=len(corpora["benchmarks"]),
-        corpora=_beside(corpora["benchmarks"], {"sigmoid": "sigmoid of one loss"}),
-        by_corpus=_by_corpus(corpora["by_corpus"]),
-        **{f"emergence_{k}": _short(v) for k, v in content["emergence"].items()},
-        sampling=_sampling(content),
-        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
-    )
+    """The sections of the parts that were run."""
+    values = {
+        "sampling": _sampling(content),
+        "versions": ", ".join(f"{name} {of}" for name, of in content["versions"].items()),
+    }
+    if "ladder" in content:
+        values["ladder"] = _ladder(content["ladder"])
+        values["tasks"] = _tasks(content["ladder"]["two-stage 1B 13B"]["tasks"], published)
+    for name, rivals in RIVALS.items():
+        if name in content:
+            values |= _compared(name, content[name], rivals)
+    if "frontier" in content:
+        values["fitted"], values["predicted"] = map(str, content["frontier"]["models"])
+    if "corpora" in content:
+        values["by_corpus"] = _by_corpus(content["corpora"]["by_corpus"])
+    values |= {f"emergence_{k}": _short(v) for k, v in content.get("emergence", {}).items()}
+    first, *sections = TEXT.read_text("utf-8").split("\n## ")
+    there = [s for s in sections if set(re.findall(r"{(\w+)}", s)) <= set(values)]
+    return "\n## ".join([first, *there]).format(**values)
+
+
+def _compared(name: str, found: Mapping[str, Any], rivals: Mapping[str, str]) -> dict[str, str]:
+    return {
+        f"{name}_table": _beside(found["benchmarks"], rivals),
+        f"{name}_rmse": f"{found['rmse']:.3f}",
+        f"{name}_coverage": f"{found['coverage']:.3f}",
+        f"{name}_count": str(len(found["benchmarks"])),
+        **{f"{name}_lower_{rival}": str(found["lower_than"][rival]) for rival in rivals},
+    }
 
 
 def _short(value: float) -> str:
@@ -108,25 +120,27 @@ def _by_corpus(corpora: Mapping[str, Any]) -> str:
 
 
 def _sampling(content: Mapping[str, Any]) -> str:
-    fits = {**content["ladder"], "frontier": content["frontier"], "corpora": content["corpora"]}
-    judged = [found["convergence"] for found in fits.values()]
+    parts = [content[name] for name in ("frontier", "corpora") if name in content]
+    judged = [part["convergence"] for part in [*content.get("ladder", {}).values(), *parts]]
     r_hat = max(each["r_hat"] for each in judged)
     ess = min(min(each["ess_bulk"], each["ess_tail"]) for each in judged)
     divergences = sum(each["divergences"] for each in judged)
     return (
         f"Largest R-hat {r_hat:.3f}, fewest effective draws {ess:.0f}, "
-        f"{divergences} divergent transitions; the fit of the frontier took "
-        f"{content['frontier']['seconds']:.0f} s, compilation included."
+        f"{divergences} divergent transitions."
     )
 
 
 def figure(content: Mapping[str, Any]) -> Figure:
     """The ladder's forecasts with what was observed; RMSE beside the published forms."""
     with style():
-        made = Figure(figsize=(9.6, 4.4))
-        left, right = made.subplots(1, 2)
-        _draw_ladder(left, content["ladder"])
-        _draw_frontier(right, content["frontier"]["benchmarks"])
+        panels = [name for name in ("ladder", "frontier") if name in content]
+        made = Figure(figsize=(1.6 + 4.2 * len(panels), 4.4))
+        for axis, name in zip(made.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            if name == "ladder":
+                _draw_ladder(axis, content["ladder"])
+            else:
+                _draw_frontier(axis, content["frontier"]["benchmarks"])
     return made
 
 
