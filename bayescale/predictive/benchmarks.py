@@ -99,13 +99,14 @@ class BenchmarkPredictive:
 
     @cached_property
     def _new(self) -> dict[str, xr.DataArray]:
-        """The sampled values, with a new family behind the others."""
+        """The sampled values, with a new family behind the others and one new model."""
         z = dict(self._z)
         for stream, (name, dim) in enumerate((("capability_z", "factor"), ("bias_z", "benchmark"))):
             if name in z:
                 new = self._normal(3 + stream, dim).expand_dims(family=1)
                 z[name] = xr.concat([z[name], new], "family")
-        z.pop("unstated_z", None)  # points state their tokens
+        if "model_z" in z:
+            z["model_z"] = self._normal(5, "factor").expand_dims(run=1).isel(run=0)
         return z
 
     @cached_property
@@ -117,9 +118,8 @@ class BenchmarkPredictive:
     def _logit(self, at: dict[str, xr.DataArray]) -> xr.DataArray:
         x = {**self._x, **at}
         if self.design.form == "latent":
-            own = formulas.model_sd(self._z, np) * self._normal(5, "factor")
-            capability = formulas.expected_capability(self._new, x, np) + own
-            return xr.DataArray(formulas.latent(capability, self._new, x, np))
+            z = {name: value for name, value in self._new.items() if name != "unstated_z"}
+            return xr.DataArray(formulas.latent(z, x, np))
         losses = at["log_loss"] if "log_loss" in at else formulas.log_loss(self._z, x, np)
         return xr.DataArray(formulas.by_loss(losses, self._new, x, np))
 

@@ -157,7 +157,7 @@ def _draw_ladder(axis: Axes, ladder: Mapping[str, Any]) -> None:
     axis.set_yticks(range(len(tasks)), list(tasks))
     axis.invert_yaxis()
     axis.set(xlabel="accuracy", title="OLMo ladder: from sizes up to 1B")
-    axis.legend(loc="lower left")
+    axis.legend(loc="lower right")
 
 
 def _draw_frontier(axis: Axes, table: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ def fitted() -> BenchmarkFit:
     return fit_benchmarks(scores(score_table(1)), show_progress=False, ess=400)
 
 
+@pytest.mark.long
 def test_it_converges_and_recovers_the_curves(fitted: BenchmarkFit) -> None:
     assert fitted.form == "latent"
     assert fitted.convergence.passed
@@ -39,6 +40,7 @@ def test_it_converges_and_recovers_the_curves(fitted: BenchmarkFit) -> None:
         assert found.loc[name, "upper"] - found.loc[name, "lower"] < 0.5
 
 
+@pytest.mark.long
 def test_intervals_grow_beyond_the_frontier_and_for_a_new_family(fitted: BenchmarkFit) -> None:
     at = {"params": 3e10, "tokens": 5e12}
     known, new = (
@@ -52,6 +54,7 @@ def test_intervals_grow_beyond_the_frontier_and_for_a_new_family(fitted: Benchma
     assert not fitted.outside_notes(pd.DataFrame([at]))
 
 
+@pytest.mark.long
 def test_reach_is_where_a_prediction_reaches(fitted: BenchmarkFit) -> None:
     found = fitted.reach("mmlu", 0.6, family="family-0", prob=0.5)
     at = {"params": found["params"], "tokens": found["tokens"], "family": "family-0"}
@@ -63,6 +66,7 @@ def test_reach_is_where_a_prediction_reaches(fitted: BenchmarkFit) -> None:
     assert beyond["probability"] < 0.9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -78,6 +82,7 @@ def test_a_question_that_has_no_answer_is_one_line(
         fitted.reach(**asked)
 
 
+@pytest.mark.long
 def test_a_folder_gives_back_the_same_predictions(fitted: BenchmarkFit, tmp_path: Path) -> None:
     place = fitted.save(tmp_path / "fit")
     again = BenchmarkFit.load(place)
@@ -90,6 +95,7 @@ def test_a_folder_gives_back_the_same_predictions(fitted: BenchmarkFit, tmp_path
         BenchmarkFit.load(place)
 
 
+@pytest.mark.long
 def test_commands_answer_from_a_folder(fitted: BenchmarkFit, tmp_path: Path) -> None:
     place = str(fitted.save(tmp_path / "fit"))
     command = ("benchmarks", "predict", place)
@@ -108,6 +114,7 @@ def test_commands_answer_from_a_folder(fitted: BenchmarkFit, tmp_path: Path) -> 
     assert half["flops"] < most["flops"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("at", "said"),
     [

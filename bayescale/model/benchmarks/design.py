@@ -11,7 +11,6 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import BayescaleError
-from bayescale.model.benchmarks.formulas import CAPABILITY
 from bayescale.model.density.nodes import Dims, ordered
 from bayescale.runs.benchmarks.scores import Scores
 
@@ -66,14 +65,14 @@ class Design:
 
     @property
     def blocks(self) -> dict[str, Dims]:
-        """Everything that is sampled with its dims; standard normal but for the capabilities."""
+        """Everything that is sampled, all standard normal, with its dims."""
         data = self.data
         names: dict[str, tuple[str, ...]] = dict.fromkeys(
             ("level_z", "floor_z", "lapse_z", "score_sd_z"), ("benchmark",)
         )
         if self.form == "latent":
             names |= dict.fromkeys(("slope_params_z", "slope_tokens_z", "model_sd_z"), ("factor",))
-            names |= {CAPABILITY: ("run", "factor"), "loading_z": ("benchmark", "factor")}
+            names |= {"model_z": ("run", "factor"), "loading_z": ("benchmark", "factor")}
             if self.has_families:
                 names |= {
                     "capability_sd_z": ("factor",),

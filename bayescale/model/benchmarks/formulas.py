@@ -1,9 +1,8 @@
 """Equations of both models, written once over named dims.
 
 They serve PyMC's graph (`xp` is `pymc.dims.math`), the compiled density (a recorder) and prediction
-(numpy, on DataArrays with draws). What is sampled is a mapping `z` of standard normal values, from
-which the equations make what they need; but for the models' capabilities, which their scores
-determine well and which are sampled as they are.
+(numpy, on DataArrays with draws). Everything that is sampled is standardised: a mapping `z` of
+standard normal values, from which the equations make what they need.
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ NU = 4
 # Beyond the frontier the gain in logits is known up to a factor, whose standard deviation in logs
 # has this median and spread. Half of its variance is common to all benchmarks.
 BEYOND, BEYOND_SD = 0.2, 0.4
-# Sampled as it is: the models' capabilities.
-CAPABILITY = "capability"
 
 
 def expit(x: Any, xp: Any) -> Any:
@@ -46,45 +43,33 @@ def family_effects(z: Values, name: str, median: float, x: Values, xp: Any) -> A
     return (sd * z[f"{name}_z"]).isel({"family": x["family_index"]})
 
 
-def expected_capability(z: Values, x: Values, xp: Any) -> Any:
-    """Capabilities (run, factor) by ln N, ln D and family (arXiv 2412.06540).
+def latent(z: Values, x: Values, xp: Any) -> Any:
+    """Logits (run, benchmark) by latent capabilities (arXiv 2412.06540).
+
+    A model's capabilities (factor) grow with ln N and ln D, differ between families and have a
+    rest of their own; a benchmark's logit is linear in them.
 
     Parameters
     ----------
     z : mapping
     x : mapping
-        `params`, `tokens` (run), centred logarithms; `family_index` (run); for counts that are not
-        stated `tokens_sd` (), `is_unstated` (run) and `unstated_index` (run).
+        `params`, `tokens` (run), centred logarithms; `tuned` (run); `family_index` (run);
+        `anchored` and `free` (benchmark, factor): the anchors' loadings, and 1 where a loading is
+        free; `factors`, their number; for counts that are not stated `tokens_sd` (), `is_unstated`
+        (run) and `unstated_index` (run).
     xp : module
     """
     tokens = x["tokens"]
     if "unstated_z" in z:
-        latent_counts = z["unstated_z"].isel({"unstated": x["unstated_index"]})
-        tokens = tokens + x["is_unstated"] * x["tokens_sd"] * latent_counts
-    return (
+        tokens = tokens + x["is_unstated"] * x["tokens_sd"] * z["unstated_z"].isel(
+            {"unstated": x["unstated_index"]}
+        )
+    capability = (
         (0.4 + 0.3 * z["slope_params_z"]) * x["params"]
         + (0.4 + 0.3 * z["slope_tokens_z"]) * tokens
         + family_effects(z, "capability", 0.4, x, xp)
+        + lognormal(z["model_sd_z"], 0.15, 0.5, xp) * z["model_z"]
     )
-
-
-def model_sd(z: Values, xp: Any) -> Any:
-    """Standard deviation (factor) of what a model has beyond its size and family."""
-    return lognormal(z["model_sd_z"], 0.15, 0.5, xp)
-
-
-def latent(capability: Any, z: Values, x: Values, xp: Any) -> Any:
-    """Logits (run, benchmark), linear in the capabilities (run, factor).
-
-    Parameters
-    ----------
-    capability : array
-    z : mapping
-    x : mapping
-        `tuned` (run); `family_index` (run); `anchored` and `free` (benchmark, factor): the
-        anchors' loadings, and 1 where a loading is free; `factors`, their number.
-    xp : module
-    """
     loading = x["anchored"] + x["free"] * (0.7 / x["factors"] + 0.5 * z["loading_z"])
     logit = level(z) + (loading * capability).sum("factor")
     if "tuning_z" in z:
@@ -160,20 +145,16 @@ def variance(mean: Any, z: Values, x: Values, xp: Any) -> Any:
 
 
 def log_density(z: Values, x: Values, xp: Any) -> Any:
-    """Log density of what was measured and of the capabilities, up to a constant: to be summed.
+    """Log density of what was measured, up to a constant: by cell, to be summed.
 
     Returns
     -------
     list
-        Of the scores (run, benchmark), and of the capabilities (run, factor) or, where they have
-        a law, the losses (run, corpus).
+        Of the scores (run, benchmark) and, where they have a law, of the losses (run, corpus).
     """
     parts = []
-    if CAPABILITY in z:
-        sd = model_sd(z, xp)
-        error = (z[CAPABILITY] - expected_capability(z, x, xp)) / sd
-        parts.append(-0.5 * error * error - xp.log(sd))
-        logit = latent(z[CAPABILITY], z, x, xp)
+    if "slope_params_z" in z:
+        logit = latent(z, x, xp)
     elif "loss_sd_z" in z:
         losses, sd = log_loss(z, x, xp), loss_sd(z, xp)
         error = (x["log_loss"] - losses) / sd

@@ -29,14 +29,11 @@ def build(design: Design) -> pm.Model:
             for name, values in design.data.items()
             if values.size and values.dtype != bool
         }
-        z = {
-            name: pmd.Flat(name, dims=dims)
-            if name == formulas.CAPABILITY
-            else pmd.Normal(name, 0, 1, dims=dims)
-            for name, dims in design.blocks.items()
-        }
-        for i, density in enumerate(formulas.log_density(z, x, pmd.math)):
-            pm.Potential(f"density_{i}", density.values.sum())
+        z = {name: pmd.Normal(name, 0, 1, dims=dims) for name, dims in design.blocks.items()}
+        for name, density in zip(
+            ("scores", "losses"), formulas.log_density(z, x, pmd.math), strict=False
+        ):
+            pm.Potential(name, density.values.sum())
     return model
 
 
@@ -49,9 +46,8 @@ def program(design: Design) -> Program:
     }
     z = {name: param(name, dims) for name, dims in design.blocks.items()}
     total: Any = const(0)
-    for name, each in z.items():
-        if name != formulas.CAPABILITY:
-            total = total + const(-0.5 * each * each).sum()
+    for each in z.values():
+        total = total + const(-0.5 * each * each).sum()
     for density in formulas.log_density(z, x, XP):
         total = total + const(density).sum()
     return assembled(total, design.blocks)
