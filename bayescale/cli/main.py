@@ -11,6 +11,7 @@ import typer
 from bayescale.base.errors import BayescaleError
 from bayescale.base.interrupts import exit_on_interrupt
 from bayescale.cli.curve import curve_app
+from bayescale.cli.benchmarks import benchmarks_app
 from bayescale.cli.data import data_app, models_command
 from bayescale.cli.evaluate import backtest_command, compare_command, discriminate_command
 from bayescale.cli.fit import fit_command
@@ -45,6 +46,7 @@ app.add_typer(plan_app, name="plan")
 app.command("exhaust")(exhaust_command)
 app.add_typer(measure_app, name="measure")
 app.command("sweep")(sweep_command)
+app.add_typer(benchmarks_app, name="benchmarks")
 
 
 def _print_version(wanted: bool) -> None:

@@ -40,6 +40,8 @@ from bayescale.sampling.convergence import Convergence
 FORMAT = 2
 # What a folder of several fits and their weights is known by.
 STACK = "stack.json"
+# What a folder of a fit of benchmarks is known by.
+BENCHMARKS = "benchmarks.json"
 _FILES = ("posterior.nc", "spec.toml", "runs.jsonl")
 _PACKAGES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "xarray", "numpy", "pandas")
 
@@ -142,7 +144,7 @@ def check_destination(path: Path, *, overwrite: bool = False) -> None:
         if not path.is_dir():
             raise FitError(f"{path}: a file is in the way; name another folder")
         if any(path.iterdir()):
-            if not any((path / name).is_file() for name in ("fit.json", STACK)):
+            if not any((path / name).is_file() for name in ("fit.json", STACK, BENCHMARKS)):
                 raise FitError(f"{path}: not empty and not a fit; name another folder")
             if not overwrite:
                 raise FitError(f"{path}: holds a fit already; add --overwrite, or name another")
@@ -258,6 +260,8 @@ def read(path: Path) -> Content:
 def _record(path: Path) -> Record:
     if not path.is_dir():
         raise FitError(f"{path}: no such folder; make one with `bayescale fit SPEC --out DIR`")
+    if (path / BENCHMARKS).is_file():
+        raise FitError(f"{path}: a fit of benchmarks; ask it with `bayescale benchmarks predict`")
     try:
         text = (path / "fit.json").read_text("utf-8")
         record = json.loads(text)

@@ -36,8 +36,14 @@ def header_problem(header: Iterable[object]) -> str | None:
     return None
 
 
-def check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+def check(table: pd.DataFrame, *, blank_counts: bool = False) -> tuple[pd.DataFrame, list[Problem]]:
     """Cast the canonical columns and collect every cell that breaks a rule.
+
+    Parameters
+    ----------
+    table : DataFrame
+    blank_counts : bool
+        Whether `params` and `tokens` may be blank.
 
     Returns
     -------
@@ -63,7 +69,8 @@ def check(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         if name in table:
             table[name], broken = check_numbers(table, name, COLUMNS[name])
             problems += broken
-    problems += _check_counts(table, {(problem.row, problem.column) for problem in problems})
+    reported = {(problem.row, problem.column) for problem in problems}
+    problems += _check_counts(table, reported, blank_counts)
     problems.sort(key=lambda problem: problem.row or 0)
     return table, problems
 
@@ -131,7 +138,9 @@ def _check_names(table: pd.DataFrame) -> list[Problem]:
     return problems
 
 
-def _check_counts(table: pd.DataFrame, reported: set[tuple[int | None, str]]) -> list[Problem]:
+def _check_counts(
+    table: pd.DataFrame, reported: set[tuple[int | None, str]], blank_counts: bool
+) -> list[Problem]:
     """Rules between counts; a cell that was reported before is not reported again."""
     problems = []
 
@@ -144,10 +153,10 @@ def _check_counts(table: pd.DataFrame, reported: set[tuple[int | None, str]]) ->
 
     blank = pd.Series(np.nan, table.index)
     low, high = table.get("tokens_low", blank), table.get("tokens_high", blank)
-    if "params" in table:
+    if "params" in table and not blank_counts:
         blank_params = table["params"].isna() & clean("params")
         report(blank_params, "params", "every run needs a count")
-    if "tokens" in table:
+    if "tokens" in table and not blank_counts:
         no_range = low.isna() | high.isna()
         report(
             table["tokens"].isna() & no_range & clean("tokens", "tokens_low", "tokens_high"),

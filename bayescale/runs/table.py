@@ -58,6 +58,7 @@ class Runs(Shown):
         columns: Mapping[str, str] | None = None,
         where: str | None = None,
         units: bool = False,
+        blank_counts: bool = False,
     ) -> Runs:
         """Read a file, a table by its name (`bayescale data list`), or standard input as `-`.
 
@@ -74,6 +75,8 @@ class Runs(Shown):
             them; only rows that fulfil it are kept and checked.
         units : bool
             Read `70B` and `1.5T` in canonical columns as numbers: k, M, B and T are 1e3 to 1e12.
+        blank_counts : bool
+            Whether parameters and tokens may be blank, as in tables of scores.
 
         Raises
         ------
@@ -86,7 +89,9 @@ class Runs(Shown):
         text = {columns.get(group, group) for group in groups()}
         table = read_file(source, text)
         name = "standard input" if source == STDIN else str(source)
-        return cls.from_frame(table, name=name, columns=columns, where=where, units=units)
+        return cls.from_frame(
+            table, name=name, columns=columns, where=where, units=units, blank_counts=blank_counts
+        )
 
     @classmethod
     def fetch(cls, name: str, *, where: str | None = None) -> Runs:
@@ -118,6 +123,7 @@ class Runs(Shown):
         columns: Mapping[str, str] | None = None,
         where: str | None = None,
         units: bool = False,
+        blank_counts: bool = False,
     ) -> Runs:
         """Check a DataFrame; parameters and errors as for `read`."""
         problem = header_problem(frame.columns)
@@ -131,7 +137,7 @@ class Runs(Shown):
             table = _filter(table, where, name)
         if table.empty:
             raise BayescaleError(f"{name}: no rows; a table of runs needs at least one")
-        table, problems = check(table)
+        table, problems = check(table, blank_counts=blank_counts)
         if problems:
             raise RunsError(name, problems)
         return cls(table, name, dict(columns or {}))

@@ -102,44 +102,69 @@ def program(spec: Spec, dims: Mapping[str, Dims]) -> Program:
     dims : mapping
         Name of each array of the design that is not empty to its dims.
     """
-    x = {name: data(name, along) for name, along in dims.items()}
-    made = _Density(spec, x)
+    made = _Density(spec, {name: data(name, along) for name, along in dims.items()})
     total = made.total()
-    by = [param(name, along) for name, along in made.params.items()]
+    axes = len(spec.axes) if spec.discrepancy else 0
+    return assembled(total, made.params, made.extras, made.kernels, axes)
+
+
+def assembled(
+    total: Node,
+    params: Mapping[str, Dims],
+    extras: Mapping[str, Node] | None = None,
+    kernels_called: tuple[str, ...] = (),
+    axes: int = 0,
+) -> Program:
+    """The program of a log density.
+
+    Parameters
+    ----------
+    total : Node
+        The density, without dims.
+    params : mapping
+        Blocks of the sampled vector.
+    extras : mapping, optional
+        What else a draw holds.
+    kernels_called : tuple of str
+    axes : int
+        Of the discrepancy.
+    """
+    extras = extras or {}
+    by = [param(name, along) for name, along in params.items()]
     slopes = gradient(total, by, kernels.PULLBACKS)
-    known = _hoisted([total, *slopes, *made.extras.values()])
+    known = _hoisted([total, *slopes, *extras.values()])
     floats = {f"known{i}": node for i, node in enumerate(known)}
     instead = {node: Node("data", (), name, node.dims) for name, node in floats.items()}
-    total, *rest = _replaced([total, *slopes, *made.extras.values()], instead)
-    slopes, extras = rest[: len(slopes)], rest[len(slopes) :]
+    total, *rest = _replaced([total, *slopes, *extras.values()], instead)
+    slopes, kept = rest[: len(slopes)], rest[len(slopes) :]
     indices = {
         node.args[1].detail: node.args[1]
-        for node in topological([total, *slopes, *extras])
+        for node in topological([total, *slopes, *kept])
         if node.op in ("gather", "scatter")
     }
     layout = Layout(
-        made.params,
+        params,
         {name: node.dims for name, node in floats.items()},
         {name: node.dims for name, node in indices.items()},
-        len(spec.axes) if spec.discrepancy else 0,
+        axes,
     )
     stores = [
         Store("g", f"x_{safe(name)}", widened(slope, along))
-        for (name, along), slope in zip(made.params.items(), slopes, strict=True)
+        for (name, along), slope in zip(params.items(), slopes, strict=True)
     ]
     start = "0"
-    for node in extras:
+    for node in kept:
         stores.append(Store("e", start, node))
         start += " + " + length(node.dims)
     return Program(
         text=written("density", layout, stores, total),
-        params=made.params,
-        extras={name: node.dims for name, node in made.extras.items()},
+        params=params,
+        extras={name: node.dims for name, node in extras.items()},
         floats=floats,
         indices=indices,
         sizes=layout.sizes,
-        kernels=made.kernels,
-        axes=layout.axes,
+        kernels=kernels_called,
+        axes=axes,
     )
 
 

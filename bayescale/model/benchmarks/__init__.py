@@ -1,0 +1,1 @@
+"""Models of benchmark scores: latent capabilities, and two stages through the loss."""

@@ -1,0 +1,252 @@
+"""Design: a table of scores as arrays with named dims, and what a form samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.base.errors import BayescaleError
+from bayescale.model.density.nodes import Dims, ordered
+from bayescale.runs.benchmarks.scores import Scores
+
+# Through latent capabilities, or through losses.
+FORMS = ("latent", "two-stage")
+# What a table without families has all models belong to.
+NO_FAMILY = "all"
+# Latent capabilities, where there are as many benchmarks.
+FACTORS = 1
+# Rounds of regressions that fill in missing losses.
+_ROUNDS = 20
+_COUNTS = ("params", "tokens")
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Arrays of a table of scores.
+
+    Attributes
+    ----------
+    form : {"latent", "two-stage"}
+    centre : mapping
+        Geometric means of parameters, tokens and each loss.
+    data : Dataset
+        What `bayescale.model.benchmarks.formulas` calls `x`; missing scores and losses are 0, and
+        their `score_used` or `log_loss_used` too.
+    """
+
+    form: str
+    centre: dict[str, float]
+    data: xr.Dataset
+
+    @property
+    def families(self) -> list[str]:
+        """Names of the families; the only one is `all` where the table has none."""
+        return [str(name) for name in self.data["family"].values]
+
+    @property
+    def has_families(self) -> bool:
+        """Whether the models are of several families."""
+        return len(self.families) > 1
+
+    @property
+    def has_law(self) -> bool:
+        """Whether losses follow from parameters and tokens, which all models then state."""
+        return self.form == "two-stage" and bool(self.data["stated"].all())
+
+    @property
+    def takes_losses(self) -> bool:
+        """Whether a prediction needs losses in place of parameters and tokens."""
+        return self.form == "two-stage" and not self.has_law
+
+    @property
+    def blocks(self) -> dict[str, Dims]:
+        """Everything that is sampled, all standard normal, with its dims."""
+        data = self.data
+        names: dict[str, tuple[str, ...]] = dict.fromkeys(
+            ("level_z", "floor_z", "lapse_z", "score_sd_z"), ("benchmark",)
+        )
+        if self.form == "latent":
+            names |= dict.fromkeys(("slope_params_z", "slope_tokens_z", "model_sd_z"), ("factor",))
+            names |= {"model_z": ("run", "factor"), "loading_z": ("benchmark", "factor")}
+            if self.has_families:
+                names |= {
+                    "capability_sd_z": ("factor",),
+                    "capability_z": ("family", "factor"),
+                }
+            if data["tuned"].any():
+                names["tuning_z"] = ("benchmark",)
+            if data.sizes.get("unstated"):
+                names["unstated_z"] = ("unstated",)
+        else:
+            names |= {"common_steepness_z": (), "steepness_z": ("benchmark",)}
+            if "own_index" not in data:
+                names["weight_z"] = ("benchmark", "corpus")
+            if self.has_law:
+                of_corpus = ("loss_level", "irreducible", "of_params", "alpha", "beta", "loss_sd")
+                names |= {f"{name}_z": ("corpus",) for name in of_corpus}
+                names |= {"common_alpha_z": (), "common_beta_z": ()}
+            elif data.sizes.get("absent"):
+                names["absent_z"] = ("absent",)
+        if self.has_families:
+            names |= {"bias_sd_z": ("benchmark",), "bias_z": ("family", "benchmark")}
+        return {name: ordered(dims) for name, dims in names.items()}
+
+    @property
+    def coords(self) -> dict[str, Any]:
+        """Labels of the dims."""
+        return {str(dim): index.to_numpy() for dim, index in self.data.indexes.items()}
+
+
+def design(scores: Scores, form: str) -> Design:
+    """The arrays of a table of scores.
+
+    Raises
+    ------
+    BayescaleError
+        If the table lacks what the form needs.
+    """
+    table = scores.runs.table
+    logs = pd.DataFrame(
+        {n: np.log(table[n]) if n in table else np.nan for n in _COUNTS}, table.index
+    ).astype(float)
+    _require(scores, form, logs)
+    losses = np.log(scores.losses.astype(float))
+    centre = pd.concat([logs.mean().fillna(0.0), losses.mean()])
+    logs, losses = logs - centre[logs.columns], losses - centre[losses.columns]
+    families = _families(table)
+    names = sorted(set(families))
+    data = {
+        "params": ("run", logs["params"].fillna(0.0)),
+        "tokens": ("run", logs["tokens"].fillna(0.0)),
+        "stated": (("run", "count"), logs.notna()),
+        "tuned": ("run", scores.tuned.astype(float)),
+        "family_index": ("run", [names.index(name) for name in families]),
+        "score": (("run", "benchmark"), scores.scores.fillna(0.0)),
+        "score_used": (("run", "benchmark"), scores.scores.notna().astype(float)),
+        "log_loss": (("run", "corpus"), losses.fillna(0.0)),
+        "log_loss_used": (("run", "corpus"), losses.notna().astype(float)),
+        "chance": ("benchmark", [each.chance for each in scores.benchmarks.values()]),
+        "questions": ("benchmark", [1.0 * b.questions for b in scores.benchmarks.values()]),
+        **_loadings(scores),
+        **_unstated(logs),
+    }
+    if scores.own:
+        data["own_index"] = ("benchmark", np.arange(len(scores.benchmarks)))
+    elif form == "two-stage":
+        data |= _absent(losses.to_numpy())
+    arrays = {name: (dims, np.asarray(values)) for name, (dims, values) in data.items()}
+    labels = {
+        "run": table["run"].to_numpy(str),
+        "family": names,
+        "benchmark": list(scores.benchmarks),
+        "corpus": list(losses.columns),
+        "unstated": table["run"].to_numpy(str)[logs["tokens"].isna()],
+    }
+    centres = {str(name): float(np.exp(mean)) for name, mean in centre.items()}
+    return Design(form, centres, xr.Dataset(arrays, coords=labels))
+
+
+def usual_form(scores: Scores) -> str:
+    """Two-stage where benchmarks have losses of their own or sizes are not known; else latent."""
+    table = scores.runs.table
+    sized = all(name in table and table[name].notna().any() for name in _COUNTS)
+    return "two-stage" if scores.own or (not sized and not scores.losses.empty) else "latent"
+
+
+def _require(scores: Scores, form: str, logs: pd.DataFrame) -> None:
+    name = scores.runs.name
+    if form == "two-stage" and scores.losses.empty:
+        raise BayescaleError(
+            f"{name}: the two-stage form needs losses: columns that begin with bpb, bpc or loss"
+        )
+    if form == "latent":
+        for count in _COUNTS:
+            if logs[count].isna().all():
+                raise BayescaleError(f"{name}: the latent form needs {count}, and no model has any")
+        blank = logs.index[logs["params"].isna()]
+        if len(blank):
+            run = scores.runs.table.at[blank[0], "run"]
+            raise BayescaleError(
+                f"{name}: row {blank[0]} ({run}): params=blank: the latent form needs it; leave "
+                "such models out with --where 'params > 0'"
+            )
+
+
+def _loadings(scores: Scores) -> dict[str, Any]:
+    """The anchors' loadings, and which others are free.
+
+    The logit of a factor's anchor is the factor's unit, and no other factor acts on it. Anchors
+    are the benchmarks with the most scores.
+    """
+    counts = scores.scores.notna().sum().to_numpy()
+    factors = min(FACTORS, len(counts))
+    anchors = np.argsort(-counts, kind="stable")[:factors]
+    anchored, free = np.zeros((len(counts), factors)), np.ones((len(counts), factors))
+    anchored[anchors, np.arange(factors)] = 1
+    free[anchors] = 0
+    dims = ("benchmark", "factor")
+    return {"anchored": (dims, anchored), "free": (dims, free), "factors": ((), float(factors))}
+
+
+def _unstated(logs: pd.DataFrame) -> dict[str, Any]:
+    """Where the token counts that are not stated stand among the latent ones."""
+    missing = logs["tokens"].isna().to_numpy()
+    spread = logs["tokens"].std(ddof=0)
+    return {
+        "is_unstated": ("run", missing.astype(float)),
+        "unstated_index": ("run", np.where(missing, np.cumsum(missing) - 1, 0)),
+        "tokens_sd": ((), 0.0 if np.isnan(spread) else float(spread)),
+    }
+
+
+def completed(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log losses (run, corpus), missing ones as regressions on the others expect, and their errors.
+
+    Returns
+    -------
+    losses : ndarray (run, corpus)
+    spread : ndarray (corpus,)
+        Standard deviation of the regressions' residuals.
+    """
+    missing = ~np.isfinite(losses)
+    expected = np.where(missing, np.nanmean(losses, axis=0), losses)
+    spread = np.zeros(losses.shape[1])
+    for _ in range(_ROUNDS if missing.any() else 0):
+        for corpus in range(losses.shape[1]):
+            others = np.column_stack([np.ones(len(losses)), np.delete(expected, corpus, 1)])
+            known = ~missing[:, corpus]
+            weights = np.linalg.lstsq(others[known], losses[known, corpus], rcond=None)[0]
+            spread[corpus] = np.std(losses[known, corpus] - others[known] @ weights)
+            expected[~known, corpus] = (others @ weights)[~known]
+    return expected, spread
+
+
+def _absent(losses: np.ndarray) -> dict[str, Any]:
+    """Missing losses: what is expected of them, and where their deviations stand."""
+    missing = ~np.isfinite(losses)
+    if not missing.any():
+        return {}
+    expected, spread = completed(losses)
+    place = np.where(missing, np.cumsum(missing).reshape(missing.shape) - 1, 0)
+    return {
+        "log_loss": (("run", "corpus"), expected),
+        "absent_sd": (("run", "corpus"), missing * spread),
+        "absent_index": (("run", "corpus"), place),
+    }
+
+
+def _families(table: pd.DataFrame) -> list[str]:
+    """The family of each model; one without is a family of its own."""
+    if "family" not in table or table["family"].isna().all():
+        return [NO_FAMILY] * len(table)
+    return [str(f) for f in table["family"].where(table["family"].notna(), table["run"])]
+
+
+def as_x(data: xr.Dataset) -> Mapping[str, xr.DataArray]:
+    """The arrays by name, without labels, for equations over DataArrays."""
+    return {str(name): xr.DataArray(v.values, dims=v.dims) for name, v in data.items()}

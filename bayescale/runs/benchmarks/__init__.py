@@ -1,0 +1,1 @@
+"""Benchmarks: what is known of each, and tables of their scores."""

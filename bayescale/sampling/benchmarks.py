@@ -1,0 +1,94 @@
+"""Sampler of benchmark scores: a form's density, compiled once and sampled as often as needed."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+
+from bayescale.base.progress import SamplingProgress
+from bayescale.base.settings import Settings
+from bayescale.model.benchmarks.design import Design
+from bayescale.model.benchmarks.graph import arrays, program
+from bayescale.sampling import chains, compiled
+from bayescale.sampling.convergence import effective, judge
+from bayescale.sampling.retry import Sampled, until_converged
+
+_ATTEMPTS = 3
+
+
+class ScoreDensity:
+    """Log density of a design, as nutpie's chains take it; see `sampling.density.Density`.
+
+    Parameters
+    ----------
+    design : Design
+    """
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        self._program = program(design)
+        known = arrays(design)
+        sizes = {str(dim): size for dim, size in design.data.sizes.items()}
+        self._floats, self._indices = self._program.arrays(known, sizes)
+        self.native, _ = compiled.functions(self._program)
+        self._shapes = {
+            name: tuple(sizes[dim] for dim in dims) for name, dims in self._program.params.items()
+        }
+        self.count = sum(int(np.prod(shape)) for shape in self._shapes.values())
+        places = (self._floats, self._indices)
+        found = [part for each in places for part in (each.ctypes.data, len(each))]
+        lengths = [sizes[dim] for dim in self._program.sizes]
+        self.table = np.array([*found, 0, 0, *lengths], np.int64)
+
+    def start(self, seed: int) -> np.ndarray:
+        """Where a chain of this seed starts."""
+        return np.random.default_rng(seed).uniform(-1, 1, self.count)
+
+    def posterior(self, draws: np.ndarray) -> xr.Dataset:
+        """Draws of the blocks, (chain, draw, ...)."""
+        found, start = {}, 0
+        for name, shape in self._shapes.items():
+            stop = start + int(np.prod(shape))
+            values = draws[..., start:stop].reshape(*draws.shape[:2], *shape)
+            found[name] = (("chain", "draw", *self._program.params[name]), values)
+            start = stop
+        dims = {dim for along in self._program.params.values() for dim in along}
+        labels = {dim: self._design.coords[dim] for dim in dims if dim in self._design.coords}
+        return xr.Dataset(found, coords=labels)
+
+
+def sample_scores(design: Design, settings: Settings, *, show_progress: bool = False) -> Sampled:
+    """Draws of a design's blocks, until they converge; see `bayescale.sampling.retry`."""
+    with SamplingProgress(settings, enabled=show_progress) as progress:
+        density = ScoreDensity(design)
+
+        def sample(current: Settings) -> tuple[xr.Dataset, xr.Dataset]:
+            def enough(draws: np.ndarray) -> float:
+                if current.ess is None:
+                    return current.draws
+                found, agree = effective(density.posterior(draws))
+                progress.found(found, agree=agree)
+                if found >= current.ess and agree:
+                    return draws.shape[1]
+                missing = 1.1 * current.ess / max(found, 1.0)
+                return draws.shape[1] * float(np.clip(missing, 1.0 if agree else 1.3, 3.0))
+
+            plan = chains.Plan(
+                chains=current.chains,
+                tune=current.tune,
+                draws=current.draws,
+                seed=current.seed,
+                enough=enough,
+                # Families, models and benchmarks share what the scores determine: measured, the
+                # low-rank mass matrix takes a quarter of the leapfrog steps of the diagonal.
+                options={
+                    "adaptation": "low_rank",
+                    "target_accept": current.target_accept or 0.9,
+                },
+            )
+            draws, stats = chains.run(cast("Any", density), plan, progress.update)
+            return density.posterior(draws), stats
+
+        return until_converged(sample, judge, settings, _ATTEMPTS)

@@ -1,0 +1,58 @@
+"""Scores whose truth is known: simulated models of several families on benchmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+# Name to chance, logit at the centre, loading.
+TRUTH = {
+    "mmlu": (0.25, -0.5, 1.0),
+    "hellaswag": (0.25, 0.8, 0.8),
+    "gsm8k": (0.0, -1.5, 1.4),
+    "winogrande": (0.5, 0.3, 0.6),
+}
+QUESTIONS = 2000
+
+
+def score_table(seed: int, families: int = 6, each: int = 5) -> pd.DataFrame:
+    """Models along four decades of compute, with effects of their families; a tenth is missing."""
+    rng = np.random.default_rng(seed)
+    count = families * each
+    params = 10 ** rng.uniform(8.5, 10.8, count)
+    tokens = 10 ** rng.uniform(11, 13, count)
+    family = np.repeat(np.arange(families), each)
+    logs = np.log(params), np.log(tokens)
+    capability = (
+        sum(0.4 * (log - log.mean()) for log in logs) + rng.normal(0, 0.4, families)[family]
+    )
+    table = pd.DataFrame(
+        {
+            "run": [f"model-{i}" for i in range(count)],
+            "family": [f"family-{i}" for i in family],
+            "params": params,
+            "tokens": tokens,
+        }
+    )
+    for name, (chance, level, loading) in TRUTH.items():
+        expected = chance + (0.97 - chance) / (1 + np.exp(-(level + loading * capability)))
+        found = rng.binomial(QUESTIONS, expected) / QUESTIONS
+        table[name] = np.where(rng.random(count) < 0.1, np.nan, found)
+    return table
+
+
+def two_stage_table(seed: int, sizes: int = 4, each: int = 5) -> pd.DataFrame:
+    """A ladder with the loss and the score of two benchmarks; its largest size comes last."""
+    rng = np.random.default_rng(seed)
+    params = np.repeat(np.geomspace(2e8, 3e9, sizes), each)
+    tokens = params * np.tile(np.geomspace(10, 200, each), sizes)
+    table = pd.DataFrame({"run": [f"run-{i}" for i in range(len(params))]})
+    table["params"], table["tokens"] = params, tokens
+    for name, steepness in (("mmlu", 6.0), ("hellaswag", 9.0)):
+        reducible = (params / 1e9) ** -0.3 + (tokens / 5e10) ** -0.3
+        loss = (0.6 + 0.25 * reducible) * np.exp(rng.normal(0, 0.01, len(params)))
+        logit = -0.8 - steepness * np.log(loss / 1.1)
+        expected = 0.25 + 0.72 / (1 + np.exp(-logit))
+        table[f"bpb_{name}"] = loss
+        table[f"acc_{name}"] = rng.binomial(QUESTIONS, expected) / QUESTIONS
+    return table

@@ -1,0 +1,62 @@
+"""The density of benchmark scores: PyMC's model and the compiled function are the same."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from known_scores import score_table, two_stage_table
+
+from bayescale import Runs
+from bayescale.model.benchmarks.design import Design, design
+from bayescale.model.benchmarks.graph import build
+from bayescale.runs.benchmarks.scores import Scores
+from bayescale.sampling.benchmarks import ScoreDensity
+
+_PLACE = ctypes.c_void_p
+SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, _PLACE, _PLACE, _PLACE, _PLACE)
+
+
+def evaluated(density: ScoreDensity, x: np.ndarray) -> tuple[float, np.ndarray]:
+    value, gradient = np.empty(1), np.empty_like(x)
+    arrays = (x, gradient, value, density.table)
+    SIGNATURE(density.native.address)(len(x), *(a.ctypes.data for a in arrays))
+    return float(value[0]), gradient
+
+
+def latent() -> Design:
+    table = score_table(0)
+    table.loc[2, "tokens"] = None
+    table["instruct"] = np.arange(len(table)) % 3 == 0
+    return design(Scores.of(Runs.from_frame(table, blank_counts=True)), "latent")
+
+
+def two_stage() -> Design:
+    return design(Scores.of(Runs.from_frame(two_stage_table(0))), "two-stage")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("made", [latent, two_stage])
+def test_the_compiled_density_is_that_of_pymcs_model(made) -> None:
+    designed = made()
+    density, model = ScoreDensity(designed), build(designed)
+    logp = model.compile_logp(jacobian=False)
+    rng = np.random.default_rng(0)
+    differences = []
+    for _ in range(3):
+        x = rng.normal(0, 0.5, density.count)
+        named = density.posterior(x[None, None]).isel(chain=0, draw=0)
+        point = {n: named[n].transpose(*model.named_vars_to_dims.get(n, ())).values for n in named}
+        differences.append(float(logp(point)) - evaluated(density, x)[0])
+    assert np.ptp(differences) < 1e-8  # a constant apart
+
+
+@pytest.mark.long
+def test_the_gradient_is_that_of_the_density() -> None:
+    density = ScoreDensity(latent())
+    x = np.random.default_rng(1).normal(0, 0.5, density.count)
+    gradient = evaluated(density, x)[1]
+    for i in range(0, density.count, 7):
+        step = np.zeros_like(x)
+        step[i] = 1e-5
+        slope = (evaluated(density, x + step)[0] - evaluated(density, x - step)[0]) / 2e-5
+        assert gradient[i] == pytest.approx(slope, abs=1e-3)
