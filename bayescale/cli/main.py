@@ -10,8 +10,8 @@ import typer
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.interrupts import exit_on_interrupt
-from bayescale.cli.curve import curve_app
 from bayescale.cli.benchmarks import benchmarks_app
+from bayescale.cli.curve import curve_app
 from bayescale.cli.data import data_app, models_command
 from bayescale.cli.evaluate import backtest_command, compare_command, discriminate_command
 from bayescale.cli.fit import fit_command
