@@ -3,8 +3,7 @@
 Three published tables: the OLMo ladder (13B and 7B from sizes up to 1B and up to 3B), models of
 many families (those above 8.4e22 FLOP from those below), and checkpoints (one training corpus left
 out). Then emergence, simulated. Writes the page, the figure and `benchmarks.json` to
-`reports/benchmarks/` after each part; `benchmarks.py PART...` renews some. Every choice was made on
-rows that are fitted.
+`reports/benchmarks/` after each part; `benchmarks.py PART...` renews some.
 """
 
 from __future__ import annotations
