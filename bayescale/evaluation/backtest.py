@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.base.bundled import read_input
+from bayescale.base.bundled import read_input, unknown
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS, holds, interval
 from bayescale.base.notes import Note
@@ -29,7 +29,7 @@ from bayescale.fit.scaling import fit_with
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
-from bayescale.runs.columns import COLUMNS
+from bayescale.runs.columns import COLUMNS, responses
 from bayescale.runs.table import ParamsSeen, Runs
 from bayescale.sampling.convergence import Convergence
 from bayescale.sampling.jobs import Workers, perform
@@ -55,11 +55,18 @@ class Split:
     ----------
     name : str
     train, test : Runs
+    response : str, optional
+        The split's own, in place of the spec's.
     """
 
     name: str
     train: Runs
     test: Runs
+    response: str | None = None
+
+    def of(self, spec: Spec) -> Spec:
+        """The spec with the split's own response, if it has one."""
+        return spec if self.response is None else spec.replace(response=self.response)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +129,8 @@ def read_suite(source: str | Path) -> list[Split]:
     """Splits from a TOML file: `[[backtest]]` with `name`, `file` or `table`, `train`, `where`.
 
     `train` and `where` (which may be left out) are conditions over the columns
-    (`bayescale.base.expression`). Files are looked for beside the suite; a table is one that has
-    a name.
+    (`bayescale.base.expression`). A split may name its `response`, in place of the spec's. Files
+    are looked for beside the suite; a table is one that has a name.
 
     Parameters
     ----------
@@ -143,15 +150,18 @@ def read_suite(source: str | Path) -> list[Split]:
     splits = []
     for number, entry in enumerate(entries, start=1):
         place = "table" if "table" in entry else "file"
-        for key in ("name", place, "train", "where"):
-            if not isinstance(entry.get(key, "" if key == "where" else None), str):
+        for key in ("name", place, "train", "where", "response"):
+            if not isinstance(entry.get(key, "" if key in ("where", "response") else None), str):
                 raise BayescaleError(
                     f"{path}: [[backtest]] {number}: {key} must be text; a split has name, file "
-                    "or table, train, and perhaps where"
+                    "or table, train, and perhaps where and response"
                 )
+        response = entry.get("response")
+        if response is not None and response not in responses():
+            raise unknown(f"{path}: response", response, list(responses()))
         where = entry["table"] if place == "table" else path.parent / entry["file"]
         runs = Runs.read(where, where=entry.get("where"))
-        splits.append(split(runs, entry["train"], entry["name"]))
+        splits.append(replace(split(runs, entry["train"], entry["name"]), response=response))
     return splits
 
 
@@ -226,6 +236,7 @@ def backtest(
         If the runs lack what the spec needs.
     """
     start = time.perf_counter()
+    spec = split.of(spec)
     sampler = Sampler(spec, design(spec, split.train))
     settings = replace(spec.settings, seed=seed)
     fit = fit_with(sampler, split.train, settings, show_progress=show_progress)
@@ -324,7 +335,7 @@ def _plain(done: Backtest) -> dict[str, Any]:
 def _read(spec: Spec, split: Split, summary: Mapping[str, Any]) -> Backtest:
     points = pd.DataFrame(summary["points"])
     convergence = Convergence(**summary["convergence"])
-    return Backtest(split, spec, points, convergence, summary["seconds"])
+    return Backtest(split, split.of(spec), points, convergence, summary["seconds"])
 
 
 def _check_one_response(spec: Spec) -> None:

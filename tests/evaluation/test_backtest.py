@@ -212,6 +212,23 @@ def test_intervals_hold_beyond_the_data() -> None:
     assert narrow["coverage"]["90"] < wide["coverage"]["90"]
 
 
+def test_a_split_of_a_suite_may_name_its_response(tmp_path) -> None:
+    rows = [
+        "params,tokens,loss,bpc",
+        *(f"1e{n},1e11,{3 - n / 10},{1 - n / 20}" for n in range(7, 11)),
+    ]
+    (tmp_path / "runs.csv").write_text("\n".join(rows))
+    entry = "[[backtest]]\nname = 'a'\nfile = 'runs.csv'\ntrain = 'params < 1e9'\n"
+    (tmp_path / "suite.toml").write_text(entry + entry + "response = 'bpc'\n")
+    usual, own = read_suite(tmp_path / "suite.toml")
+    spec = Spec.load("forecast")
+    assert usual.of(spec).response == "loss"
+    assert own.of(spec).response == "bpc"
+    (tmp_path / "suite.toml").write_text(entry + "response = 'bcp'\n")
+    with pytest.raises(BayescaleError, match="response 'bcp' not found; did you mean bpc"):
+        read_suite(tmp_path / "suite.toml")
+
+
 def test_the_command_prints_the_agreed_form(run, tmp_path) -> None:
     runs = pd.DataFrame(
         {"params": np.tile(np.geomspace(1e8, 1e10, 6), 2), "tokens": [1e10] * 6 + [1e11] * 6}
