@@ -14,6 +14,16 @@ import numpy as np
 
 from bayescale.laws.base import Law, Parameter, Values
 
+# Of a law that tells new tokens from repeated ones.
+WORTH = (
+    Parameter("R_D", "positive", "repetitions after which 1/e of a token's worth is left"),
+    Parameter("R_N", "positive", "the same for parameters in excess"),
+)
+WORTH_UNITS = {
+    "R_D": "repetitions after which 1/e of a token's worth is left (R_D*)",
+    "R_N": "excess of parameters after which 1/e of their worth is left (R_N*)",
+}
+
 _CENTRE = {"params": 0.0, "tokens": 0.0, "unique_tokens": 0.0}
 
 
@@ -83,8 +93,7 @@ LAW = Law(
         Parameter("split", "unit", "share of the parameter term in the reducible part"),
         Parameter("alpha", "positive", "exponent of parameters"),
         Parameter("beta", "positive", "exponent of tokens"),
-        Parameter("R_D", "positive", "repetitions after which 1/e of a token's worth is left"),
-        Parameter("R_N", "positive", "the same for parameters in excess"),
+        *WORTH,
     ),
     mean=mean,
     published=published,
@@ -95,8 +104,7 @@ LAW = Law(
         "B": "coefficient of D'^-beta, D in tokens",
         "alpha": "exponent of parameters",
         "beta": "exponent of tokens",
-        "R_D": "repetitions after which 1/e of a token's worth is left (R_D*)",
-        "R_N": "excess of parameters after which 1/e of their worth is left (R_N*)",
+        **WORTH_UNITS,
         "a": "beta/(alpha+beta): compute-optimal N grows as C^a while data are new",
     },
     compute_only=False,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.laws.base import Law, Parameter, Values
-from bayescale.laws.data_constrained import effective
+from bayescale.laws.data_constrained import WORTH, WORTH_UNITS, effective
 
 PARAMS, TOKENS = 1e9, 2e10
 PARAMETERS = (
@@ -38,8 +38,14 @@ UNITS = {
     "omega": "N counts omega N'^(1/3) parameters of the vocabulary beside its own N'",
     "a": "beta/(alpha+beta): compute-optimal N' grows as C^a",
 }
-_NAMES = {"alpha": "alpha", "beta": "beta", "corner": "g", "floor_exponent": "k"}
-_NAMES |= {"vocabulary": "omega"}
+# Parameters that are printed as they are, to their letters.
+_NAMES = {
+    "alpha": "alpha",
+    "beta": "beta",
+    "corner": "g",
+    "floor_exponent": "k",
+    "vocabulary": "omega",
+}
 
 
 def beyond_vocabulary(params: Any, vocabulary: Any, xp: Any) -> Any:
@@ -124,16 +130,14 @@ REPEATS = Law(
     inputs=("params", "tokens", "unique_tokens"),
     parameters=(
         *PARAMETERS,
-        Parameter("R_D", "positive", "repetitions after which 1/e of a token's worth is left"),
-        Parameter("R_N", "positive", "the same for parameters in excess"),
+        *WORTH,
     ),
     mean=mean_of_repeats,
     published=published_of_repeats,
     sampled=sampled_of_repeats,
     units={
         **UNITS,
-        "R_D": "repetitions after which 1/e of a token's worth is left (R_D*)",
-        "R_N": "excess of parameters after which 1/e of their worth is left (R_N*)",
+        **WORTH_UNITS,
     },
     compute_only=False,
     has_optimum=True,

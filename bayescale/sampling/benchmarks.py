@@ -12,7 +12,7 @@ from bayescale.base.settings import Settings
 from bayescale.model.benchmarks.design import Design
 from bayescale.model.benchmarks.graph import arrays, program
 from bayescale.sampling import chains, compiled
-from bayescale.sampling.convergence import effective, judge
+from bayescale.sampling.convergence import draws_needed, effective, judge
 from bayescale.sampling.retry import Sampled, until_converged
 
 _ATTEMPTS = 3
@@ -70,10 +70,7 @@ def sample_scores(design: Design, settings: Settings, *, show_progress: bool = F
                     return current.draws
                 found, agree = effective(density.posterior(draws))
                 progress.found(found, agree=agree)
-                if found >= current.ess and agree:
-                    return draws.shape[1]
-                missing = 1.1 * current.ess / max(found, 1.0)
-                return draws.shape[1] * float(np.clip(missing, 1.0 if agree else 1.3, 3.0))
+                return draws_needed(draws.shape[1], found, agree=agree, ess=current.ess)
 
             plan = chains.Plan(
                 chains=current.chains,

@@ -190,3 +190,21 @@ def _quantities(posterior: xr.Dataset) -> xr.DataArray:
         coords={"quantity": names},
         name="quantities",
     )
+
+
+def draws_needed(made: int, found: float, *, agree: bool, ess: int) -> float:
+    """Draws of a chain that would have `ess` effective ones, going by those made.
+
+    Parameters
+    ----------
+    made : int
+        Draws of each chain.
+    found, agree
+        As `effective` gives them of these draws.
+    ess : int
+        Effective draws asked for.
+    """
+    if found >= ess and agree:
+        return made
+    missing = 1.1 * ess / max(found, 1.0)
+    return made * float(np.clip(missing, 1.0 if agree else 1.3, 3.0))

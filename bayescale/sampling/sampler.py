@@ -22,7 +22,7 @@ from bayescale.model.design import Design, collapsed
 from bayescale.model.discrepancy import inducing
 from bayescale.model.spec import Spec
 from bayescale.sampling import chains
-from bayescale.sampling.convergence import Convergence, effective, judge
+from bayescale.sampling.convergence import Convergence, draws_needed, effective, judge
 from bayescale.sampling.density import Density, arrays
 from bayescale.sampling.retry import Retry, until_converged
 
@@ -161,10 +161,7 @@ class Sampler:
             found, agree = effective(judged)
             if progress is not None:
                 progress.found(found, agree=agree)
-            if found >= settings.ess and agree:
-                return draws.shape[1]
-            missing = 1.1 * settings.ess / max(found, 1.0)
-            return draws.shape[1] * float(np.clip(missing, 1.0 if agree else 1.3, 3.0))
+            return draws_needed(draws.shape[1], found, agree=agree, ess=settings.ess)
 
         plan = chains.Plan(
             chains=settings.chains,

@@ -1,1 +1,1 @@
-"""The model of whole curves: a law, what it misses along the curve, and correlated noise."""
+"""The model of whole curves: a law, its model discrepancy along the curve, and correlated noise."""

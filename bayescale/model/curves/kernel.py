@@ -1,4 +1,4 @@
-"""Covariance along curves: what the law misses, wandering within a run, and noise.
+"""Covariance along curves: model discrepancy, wandering within a run, observation noise.
 
 A model discrepancy that runs of one setup share in part, a Matern-3/2 process over ln progress and
 ln rate; a wandering of each run, an Ornstein-Uhlenbeck process over ln progress, so that
