@@ -61,7 +61,7 @@ def checks(
     ----------
     fit : Fit
     predictions : sequence of mapping
-        The forecasts of the report, with `run` and `decades_outside`.
+        The forecasts of the report, with `run`, `decades_outside` and `priors`.
     history : mapping
         The backtest on the fit's own runs, as the report has it.
     """
@@ -70,6 +70,7 @@ def checks(
         _convergence(fit),
         _shift(fit),
         _sensitivity(fit),
+        _of_forecasts(predictions),
         *_leave_one_out(tree),
         _distance(predictions),
         _coverage(history),
@@ -155,6 +156,20 @@ def _sensitivity(fit: Fit) -> Check:
     )
     wanted = {"precision": percent(PRECISION_MOST), "shift": WIDTHS_MOST}
     return _check("sensitivity", "attention" if high else "passed", found, **wanted)
+
+
+def _of_forecasts(predictions: Sequence[Mapping[str, Any]]) -> Check:
+    """Whether the priors move a forecast; far from the data they decide much of its width."""
+    moved = max(predictions, key=lambda row: row["priors"]["shift"])
+    shift = moved["priors"]["shift"]
+    found = _found(
+        "forecasts",
+        worst=moved["run"],
+        precision=percent(min(max(moved["priors"]["precision"], 0), 1)),
+        shift=f"{shift:.2f}",
+    )
+    status: Status = "passed" if shift <= WIDTHS_MOST else "attention"
+    return _check("forecasts", status, found, shift=WIDTHS_MOST)
 
 
 def _leave_one_out(tree: xr.DataTree | None) -> list[Check]:

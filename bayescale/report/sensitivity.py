@@ -1,4 +1,4 @@
-"""Sensitivity: how much of each published constant the priors decide, by power-scaling."""
+"""Sensitivity: how much of each constant and each forecast the priors decide, by power-scaling."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WIDTHS_MOST = 0.25
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What the priors decide of a constant.
+    """What the priors decide of a constant or of a forecast.
 
     Attributes
     ----------
@@ -52,18 +52,49 @@ def sensitivities(fit: Fit) -> list[Sensitivity]:
     are rank-normalised first, so neither their units nor their tails matter. Group effects and
     other values whose distribution has parameters of its own are not scaled.
     """
+    density = _log_prior(fit)
+    return sorted(
+        (
+            _scaled(f"{name}{label}", draws, density)
+            for name in fit.spec.law.units
+            for label, draws in _cells(flat(fit.posterior[name]))
+        ),
+        key=_most,
+        reverse=True,
+    )
+
+
+def of_forecasts(fit: Fit, curve: xr.DataArray) -> list[Sensitivity]:
+    """What the priors decide of the curve at each point (and corpus), in their order.
+
+    Parameters
+    ----------
+    fit : Fit
+    curve : DataArray (chain, draw, run[, corpus])
+        Draws of the curve, as `Fit.predict` gives them.
+    """
+    density = _log_prior(fit)
+    draws = flat(curve).transpose("run", ..., "sample")
+    names = np.broadcast_to(
+        draws["run"].to_numpy().reshape(-1, *[1] * (draws.ndim - 2)), draws.shape[:-1]
+    )
+    each = draws.to_numpy().reshape(-1, draws.sizes["sample"])
+    return [_scaled(str(n), d, density) for n, d in zip(names.ravel(), each, strict=True)]
+
+
+def _log_prior(fit: Fit) -> np.ndarray:
+    """Log density of each draw (sample) under the priors that the spec states."""
     priors = fit.spec.all_priors()
-    each = {name: log_density(prior, flat(fit.posterior[name])) for name, prior in priors.items()}
-    density = sum(d.sum(set(d.dims) - {"sample"}).to_numpy() for d in each.values())
-    width = 2 * stats.norm.ppf((1 + PROB) / 2)
-    found = []
-    for name in fit.spec.law.units:
-        for label, draws in _cells(flat(fit.posterior[name])):
-            normal = stats.norm.ppf((stats.rankdata(draws) - 0.375) / (len(draws) + 0.25))
-            precision = -np.cov(normal**2, density)[0, 1]
-            shift = abs(np.cov(normal, density)[0, 1]) / width
-            found.append(Sensitivity(f"{name}{label}", float(precision), float(shift)))
-    return sorted(found, key=_most, reverse=True)
+    each = [log_density(prior, flat(fit.posterior[name])) for name, prior in priors.items()]
+    return np.asarray(sum(d.sum(set(d.dims) - {"sample"}).to_numpy() for d in each))
+
+
+def _scaled(name: str, draws: np.ndarray, density: np.ndarray) -> Sensitivity:
+    """Of draws (sample), given the log density of the priors at each."""
+    normal = stats.norm.ppf((stats.rankdata(draws) - 0.375) / (len(draws) + 0.25))
+    precision = -np.cov(normal**2, density)[0, 1]
+    shift = abs(np.cov(normal, density)[0, 1]) / (2 * stats.norm.ppf((1 + PROB) / 2))
+    return Sensitivity(name, float(precision), float(shift))
 
 
 def _most(of: Sensitivity) -> float:

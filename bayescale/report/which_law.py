@@ -11,6 +11,7 @@ from bayescale.base.errors import BayescaleError
 from bayescale.evaluation import discrimination
 from bayescale.evaluation.folds import training_flops
 from bayescale.fit.fit import Fit
+from bayescale.fit.stack import Stack, stack
 from bayescale.predictive.points import as_points
 from bayescale.report.content.forecasts import STEP
 from bayescale.report.figures import comparison as comparison_figures
@@ -58,6 +59,7 @@ def which_law(
             }
             for fit in (weighed if len(weighed) > 1 else [])
         ],
+        "stack": _stacked(weighed, weights, points),
         "overlay": _overlay(alike) if len(alike) > 1 else [],
         "discrimination": None,
         "difference": _direct_test(alike),
@@ -86,7 +88,20 @@ def _comparable(fit: Fit, first: Fit) -> bool:
     return same_runs and fit.spec.columns == first.spec.columns
 
 
-def _forecasts(fit: Fit, points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _stacked(
+    fits: Sequence[Fit], weights: Mapping[str, float], points: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Forecasts of all laws in the shares of their weights; None if one law has all the weight."""
+    if len(fits) < 2:
+        return None
+    mixed = stack(fits, weights)
+    if len(mixed.fits) < 2:
+        return None
+    shares = {fit.spec.name: share for fit, share in zip(mixed.fits, mixed.weights, strict=True)}
+    return {"weights": shares, "rows": _forecasts(mixed, points)}
+
+
+def _forecasts(fit: Fit | Stack, points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Median and interval of one new run at each point."""
     table = fit.predict(as_points(list(points)), "run").table()
     return [

@@ -1,7 +1,7 @@
 """Whose intervals hold beyond the data: `make bench-skill`.
 
-Runs the suite of splits through ours and through the peers, scores all with
-`bayescale.evaluation.scores`, and writes the page, the figure and the numbers to
+Runs a suite of splits, a suite of far ones, and Farseer's grid through ours and through the peers,
+scores all with `bayescale.evaluation.scores`, and writes the page, the figures and the numbers to
 `reports/forecast-skill/`. What is done is kept in `build/`, so a rerun does only what changed.
 Ratios of the seconds are rough: other jobs share the machine, and ours sample on several cores.
 """
@@ -13,12 +13,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import peers
+import scalebench
+import skill_distance
 import skill_page
 import xarray as xr
 
@@ -28,12 +31,14 @@ from bayescale.evaluation.backtest import Split, backtest, described, means, rea
 from bayescale.fit.folder import versions
 
 ROOT = Path(__file__).parents[2]
-SUITE = ROOT.parent / "shared" / "data" / "backtests.toml"
+SHARED = ROOT.parent / "shared" / "data"
+SUITES = {"near": SHARED / "backtests.toml", "far": SHARED / "backtests_far.toml"}
+GRID = SHARED / "scalebench"
 KEPT = ROOT / "build" / "forecast-skill"
 SEED = 0
 RESPONSE = "loss"
-# Files of ours that only show what others made; all others may change a forecast.
-SHOWN = ("cli.py", "output.py", "points.py", "plots*.py", "plan/*", "report/*")
+# Files of ours that only show or decide what others made; all others may change a forecast.
+SHOWN = ("cli/**/*.py", "report/**/*.py", "plan/**/*.py", "measure/**/*.py")
 
 
 def ours() -> dict[str, Spec]:
@@ -41,9 +46,19 @@ def ours() -> dict[str, Spec]:
     return {"bayescale, forecast": Spec.load("forecast"), "bayescale, law and iid noise": alone}
 
 
+def grid() -> Split:
+    """Farseer's grid as ScaleBench splits it: the 7 largest models are predicted."""
+    spec, one = scalebench.read("farseer", GRID)
+    return replace(one, name="farseer-grid", response=spec.response)
+
+
+def response(one: Split) -> str:
+    return one.response or RESPONSE
+
+
 def handed(one: Split) -> dict:
     """A split as the peers get it: no response of a run to be predicted."""
-    columns = {"params": "params", "tokens": "tokens", "response": RESPONSE}
+    columns = {"params": "params", "tokens": "tokens", "response": response(one)}
     train = {name: one.train.table[column].tolist() for name, column in columns.items()}
     test = {name: one.test.table[name].tolist() for name in ("params", "tokens")}
     return {"name": one.name, "seed": SEED, "train": train, "test": test}
@@ -80,25 +95,36 @@ def jobs(suite: list[Split]) -> Iterator[tuple[str, Split, object, Callable[[], 
     code = sources()
     for name, spec in ours().items():
         for one in suite:
-            reached = one.test.table[RESPONSE].tolist()
+            reached = one.test.table[response(one)].tolist()
             asked = [code, spec.model_dump(mode="json"), handed(one), reached]
             yield name, one, asked, partial(by_us, name, spec, one)
 
 
 def by_us(name: str, spec: Spec, one: Split) -> list[dict]:
-    scores = backtest(spec, one, seed=SEED, show_progress=False).to_dict()
-    return [{"method": name, "version": versions()["bayescale"], **scores}]
+    done = backtest(spec, one, seed=SEED, show_progress=False)
+    mean_error = float(done.points["error"].abs().mean())
+    version = versions()["bayescale"]
+    return [{"method": name, "version": version, **done.to_dict(), "mean_error": mean_error}]
 
 
 def by_peer(one: Split, draws: np.ndarray) -> dict:
     """Scores of a peer's draws (draw, run) of ln(response); of a point, its error and no more."""
     if len(draws) == 1:
-        error = draws[0] - np.log(one.test.table[RESPONSE].to_numpy(float))
-        return {"rmse": float(np.sqrt((error**2).mean())), "bias": float(error.mean())}
+        error = draws[0] - np.log(one.test.table[response(one)].to_numpy(float))
+        return {
+            "rmse": float(np.sqrt((error**2).mean())),
+            "bias": float(error.mean()),
+            "mean_error": float(np.abs(error).mean()),
+        }
     runs = one.test.table["run"].to_numpy()
     logs = xr.DataArray(draws[None], dims=("chain", "draw", "run"), coords={"run": runs})
-    points = scored(one, RESPONSE, logs)
-    return {**described(one, points), "points": points.to_dict(orient="records")}
+    points = scored(one, response(one), logs)
+    mean_error = float(points["error"].abs().mean())
+    return {
+        **described(one, points),
+        "mean_error": mean_error,
+        "points": points.to_dict(orient="records"),
+    }
 
 
 def mean(done: list[dict]) -> dict:
@@ -113,8 +139,8 @@ def mean(done: list[dict]) -> dict:
     return said
 
 
-def run(suite: list[Split]) -> list[dict[str, Any]]:
-    """Each method's version, its scores split by split, and their means."""
+def run(suite: list[Split]) -> dict[str, Any]:
+    """The sizes of each split; each method's version, its scores by split, and their means."""
     methods: dict[str, dict] = {}
     work = list(jobs(suite))
     for i, (name, one, asked, make) in enumerate(work, 1):
@@ -133,20 +159,28 @@ def run(suite: list[Split]) -> list[dict[str, Any]]:
             row["splits"][one.name] = said
     for row in methods.values():
         row["mean"] = mean([one for one in row["splits"].values() if "error" not in one])
-        for one in row["splits"].values():
-            one.pop("points", None)
-    return list(methods.values())
+    sizes = {one.name: {"n_train": len(one.train), "n_test": len(one.test)} for one in suite}
+    return {"splits": sizes, "methods": list(methods.values())}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--suite", type=Path, default=SUITE, help="another TOML file of splits")
+    parser.add_argument("--suite", type=Path, default=SUITES["near"], help="a TOML file of splits")
+    parser.add_argument("--far", type=Path, default=SUITES["far"], help="another, of far ones")
     parser.add_argument("--out", type=Path, default=skill_page.OUT)
     asked = parser.parse_args()
-    if not asked.suite.is_file():
-        raise BayescaleError(f"no suite of splits at {asked.suite}; name one with --suite FILE")
-    suite = read_suite(asked.suite)
+    for suite in (asked.suite, asked.far):
+        if not suite.is_file():
+            raise BayescaleError(f"no suite of splits at {suite}; name one with --suite and --far")
+    near, far = read_suite(asked.suite), read_suite(asked.far)
     peers.find_uv()
+    of_near, of_far, of_grid = run(near), run(far), run([grid()])
+    pairs = [(near, of_near["methods"]), (far, of_far["methods"])]
+    distance = skill_distance.by_distance(pairs)
+    for done in (of_near, of_far, of_grid):
+        for method in done["methods"]:
+            for one in method["splits"].values():
+                one.pop("points", None)
     skill_page.write(
         {
             "suite": asked.suite.name,
@@ -154,10 +188,10 @@ def main() -> None:
             "seed": SEED,
             "versions": versions(),
             "pins": peers.PINS,
-            "splits": {
-                one.name: {"n_train": len(one.train), "n_test": len(one.test)} for one in suite
-            },
-            "methods": run(suite),
+            **of_near,
+            "far": {"suite": asked.far.name, **of_far},
+            "grid": of_grid,
+            "distance": distance,
         },
         asked.out,
     )

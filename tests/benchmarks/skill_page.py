@@ -1,6 +1,6 @@
-"""The page, the figure and the numbers of `make bench-skill`.
+"""The page, the figures and the numbers of `make bench-skill`.
 
-Run as a script, it writes the page and the figure again from the published numbers.
+Run as a script, it writes the page and the figures again from the published numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import skill_distance
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -23,31 +24,73 @@ type Method = dict[str, Any]
 
 TEXT = Path(__file__).with_name("skill_page.md")
 NONE = "-"
+# Published mean errors on the largest models of Farseer's grid, % (arXiv 2506.10972, its figures).
+PUBLISHED = (("Farseer's law", 0.50), ("Chinchilla's law", 2.68))
 # What the figure and the tables by split show: the scores that differ most, and as what.
 SHOWN = {"coverage": 1, "interval_score": 100, "rmse": 100}
 
 
 def write(said: dict[str, Any], out: Path) -> None:
-    """Write `README.md`, `skill.svg` and `skill.json`, the best interval score first."""
-    methods = sorted(said["methods"], key=lambda one: one["mean"].get("interval_score", np.inf))
-    said = said | {"methods": methods}
+    """Write `README.md`, the figures and `skill.json`, the best interval score first."""
+    said = _sorted(said) | {part: _sorted(said[part]) for part in ("far", "grid")}
     out.mkdir(parents=True, exist_ok=True)
     (out / "skill.json").write_text(json.dumps(said, indent=1, allow_nan=False) + "\n", "utf-8")
-    (out / "skill.svg").write_text(as_svg(figure(methods, list(said["splits"])), "skill"), "utf-8")
+    drawn = {
+        "skill": figure(said["methods"], list(said["splits"])),
+        "distance": skill_distance.figure(said["distance"]),
+    }
+    for name, each in drawn.items():
+        (out / f"{name}.svg").write_text(as_svg(each, name), "utf-8")
     (out / "README.md").write_text(page(said), "utf-8")
+
+
+def _sorted(done: dict[str, Any]) -> dict[str, Any]:
+    methods = sorted(done["methods"], key=lambda one: one["mean"].get("interval_score", np.inf))
+    return done | {"methods": methods}
 
 
 def page(said: dict[str, Any]) -> str:
     methods, splits = said["methods"], said["splits"]
+    far, grid = said["far"], said["grid"]
     return TEXT.read_text("utf-8").format(
         count=len(splits),
         points=sum(split["n_test"] for split in splits.values()),
         seed=said["seed"],
+        versions=", ".join(f"{name} {version}" for name, version in said["versions"].items()),
         table=_table([_row(one, len(splits)) for one in methods]),
         missing=_missing(methods),
         converged=_converged(methods),
+        far_count=len(far["splits"]),
+        far_points=sum(split["n_test"] for split in far["splits"].values()),
+        far_table=_table([_row(one, len(far["splits"])) for one in far["methods"]]),
+        far_missing=_missing(far["methods"]),
+        far_converged=_converged(far["methods"]),
+        grid=_table(_grid(grid["methods"])),
         **{name: _by_split(methods, splits, name) for name in SHOWN},
+        **{f"far_{name}": _by_split(far["methods"], far["splits"], name) for name in SHOWN},
     )
+
+
+def _grid(methods: list[Method]) -> list[dict[str, str]]:
+    """Mean errors on the grid's held-out models, ours and peers' beside the published ones."""
+    rows = [
+        {
+            "method": one["method"],
+            "mean error": _shown(_score(said, "mean_error")),
+            "bias": _shown(_score(said, "bias")),
+            "in 90 %": _shown(_score(said, "coverage")),
+            "interval score": _shown(_score(said, "interval_score")),
+        }
+        for one in methods
+        for said in one["splits"].values()
+        if "error" not in said
+    ]
+    published = {"bias": NONE, "in 90 %": NONE, "interval score": NONE}
+    rows += [
+        {"method": f"{name}, as published", "mean error": _shown(error), **published}
+        for name, error in PUBLISHED
+    ]
+    return sorted(rows, key=lambda row: float(row["mean error"]))
 
 
 def figure(methods: list[Method], splits: list[str]) -> Figure:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bayescale.evaluation.backtest import split
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import skill
+import skill_distance
 import skill_page
 
 LOSS = [3.0, 2.8, 2.6, 2.4, 2.2]
@@ -40,7 +42,7 @@ def test_a_peers_draws_have_the_scores_of_a_hand_calculation(one) -> None:
 
 def test_a_point_has_an_error_and_no_interval(one) -> None:
     said = skill.by_peer(one, np.log(LOSS[2:])[None] + 0.01)
-    assert said == pytest.approx({"rmse": 0.01, "bias": 0.01})
+    assert said == pytest.approx({"rmse": 0.01, "bias": 0.01, "mean_error": 0.01})
 
 
 def test_peers_are_not_shown_what_they_predict(one) -> None:
@@ -54,12 +56,26 @@ def test_the_page_names_what_a_peer_could_not_do(one) -> None:
         {"method": "mine", "version": "1", "splits": {"toy": done}, "mean": skill.mean([done])},
         {"method": "theirs", "version": "2", "splits": {"toy": {"error": "no fit"}}, "mean": {}},
     ]
-    said = {"methods": methods, "seed": 0, "splits": {"toy": {"n_train": 2, "n_test": 3}}}
+    part = {"methods": methods, "splits": {"toy": {"n_train": 2, "n_test": 3}}}
+    said = {**part, "seed": 0, "versions": {"numpy": "2"}, "far": part, "grid": part}
     page = skill_page.page(said)
     assert "- theirs, toy: no fit" in page
     assert "| mine | 1 | 1.00 |" in page
     assert "| theirs | 2 | - |" in page
     assert len(skill_page.figure(methods, ["toy"]).axes) == 3
+
+
+def test_a_bin_of_distance_counts_each_split_once(one) -> None:
+    points = skill.by_peer(one, np.log(LOSS[2:])[:, None].T + np.linspace(-0.1, 0.1, 101)[:, None])
+    worse = {**points, "points": [{**p, "error": 0.2} for p in points["points"][:1]]}
+    other = replace(one, name="other")
+    methods = [{"method": "mine", "splits": {"toy": points, "other": worse}}]
+    found = skill_distance.by_distance([([one, other], methods)])["mine"]
+    # Compute 100, 10,000 and a million times that of the largest fitted run (N D).
+    (row,) = [row for row in found if row["splits"] == 2]
+    assert row["decades"] == pytest.approx(2.0)
+    assert row["bias"] == pytest.approx(0.1)
+    assert row["rmse"] == pytest.approx(np.sqrt(0.5 * 0.2**2))
 
 
 def test_the_published_page_is_that_of_its_numbers() -> None:

@@ -7,11 +7,11 @@ from known_laws import TRUTH
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.report.checks import checks
-from bayescale.report.sensitivity import Sensitivity, sensitivities
+from bayescale.report.sensitivity import Sensitivity, of_forecasts, sensitivities
 from bayescale.testing import ladder, simulate
 
 NO_HISTORY = {"refused": "too few runs"}
-FORECASTS = [{"run": "next", "decades_outside": 0.0}]
+FORECASTS = [{"run": "next", "decades_outside": 0.0, "priors": {"precision": 0.1, "shift": 0.02}}]
 
 
 def fit_of(median_noise: float, *, runs: int = 28, discrepancy: bool = False) -> Fit:
@@ -71,7 +71,8 @@ def sensitivity_to_priors(runs: Runs, spec: Spec = CHINCHILLA) -> dict[str, Sens
     (row,) = (c for c in checks(fit, FORECASTS, NO_HISTORY) if c["kind"] == "sensitivity")
     every = {one.name: one for one in sensitivities(fit)}
     assert row["status"] == ("attention" if any(one.high for one in every.values()) else "passed")
-    return every
+    far = fit.predict({"params": 1e12, "tokens": 1e14}, "curve")
+    return every | {"forecast": of_forecasts(fit, far.draws)[0]}
 
 
 def simulated(runs: Runs) -> Runs:
@@ -82,7 +83,7 @@ def simulated(runs: Runs) -> Runs:
 @pytest.mark.slow
 def test_constants_that_the_runs_decide_do_not_depend_on_the_prior() -> None:
     every = sensitivity_to_priors(simulated(ladder()))
-    assert {"E", "A", "B", "alpha", "beta", "a"} == set(every)
+    assert {"E", "A", "B", "alpha", "beta", "a", "forecast"} == set(every)
     assert not any(one.high for one in every.values())
     assert max(one.precision for one in every.values()) < 0.2
 
@@ -101,9 +102,12 @@ def test_a_narrow_prior_that_pulls_a_constant_is_found() -> None:
     line = Spec.load("compute-only").replace(groups=False)
     truth = TRUTH["compute-only"] | {"sigma": 0.005, "nu": 30.0}
     runs = simulate(line, ladder(), truth, seed=4)
-    assert not sensitivity_to_priors(runs, line)["slope_per_decade"].high
+    free = sensitivity_to_priors(runs, line)
+    assert not free["slope_per_decade"].high
+    assert free["forecast"].shift < 0.1
     fields, error = line.model_dump(), 0.0002  # of the slope, by these runs alone
     fields["priors"]["slope"] |= {"mu": -0.03 + 6 * error, "sigma": 2 * error}
     pulled = sensitivity_to_priors(runs, Spec.model_validate(fields))
     assert pulled["slope_per_decade"].precision < 0.5
     assert pulled["slope_per_decade"].shift > 0.25
+    assert pulled["forecast"].shift > 0.25

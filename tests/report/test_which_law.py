@@ -42,6 +42,15 @@ def test_laws_are_told_apart_by_what_they_are(table: Runs) -> None:
     pair = content["discrimination"]
     assert (pair["one"], pair["other"]) == ("compute-only", "chinchilla")
     assert "discrimination" in figures
+    laws = [each["rows"][0] for each in content["forecasts"]]
+    assert content["stack"]["weights"] == {
+        "compute-only": 0.5, "separate-slopes": 0.2, "chinchilla": 0.3
+    }  # fmt: skip
+    mixed = content["stack"]["rows"][0]
+    medians = [law["median"] for law in laws]
+    assert min(medians) - 0.003 < mixed["median"] < max(medians) + 0.003  # 200 draws
+    assert mixed["new_run"]["lower"] < sorted(law["new_run"]["lower"] for law in laws)[1]
+    assert mixed["new_run"]["upper"] > sorted(law["new_run"]["upper"] for law in laws)[1]
     difference = content["difference"]["difference_per_decade"]
     assert difference["lower"] < difference["upper"]
     content, _ = which_law(comparison, [compute, renamed(slopes, slopes=None)], POINTS)

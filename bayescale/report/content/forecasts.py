@@ -16,6 +16,7 @@ from bayescale.predictive.decomposition import by_point
 from bayescale.predictive.points import as_points
 from bayescale.report.content.records import Records, records
 from bayescale.report.figures.compute import along_compute, training_compute
+from bayescale.report.sensitivity import of_forecasts
 from bayescale.report.sentences import sentence
 from bayescale.runs.columns import COLUMNS
 
@@ -45,13 +46,16 @@ def default_points(fit: Fit) -> Records:
 
 
 def predictions(fit: Fit, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Median, both intervals and variance shares of each point, and the prediction's notes."""
+    """Of each point median, both intervals, variance shares, what the priors decide; and notes."""
     runs = as_points(list(points))
     curve, new_run = fit.predict(runs, "curve"), fit.predict(runs, "run")
     rows = records(curve.table().drop(columns=["kind", "prob"]))
     shares = by_point(fit.variance_shares(runs))
-    for row, run_row, variance in zip(rows, records(new_run.table()), shares, strict=True):
+    scaled = of_forecasts(fit, curve.draws)
+    every = zip(rows, records(new_run.table()), shares, scaled, strict=True)
+    for row, run_row, variance, by_priors in every:
         row["variance_shares"] = variance
+        row["priors"] = {"precision": by_priors.precision, "shift": by_priors.shift}
         row["curve"] = {end: row.pop(end) for end in ("lower", "upper")}
         row["new_run"] = {end: run_row[end] for end in ("lower", "upper")}
         row["median"] = run_row["median"]  # as `predict` and the page's explorer give it

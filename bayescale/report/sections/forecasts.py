@@ -46,18 +46,20 @@ def answer(context: Context) -> list[Block]:
         for name, key in (("run", "new_run"), ("curve", "curve"))
     ]
     median = (sentence("answer.median"), _median(first), spec["unit"])
+    mixed, of_mixed = _mixed(context)
     shares = [
         sentence("answer.component", share=percent(first["variance_shares"][name]), meaning=meaning)
         for name, meaning in context.report["components"].items()
         if abs(first["variance_shares"][name]) >= 0.005
     ]
-    key = [median, *intervals]
+    key = [*mixed, median, *intervals]
     if "probability" in first:
         target = context.fit["inverse"][0]["target"]
         key.append(reaching(target, first["probability"], spec["better"]))
     return [
         Paragraph(question, "lead"),
         Key(key),
+        *of_mixed,
         where(first),
         *_target(context),
         *budget(context),
@@ -67,6 +69,23 @@ def answer(context: Context) -> list[Block]:
         *_history(context),
         Paragraph(_passed(context)),
     ]
+
+
+def _mixed(context: Context) -> tuple[list[tuple[str, str, str]], list[Block]]:
+    """The first point under all compared laws, mixed by weight: key numbers, and what they are."""
+    law = context.report["law"]
+    stack = law["stack"] if law and context.key == "f0" else None
+    if stack is None:
+        return [], []
+    first, spec = stack["rows"][0], context.fit["spec"]
+    median, interval = median_and_band({"median": first["median"], **first["new_run"]})
+    shares = [f"{percent(share)} {name}" for name, share in stack["weights"].items()]
+    items = [
+        (sentence("answer.mixed_median"), median, spec["unit"]),
+        (sentence("answer.mixed_run", prob=context.prob), interval, spec["unit"]),
+    ]
+    text = sentence("answer.mixed", shares=joined(shares), spec=spec["name"])
+    return items, [Paragraph(text)]
 
 
 def _rivals(context: Context) -> list[Block]:
@@ -213,11 +232,16 @@ def _by_law(context: Context) -> list[Block]:
     models = _compared_forecasts(context)
     if not models:
         return []
-    text = sentence("forecast.rivals", prob=context.prob)
+    stack = context.report["law"]["stack"]
+    mixed = sentence("forecast.rivals_mixed") if stack else ""
+    text = sentence("forecast.rivals", prob=context.prob, mixed=mixed)
     head = [
         sentence("columns.weighed", model=model["model"], weight=f"{model['weight']:.2f}")
         for model in models
     ]
+    if stack:
+        models = [stack, *models]
+        head = [sentence("columns.mixed"), *head]
     rows = [
         [str(row["run"]), *(_median_and_band(model["rows"][i]) for model in models)]
         for i, row in enumerate(context.fit["predictions"])
