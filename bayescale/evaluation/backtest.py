@@ -25,7 +25,7 @@ from bayescale.base.notes import Note
 from bayescale.base.settings import PROB, Settings
 from bayescale.base.toml import parse_toml
 from bayescale.evaluation.scores import averaged, scores
-from bayescale.fit.scaling import fit_with
+from bayescale.fit.scaling import fit_with, independent
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
@@ -237,9 +237,10 @@ def backtest(
     """
     start = time.perf_counter()
     spec = split.of(spec)
-    sampler = Sampler(spec, design(spec, split.train))
+    train, notes = independent(spec, split.train)
+    sampler = Sampler(spec, design(spec, train))
     settings = replace(spec.settings, seed=seed)
-    fit = fit_with(sampler, split.train, settings, show_progress=show_progress)
+    fit = fit_with(sampler, train, settings, show_progress=show_progress, before=notes)
     draws = as_scored(spec, split, fit.predict(split.test, "run").draws)
     points = scored(split, spec.response, draws, spec.params)
     return Backtest(split, spec, points, fit.convergence, time.perf_counter() - start)

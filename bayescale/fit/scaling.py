@@ -29,6 +29,7 @@ from bayescale.model.curve import centred_tokens
 from bayescale.model.design import Design, design
 from bayescale.model.spec import Spec
 from bayescale.predictive.predictive import Predictive
+from bayescale.runs.checkpoints import without_neighbours
 from bayescale.runs.notes import table_notes
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import judge
@@ -103,9 +104,12 @@ class ScalingModel(Shown):
         """
         runs = _as_runs(runs)
         spec, notes = self.spec.for_runs(runs, keep_groups=keep_groups)
+        runs, left_out = independent(spec, runs)
         settings = (settings or spec.settings).replace(**options)
         sampler = Sampler(spec, design(spec, runs))
-        return fit_with(sampler, runs, settings, show_progress=show_progress, before=notes)
+        return fit_with(
+            sampler, runs, settings, show_progress=show_progress, before=notes + left_out
+        )
 
     def model(self, runs: Runs | pd.DataFrame | str | Path = "open-llm-bpc") -> pm.Model:
         """The PyMC model of the spec given runs: what `fit` samples.
@@ -146,6 +150,15 @@ def _as_runs(runs: Runs | pd.DataFrame | str | Path) -> Runs:
     if isinstance(runs, pd.DataFrame):
         return Runs.from_frame(runs)
     return runs if isinstance(runs, Runs) else Runs.read(runs)
+
+
+def independent(spec: Spec, runs: Runs) -> tuple[Runs, list[Note]]:
+    """The runs that a spec is fitted to.
+
+    With a model discrepancy, whose intervals shrink with every run nearby, those without
+    neighbouring checkpoints; else all.
+    """
+    return without_neighbours(runs) if spec.discrepancy else (runs, [])
 
 
 def fit_with(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale.base.notes import Note, listed
 from bayescale.base.numbers import human
+from bayescale.runs.checkpoints import checkpoints_note
 from bayescale.runs.columns import COLUMNS, named_otherwise, responses
 from bayescale.runs.table import Runs
 
@@ -22,11 +23,6 @@ _PERPLEXITY = re.compile(r"ppl|perplex", re.I)
 _LOGARITHM = re.compile(r"(?<![a-z])(?:log|ln|nll|nats)(?:(?![a-z])|(?=ppl|perp))", re.I)
 # A loss in nats per token that models rarely end above: a vocabulary of 1,100 at random.
 _HIGH_LOSS = 7.0
-_CHECKPOINT = re.compile(
-    r"[-_.@/ ]*(?:@|(?:global[-_]?)?step|iter(?:ation)?|ckpt|checkpoint)[-_= ]?\d+[kmb]?$", re.I
-)
-# Fewer runs of one size are a grid, whatever their spacing.
-_MANY = 8
 
 
 def table_notes(
@@ -172,48 +168,3 @@ def _epochs(table: pd.DataFrame) -> pd.Series:
     if {"tokens", "unique_tokens"} <= set(table.columns):
         epochs = (table["tokens"] / table["unique_tokens"]).fillna(epochs)
     return epochs
-
-
-def checkpoints_note(runs: Runs) -> Note | None:
-    """Rows that look like checkpoints of one run: by their names, or by evenly spaced tokens."""
-    table = runs.table
-    if not runs.has_compute:
-        return None
-    design = [
-        table[column].astype(object).where(table[column].notna(), "")
-        for column in ("family", "tokenizer", "dataset", "unique_tokens", "params")
-        if column in table
-    ]
-    stems = table["run"].map(lambda run: _CHECKPOINT.sub("", run))
-    named = stems.where(stems != table["run"])
-    suspects: dict[str, int] = {}
-    rows: set[int] = set()
-    for _, group in table.groupby([named.fillna(""), *design]):
-        stem = str(stems[group.index[0]])
-        if named[group.index[0]] == stem and group["tokens"].nunique() > 2:
-            suspects[stem] = suspects.get(stem, 0) + len(group)
-            rows |= set(group.index)
-    for _, group in table.drop(index=list(rows)).groupby(design):
-        if _evenly_spaced(group["tokens"].dropna().to_numpy(dtype=float)):
-            name = f"{human(group['params'].iloc[0])} parameters"
-            suspects[name] = suspects.get(name, 0) + len(group)
-    if not suspects:
-        return None
-    names = [f"{name} ({count} rows)" for name, count in suspects.items()]
-    return Note(
-        "checkpoints-as-runs",
-        "warning",
-        f"rows look like checkpoints of one run: {listed(names, most=4)}",
-        "fit the last one of each run: the learning rate of earlier ones had not come down, and "
-        "their errors are shared",
-    )
-
-
-def _evenly_spaced(tokens: np.ndarray) -> bool:
-    """Whether many counts (run) are spaced by amounts, as checkpoints are, and not by factors."""
-    counts = np.unique(tokens)
-    if len(counts) < _MANY:
-        return False
-    steps, factors = np.diff(counts), np.diff(np.log(counts))
-    evenness = steps.std() / steps.mean()
-    return bool(evenness < 0.75 and evenness < factors.std() / factors.mean())

@@ -45,7 +45,7 @@ TABLES = 2.0
 # interval scores of forecasts beyond the frontier, of tables that the other priors had not seen.
 CHOSEN = {
     "level": {"dist": "LogNormal", "mu": 0.0, "sigma": 1.5},
-    "floor_exponent": {"dist": "Normal", "mu": 0.011, "sigma": 0.006},
+    "floor_exponent": {"dist": "Normal", "mu": 0.011, "sigma": 0.005},
     "sigma": {"dist": "LogNormal", "mu": -6.0, "sigma": 1.0},
     "nu": {"dist": "LogNormal", "mu": 2.0, "sigma": 0.6},
     "discrepancy_amplitude": {"dist": "Gamma", "alpha": 2.0, "beta": 80.0},

@@ -252,3 +252,20 @@ def test_the_command_prints_the_agreed_form(run, tmp_path) -> None:
     code, _, stderr = run("backtest", "forecast")
     assert code == 2
     assert "name a table of runs" in stderr
+
+
+@pytest.mark.slow
+def test_a_forecast_from_checkpoints_of_a_schedule_holds() -> None:
+    """Losses before the end of a cosine lie above those of finished runs, alike in every size."""
+    rng = np.random.default_rng(0)
+    done = np.arange(1, 13) / 12
+    rows = []
+    for size in (7e7, 1.6e8, 4.1e8, 1e9, 2.8e9, 6.9e9):
+        tokens = 3e11 * done
+        above = 0.05 * (1 + np.cos(np.pi * done)) + rng.normal(0, 0.01)
+        loss = 1.75 + 482 / size**0.348 + 2085 / tokens**0.366 + above
+        rows.append(pd.DataFrame({"params": size, "tokens": tokens, "loss": loss}))
+    one = split(Runs.from_frame(pd.concat(rows, ignore_index=True)), "params < 5e9")
+    done_by = backtest(Spec.load("forecast"), one, show_progress=False)
+    assert done_by.points["inside_90"].mean() >= 0.75
+    assert done_by.points["error"].abs().max() < 0.03

@@ -6,6 +6,7 @@ import pytest
 
 from bayescale import Runs
 from bayescale.base.notes import Note
+from bayescale.runs.checkpoints import without_neighbours
 from bayescale.runs.notes import names_perplexity, table_notes
 
 # Perplexities of four published models of 125M to 1B parameters on WikiText-2.
@@ -123,3 +124,17 @@ def test_checkpoints_by_their_names() -> None:
     assert not codes(frame)
     ladder = curve([1e8], 2e9 * 2.0 ** np.arange(4), [f"190M-{m}xC" for m in (1, 2, 4, 8)])
     assert not codes(ladder)
+
+
+def test_checkpoints_that_share_an_error_are_left_out_by_run() -> None:
+    every = np.arange(1, 21) * 5e8
+    one, two = curve([1e8], every), curve([1e8, 4e8], every * 1.5)
+    frame = pd.concat([one, two.assign(family="b")], ignore_index=True)
+    left, (note,) = without_neighbours(Runs.from_frame(frame))
+    assert note.code == "checkpoints-left-out"
+    assert f"{len(frame) - 15} of {len(frame)} rows" in note.text
+    for scale, rows in zip((1.0, 1.5), (left.table[:5], left.table[5:10]), strict=True):
+        # 20, 10, 5, 2 and 1: none within a factor of two of the one after.
+        assert (rows["tokens"] / 5e8 / scale).tolist() == pytest.approx([1, 2, 5, 10, 20])
+    grid = Runs.from_frame(curve([1e8, 4e8], 5e8 * 1.5 ** np.arange(10)))
+    assert without_neighbours(grid) == (grid, [])
