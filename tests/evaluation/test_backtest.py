@@ -266,6 +266,6 @@ def test_a_forecast_from_checkpoints_of_a_schedule_holds() -> None:
         loss = 1.75 + 482 / size**0.348 + 2085 / tokens**0.366 + above
         rows.append(pd.DataFrame({"params": size, "tokens": tokens, "loss": loss}))
     one = split(Runs.from_frame(pd.concat(rows, ignore_index=True)), "params < 5e9")
-    done_by = backtest(Spec.load("forecast"), one, show_progress=False)
-    assert done_by.points["inside_90"].mean() >= 0.75
-    assert done_by.points["error"].abs().max() < 0.03
+    points = backtest(Spec.load("forecast"), one, show_progress=False).points
+    assert points["inside_90"].iloc[-1], points  # the finished run
+    assert points["error"].abs().max() < 0.015  # of all checkpoints fitted: 0.028
