@@ -1,4 +1,4 @@
-"""Callback: rows of runs while a Hugging Face Trainer runs, one an evaluation.
+"""Callback: rows of runs, and a loss curve, while a Hugging Face Trainer runs.
 
 Importing this module needs the extra `measure`.
 """
@@ -10,9 +10,18 @@ from typing import Any
 
 from bayescale.base.errors import BayescaleError, RunsError
 from bayescale.base.output import say
+from bayescale.measure.curve_journal import CurveJournal
 from bayescale.measure.known import new_run
 from bayescale.measure.need import need
 from bayescale.measure.rows import append_row, has_run
+
+# Schedules of a Trainer by the names of ours. None ends at 0, where a law of drops has no value.
+_SCHEDULES = {
+    "linear": "wsd-linear:decay=1,final=0.001,",
+    "cosine": "cosine:final=0.001,",
+    "constant": "constant:",
+    "constant_with_warmup": "constant:",
+}
 
 # A base class has to be there when the class is made.
 _Base: Any = need("transformers").TrainerCallback
@@ -35,12 +44,29 @@ class RunsCallback(_Base):  # type: ignore[misc]  # transformers has no types he
     tokens_per_step : float, optional
         Tokens of an optimizer step over all devices, if the Trainer does not count them itself
         (`include_num_input_tokens_seen="all"` in its arguments).
+    curve : str or Path, optional
+        A `.csv` file of curves, for `bayescale curve`: each training loss that the Trainer logs
+        is added to it, with its learning rate.
+    forecast : bool
+        At each evaluation, say at what loss the curve will end. It takes seconds.
     """
 
-    def __init__(self, path: str | Path, *, run: str, tokens_per_step: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        run: str,
+        tokens_per_step: float | None = None,
+        curve: str | Path | None = None,
+        forecast: bool = False,
+    ) -> None:
+        if forecast and curve is None:
+            raise BayescaleError("forecast=True needs the curve: name its file with curve=")
         self.path = Path(path)
         self.run = run
         self.tokens_per_step = tokens_per_step
+        self.curve = None if curve is None else CurveJournal(Path(curve), run)
+        self.forecast = forecast
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Refuse, before hours are spent, what could write no row.
@@ -57,6 +83,20 @@ class RunsCallback(_Base):  # type: ignore[misc]  # transformers has no types he
             )
         has_run(self.path, self.run)
 
+    def on_log(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Add the point to the curve."""
+        if self.curve is None or not state.is_world_process_zero or "loss" not in (logs or {}):
+            return
+        assert logs is not None
+        self.curve.add(state.global_step, float(logs["loss"]), logs.get("learning_rate"))
+
     def on_evaluate(
         self,
         args: Any,
@@ -65,7 +105,12 @@ class RunsCallback(_Base):  # type: ignore[misc]  # transformers has no types he
         metrics: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Add the row of this step."""
+        """Add the row of this step, and say where the curve will end."""
+        if self.forecast and self.curve is not None and state.is_world_process_zero:
+            try:
+                say(self.curve.forecast(state.max_steps, _schedule(args, state.max_steps)))
+            except BayescaleError as error:  # too few points yet: train on
+                say(f"no forecast yet: {error}")
         loss = (metrics or {}).get("eval_loss")
         name = f"{self.run}@{state.global_step}"
         if loss is None or not state.is_world_process_zero or has_run(self.path, name):
@@ -88,3 +133,10 @@ class RunsCallback(_Base):  # type: ignore[misc]  # transformers has no types he
             append_row(self.path, new_run(row))
         except RunsError as error:  # too few tokens yet, or a loss that diverged: train on
             say(f"warning [left-out] {error}")
+
+
+def _schedule(args: Any, steps: int) -> str | None:
+    """The Trainer's learning rate as `Schedule.declared` takes it; None for one it has not."""
+    shape = _SCHEDULES.get(str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)))
+    warmup = args.get_warmup_steps(steps)
+    return None if shape is None else f"{shape}warmup={warmup}"

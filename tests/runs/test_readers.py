@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import bayescale
@@ -441,10 +442,16 @@ def test_a_trainer_writes_rows_while_it_runs(tmp_path: Path, capsys) -> None:
     from bayescale.measure.callback import RunsCallback
 
     path = tmp_path / "runs.csv"
-    train(tmp_path, RunsCallback(path, run="tiny"))
+    curve = tmp_path / "curve.csv"
+    train(tmp_path, RunsCallback(path, run="tiny", curve=curve, forecast=True))
+    points = pd.read_csv(curve)
+    assert points[["run", "step"]].to_numpy().tolist() == [["tiny", 10], ["tiny", 20]]
+    assert points["lr"].is_monotonic_decreasing
     table = Runs.read(path).table
     assert list(table["run"]) == ["tiny@20"]  # 10 steps are fewer tokens than a table takes
-    assert "tiny@10: row 1 (tiny@10): tokens=81920" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "tiny@10: row 1 (tiny@10): tokens=81920" in said
+    assert said.count("no forecast yet: run 'tiny': ") == 2
     state = tmp_path / "tiny" / "checkpoint-20" / "trainer_state.json"
     (row,) = read("trainer", state, params=37792).rows
     last = table.iloc[-1]
