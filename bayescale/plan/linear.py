@@ -1,19 +1,22 @@
 """Linear forecast: what a spec says of runs in milliseconds, with no sampler.
 
-At the mode of the posterior, the law is its tangent, the noise Normal with a weight for each run
-(a Student's t is one of random variance), and the discrepancy the Gaussian process that it is. So
-all is jointly Normal, and what a run would tell is known before it is trained. For the design of
-ladders and for buying run after run; a forecast that somebody acts on is sampled (`fit`).
+At the mode of the posterior the law is its tangent, the noise Normal with a weight for each run (a
+Student's t is one of random variance), and the discrepancy the Gaussian process that it is. The
+sizes of noise and discrepancy are weighted hypotheses. So the moments are known, and what a run
+would tell before it is trained. For the design of ladders and for buying run after run; a forecast
+that somebody acts on is sampled (`fit`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import least_squares, minimize
+from scipy.stats import qmc
 
 from bayescale.model.density import formulas
 from bayescale.model.design import Design, design
@@ -28,7 +31,9 @@ from bayescale.runs.table import Runs
 
 # Of least squares, and of the search for the noise and the discrepancy; beyond so many standard
 # deviations of its prior none of theirs is sought.
-_STEPS, _SEARCH, _FAR = 60, 15, 3.5
+_STEPS, _SEARCH, _FAR = 30, 12, 3.5
+# Hypotheses on those sizes, and how much wider than the mode's curvature they are drawn.
+_HYPOTHESES, _WIDER = 8, 1.2
 # Added to variances, so that equal runs have a Cholesky factor.
 _JITTER = 1e-12
 
@@ -79,6 +84,7 @@ class LinearForecast:
         self.spread = np.zeros(len(sizes))
         self.bought = np.empty(0, int)
         self._weights = np.empty(0)
+        self._hypotheses = _around(lambda spread: 0.5 * float(spread @ spread), self.spread)
 
     def turn_to(self, point: np.ndarray) -> None:
         """Take the law's tangent at other parameters."""
@@ -115,26 +121,13 @@ class LinearForecast:
             slope = law.slope(self.point)
             error = y - law.predicted(self.point) + slope @ self.point
             flat = slope @ slope.T
-
-            def cost(
-                spread: np.ndarray,
-                flat: np.ndarray = flat,
-                error: np.ndarray = error,
-                weights: np.ndarray = weights,
-            ) -> float:
-                """Minus the log density of the runs and the sizes, the law integrated out."""
-                whole = flat + self._noise(spread, weights)
-                whole += self._shared(self._sizes(spread), rows, rows, frontier)
-                factor = np.linalg.cholesky(whole)
-                white = solve_triangular(factor, error, lower=True)
-                volume = np.log(np.diagonal(factor)).sum()
-                return float(0.5 * white @ white + volume + 0.5 * spread @ spread)
-
+            cost = partial(self._cost, rows, flat, error, weights)
             bounds = [(-_FAR, _FAR)] * len(self.spread)
             self.spread = minimize(
                 cost, self.spread, method="L-BFGS-B", bounds=bounds, options={"maxiter": _SEARCH}
             ).x
             weights = self._reweighted(rows, flat, error, weights)
+        self._hypotheses = _around(partial(self._cost, rows, flat, error, weights), self.spread)
         self.bought, self._weights = rows, weights
 
     def moments(self, rows: Sequence[int], reach: Sequence[int] = ()) -> Moments:
@@ -147,37 +140,56 @@ class LinearForecast:
             Runs that may be bought: the frontier is the largest of them and of those bought.
         """
         want, bought = np.asarray(rows, int), self.bought
-        sizes = self._sizes(self.spread)
-        frontier = self._frontier(np.concatenate([bought, np.asarray(reach, int)]).astype(int))
-        law = self._law(want)
-        slope = law.slope(self.point)
-        mean = law.predicted(self.point) - slope @ self.point
-        whole = slope @ slope.T + self._shared(sizes, want, want, frontier)
+        reached = np.concatenate([bought, np.asarray(reach, int)]).astype(int)
+        slope, mean = self._line(want)
+        known_slope, known_mean = self._line(bought)
+        error = self._observed[bought].ravel() - known_mean
+        flat, seen, across = (
+            left @ right.T
+            for left, right in ((slope, slope), (known_slope, known_slope), (known_slope, slope))
+        )
+        means, whole, variance = [], np.zeros_like(flat), 0.0
+        for weight, spread in self._hypotheses:
+            shared = partial(self._shared, self._sizes(spread), frontier=self._frontier(reached))
+            factor = np.linalg.cholesky(
+                seen + self._noise(spread, self._weights) + shared(bought, bought)
+            )
+            told = solve_triangular(factor, across + shared(bought, want), lower=True)
+            means.append(mean + told.T @ solve_triangular(factor, error, lower=True))
+            whole += weight * (flat + shared(want, want) - told.T @ told)
+            variance += weight * self._variance(self._sizes(spread))
+        weights = np.array([weight for weight, _ in self._hypotheses])
+        middle = weights @ np.array(means)
+        apart = np.array(means) - middle
+        whole += apart.T @ (weights[:, None] * apart)
         tells = 1.0 if np.isinf(self._nu) else (self._nu + 3) / (self._nu + 1)
-        noise = np.full(len(whole), self._variance(sizes) * tells)
-        if not len(bought):
-            return Moments(mean, whole, noise)
-        known = self._law(bought)
-        known_slope = known.slope(self.point)
-        error = self._observed[bought].ravel() - known.predicted(self.point)
-        error += known_slope @ self.point
-        seen = known_slope @ known_slope.T + self._noise(self.spread, self._weights)
-        seen += self._shared(sizes, bought, bought, frontier)
-        across = known_slope @ slope.T + self._shared(sizes, bought, want, frontier)
-        factor = np.linalg.cholesky(seen)
-        told = solve_triangular(factor, across, lower=True)
-        white = solve_triangular(factor, error, lower=True)
-        return Moments(mean + told.T @ white, whole - told.T @ told, noise)
+        return Moments(middle, whole, np.full(len(whole), variance * tells))
 
     @property
     def noise_variance(self) -> float:
-        """Squared scale of the noise."""
-        return self._variance(self._sizes(self.spread))
+        """Squared scale of the noise, the mean over hypotheses."""
+        return float(sum(w * self._variance(self._sizes(spread)) for w, spread in self._hypotheses))
 
     def observed(self, rows: Sequence[int]) -> np.ndarray:
         """Responses of runs on the scale of the noise: (run, output)."""
         found: np.ndarray = self._observed[np.asarray(rows, int)]
         return found
+
+    def _cost(
+        self,
+        rows: np.ndarray,
+        flat: np.ndarray,
+        error: np.ndarray,
+        weights: np.ndarray,
+        spread: np.ndarray,
+    ) -> float:
+        """Minus the log density of runs and sizes, the law integrated out."""
+        whole = flat + self._noise(spread, weights)
+        whole += self._shared(self._sizes(spread), rows, rows, self._frontier(rows))
+        factor = np.linalg.cholesky(whole)
+        white = solve_triangular(factor, error, lower=True)
+        volume = np.log(np.diagonal(factor)).sum()
+        return float(0.5 * white @ white + volume + 0.5 * spread @ spread)
 
     def _mode(
         self, law: Linear, y: np.ndarray, variance: np.ndarray, others: list[np.ndarray]
@@ -212,6 +224,14 @@ class LinearForecast:
         open_ = np.maximum(own - own**2 * np.diagonal(inverse), 0)
         found: np.ndarray = (self._nu + 1) / (self._nu + (off**2 + open_) / squared)
         return found
+
+    def _line(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The tangent at runs: slope (response, parameter), and value (response) at the prior."""
+        if not len(rows):
+            return np.empty((0, len(self.point))), np.empty(0)
+        law = self._law(rows)
+        slope = law.slope(self.point)
+        return slope, law.predicted(self.point) - slope @ self.point
 
     def _law(self, rows: np.ndarray) -> Linear:
         data = self._data.isel(run=rows)
@@ -259,3 +279,33 @@ class LinearForecast:
             same = label_left[:, None] == label_right[None, :]
             shared = shared + sizes[effect.sd_name] ** 2 * np.outer(*moved) * same
         return shared
+
+
+def _around(
+    cost: Callable[[np.ndarray], float], middle: np.ndarray
+) -> list[tuple[float, np.ndarray]]:
+    """Hypotheses on the sizes of noise and discrepancy: places around a mode, with weights.
+
+    Drawn from the Normal of the mode's curvature, a little wider, and weighted by the density.
+    """
+    size, step = len(middle), 0.1
+    units = step * np.eye(size)
+    here = cost(middle)
+    curvature = np.empty((size, size))
+    single = [[cost(middle + sign * unit) for sign in (1, -1)] for unit in units]
+    for i in range(size):
+        curvature[i, i] = (single[i][0] + single[i][1] - 2 * here) / step**2
+        for j in range(i):
+            both = cost(middle + units[i] + units[j])
+            mixed = (both - single[i][0] - single[j][0] + here) / step**2
+            curvature[i, j] = curvature[j, i] = mixed
+    values, vectors = np.linalg.eigh(curvature)
+    root = vectors / np.sqrt(np.clip(values, 0.5, None)) * _WIDER
+    normal = qmc.MultivariateNormalQMC(np.zeros(size), seed=0).random(_HYPOTHESES)
+    places = np.clip(middle + normal @ root.T, -_FAR, _FAR)
+    logs = np.array(
+        [0.5 * float(z @ z) - cost(place) for z, place in zip(normal, places, strict=True)]
+    )
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    return list(zip(weights.tolist(), places, strict=True))

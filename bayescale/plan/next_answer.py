@@ -21,8 +21,8 @@ def answer(found: NextRun) -> Answer:
     Notes
     -----
     Content: `response`, `by`, `budget`, `kind`, `prob`, `unit`; `targets`, `best` (in order, with
-    `width` after each), `candidates` (all, the best first), `curve` (`budget`, `spent`, `runs`, `width`);
-    `width_now`, `width_least`, `flat_from`, `aim`, `target_cost`, `by_discrepancy`.
+    `width` after each), `candidates` (all, the best first), `curve` (`budget`, `spent`, `runs`,
+    `width`); `width_now`, `width_least`, `flat_from`, `aim`, `target_cost`, `by_discrepancy`.
     """
     order = {"width": "reduction", "choice": "regret", "law": "bits"}[found.by]
     ranked = found.candidates.sort_values(order, ascending=found.by == "choice", kind="stable")

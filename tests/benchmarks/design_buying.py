@@ -12,10 +12,12 @@ from bayescale.plan.linear import LinearForecast
 
 POLICIES = ("ours", "random", "cheapest", "d-optimal")
 EXPONENTS = (1.0, 0.5, 0.0)
-# Of a plan for what is left of the budget, the share that is bought before planning again.
-SHARE = 0.25
+# Of a plan for what is left of the budget, one run in so many is bought before planning again.
+EVERY = 3
 # Runs that a plan buys at most, earlier ones counted: each costs somebody's time as well.
 MOST = 60
+# Runs of the pool that are looked at before each purchase, at random where there are more.
+LOOKED_AT = 300
 # Standard deviations of the prior's draw around which nothing is known yet.
 FIRST = 0.5
 
@@ -30,12 +32,13 @@ class Pool:
 
 
 def buy(forecast: LinearForecast, pool: Pool, policy: str, seed: int) -> list[int]:
-    """Spend a budget; afterwards the forecast has read what was bought.
+    """Spend a budget, run after run.
 
     Parameters
     ----------
     forecast : LinearForecast
-        Of pool and targets.
+        Of pool and targets, with a discrepancy: where a law is taken to hold exactly, the cheapest
+        runs seem to tell all.
     pool : Pool
     policy : {"ours", "random", "cheapest", "d-optimal"}
     seed : int
@@ -56,20 +59,22 @@ def buy(forecast: LinearForecast, pool: Pool, policy: str, seed: int) -> list[in
                 bought.append(int(run))
     else:
         forecast.turn_to(FIRST * rng.standard_normal(len(forecast.point)))
-        while new := _next(forecast, pool, bought, policy):
+        while new := _next(forecast, pool, bought, policy, seed):
             bought += new
-            few = len(bought) < 40
-            forecast.update(bought, rounds=2 if few else 1, starts=3 if few else 0)
-    if bought:
-        forecast.update(bought, rounds=4, starts=4)
+            few = len(bought) < 12  # then the mode may lie anywhere
+            forecast.update(bought, rounds=2 if few else 1, starts=2 if few else 0)
     return bought
 
 
-def _next(forecast: LinearForecast, pool: Pool, bought: list[int], policy: str) -> list[int]:
-    """A part of the best plan for what is left: its cheapest runs, which tell where to look."""
+def _next(
+    forecast: LinearForecast, pool: Pool, bought: list[int], policy: str, seed: int
+) -> list[int]:
+    """A part of the best plan for what is left: cheap and dear runs alike."""
     left = pool.budget - pool.cost[bought].sum()
     open_ = np.flatnonzero(pool.cost <= left * (1 + 1e-9))
     open_ = open_[~np.isin(open_, bought)]
+    if len(open_) > LOOKED_AT:
+        open_ = random(seed, "looked at", str(len(bought))).permutation(open_)[:LOOKED_AT]
     most = MOST - len(bought)
     if not (len(open_) and most):
         return []
@@ -77,7 +82,7 @@ def _next(forecast: LinearForecast, pool: Pool, bought: list[int], policy: str) 
     planned = _d_optimal if policy == "d-optimal" else _narrowest
     plan = planned(beliefs, left, most)
     by_cost = sorted(plan, key=lambda i: float(beliefs.cost[i]))
-    return [int(open_[i]) for i in by_cost[: max(1, int(SHARE * len(plan)))]]
+    return [int(open_[i]) for i in by_cost[::EVERY]]
 
 
 def _beliefs(forecast: LinearForecast, pool: Pool, open_: np.ndarray) -> Beliefs:

@@ -107,16 +107,16 @@ def _table(tasks: dict[str, Any]) -> str:
 def _simulated(found: dict[str, Any] | None) -> str:
     if found is None:
         return "Not run."
+    between = f"{found['expected_over_found_10']:.2f} and {found['expected_over_found_90']:.2f}"
     return (
         f"{found['simulations']} ladders from the law and the discrepancy that a draw from the "
-        f"priors of `{found['spec']}` gives, {found['first']} cheap runs to start from and a budget "
-        f"of {found['share']:.0%} of the target's cost. The width that was expected after buying is "
-        f"**{found['expected_over_found']:.2f}** times the width found (median; 80 % of the ladders "
-        f"between {found['expected_over_found_10']:.2f} and {found['expected_over_found_90']:.2f}). "
-        f"The interval at the target is **{found['ours_over_even']:.2f}** times as wide as after an "
-        f"evenly spaced ladder of the same cost (median). 90 % intervals hold the target in "
-        f"**{found['coverage']:.2f}** of the ladders, after even ladders in "
-        f"{found['coverage_even']:.2f}."
+        f"priors of `{found['spec']}` gives, {found['first']} cheap runs to start from and a "
+        f"budget of {found['share']:.0%} of the target's cost. The width that was expected after "
+        f"buying is **{found['expected_over_found']:.2f}** times the width found (median; 80 % of "
+        f"the ladders between {between}). The interval at the target is "
+        f"**{found['ours_over_even']:.2f}** times as wide as after an evenly spaced ladder of the "
+        f"same cost (median). 90 % intervals hold the target in **{found['coverage']:.2f}** of "
+        f"the ladders, after even ladders in {found['coverage_even']:.2f}."
     )
 
 
