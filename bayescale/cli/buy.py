@@ -130,3 +130,55 @@ def _output(found: NextRun, known: list[Any], path: Path | None) -> Output:
         notes += figures.save(figures.certainty_figure(found), path)
         remarks.append(f"figure in {path}")
     return Output(said.content, [said.headline, *said.tables], notes, remarks)
+
+
+@printing
+def design_command(
+    *,
+    source: Annotated[
+        str,
+        typer.Option("--from", metavar="nothing|SPEC", help="The priors of forecast, or a spec's."),
+    ],
+    target: Annotated[
+        str, typer.Option("--target", help="What the ladder is for: params=70B,tokens=15T.")
+    ],
+    budget: Annotated[
+        float, positive("--budget", "FLOP", "For all runs together, 6 N D.", "flops")
+    ],
+    runs: Annotated[int, whole("--runs", "K", "Train at most so many, seeds counted.")] = 20,
+    prob: Prob = PROB,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the runs here, as a table: .csv.")
+    ] = None,
+    sweep: Annotated[
+        Path | None,
+        typer.Option("--sweep", help="Write plans for bayescale sweep: .toml, one for each seed."),
+    ] = None,
+) -> Output:
+    """A first ladder for a target and a budget, from priors alone: sizes, tokens and seeds.
+
+    And how far below the target the largest run may stop. To buy from a fit: next.
+    """
+    from bayescale.base.numbers import parse_number
+    from bayescale.cli.options import pairs
+    from bayescale.model.spec import Spec
+    from bayescale.plan.ladder import ladder, sweeps
+    from bayescale.plan.next_answer import ladder_answer
+
+    given = pairs(target.split(","), "--target")
+    if set(given) != {"params", "tokens"}:
+        raise BayescaleError(f"--target {target!r}: write it as params=70B,tokens=15T")
+    sizes = {name: parse_number(text, name) for name, text in given.items()}
+    spec = Spec.load("forecast" if source == "nothing" else source)
+    found = ladder(spec, sizes, budget, runs=runs, prob=prob)
+    said = ladder_answer(found, sizes)
+    remarks = []
+    if out is not None:
+        found.runs.to_csv(out, index=False)
+        remarks.append(f"runs in {out}")
+    if sweep is not None:
+        for seed, text in enumerate(sweeps(found, sweep.stem)):
+            path = sweep if seed == 0 else sweep.with_stem(f"{sweep.stem}-{seed}")
+            path.write_text(text, "utf-8")
+            remarks.append(f"sweep in {path}")
+    return Output(said.content, [said.headline, *said.tables], said.notes, remarks)

@@ -17,10 +17,10 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
-# A run that takes less than this share off the variance tells nothing.
+# A run that takes less than this share off the variance that is left tells nothing.
 _NOTHING = 1e-4
-# A run of a set that takes less than this share off the variance is left out of it.
-_LITTLE = 0.003
+# A run without which a set leaves only this share more variance is left out of it.
+_LITTLE = 0.01
 # Exponents of the cost by which reductions are divided: the most for the money, and the most.
 _EXPONENTS = (1.0, 0.5, 0.0)
 # Runs of a set at most, where nobody says how many: more are a sweep, not a next run.
@@ -167,7 +167,7 @@ def greedy(
     while left > until and len(bought) < most:
         open_ = (cost <= (budget - spent) * (1 + 1e-9)) & (times < repeats)
         gain = (across**2).mean(0) / (np.maximum(variance, 0) + noise)
-        gain = np.where(open_ & (gain > _NOTHING * beliefs.now), gain, 0)
+        gain = np.where(open_ & (gain > _NOTHING * left), gain, 0)
         if not gain.any():
             break
         best = int((gain / weight).argmax())
@@ -219,7 +219,7 @@ def _exchanged(beliefs: Beliefs, basket: Basket, budget: float, repeats: int) ->
         left = beliefs.left(bought)
         without = [beliefs.left(bought[:i] + bought[i + 1 :]) for i in range(len(bought))]
         least = int(np.argmin(without))
-        if without[least] - left > _LITTLE * beliefs.now:
+        if without[least] - left > _LITTLE * left:
             break
         del bought[least]
     path = np.array([beliefs.left(bought[: i + 1]) for i in range(len(bought))])

@@ -165,6 +165,39 @@ class LinearForecast:
         tells = 1.0 if np.isinf(self._nu) else (self._nu + 3) / (self._nu + 1)
         return Moments(middle, whole, np.full(len(whole), variance * tells))
 
+    def simulated(
+        self, rows: Sequence[int], reach: Sequence[int], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Responses, on the noise's scale, of a law, sizes, discrepancy and noise of the priors.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        reach : sequence of int
+            The frontier of compute is the largest of these.
+        rng : Generator
+
+        Returns
+        -------
+        ndarray (run)
+        """
+        where, size = np.asarray(rows, int), len(self.spread)
+        spread = np.clip(rng.standard_normal(size), -_FAR, _FAR)
+        law = self._law(where)
+        mean = law.predicted(rng.standard_normal(len(self.point)))
+        frontier = self._frontier(np.asarray(reach, int))
+        shared = self._shared(self._sizes(spread), where, where, frontier)
+        off = np.zeros(len(mean))
+        if np.ndim(shared):
+            values, vectors = np.linalg.eigh(shared)
+            root = vectors * np.sqrt(np.maximum(values, 0))
+            off = root @ rng.standard_normal(len(mean))
+        noise = rng.standard_normal(len(mean)) * np.sqrt(self._variance(self._sizes(spread)))
+        if np.isfinite(self._nu):
+            noise /= np.sqrt(rng.chisquare(self._nu, len(mean)) / self._nu)
+        drawn: np.ndarray = mean + off + noise
+        return drawn
+
     @property
     def noise_variance(self) -> float:
         """Squared scale of the noise, the mean over hypotheses."""

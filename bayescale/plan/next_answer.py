@@ -1,4 +1,4 @@
-"""What `next` says: sentences and tables for people, plain values for programs."""
+"""What `next` and `design` say: sentences and tables for people, plain values for programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 from bayescale.base.numbers import count, digits, human, percent
 from bayescale.base.tables import Table
 from bayescale.plan.answer import Answer
+from bayescale.plan.ladder import Ladder
 from bayescale.plan.next_run import BY, NextRun
 
 # Candidates and budgets that people see.
@@ -138,3 +139,50 @@ def _short(found: NextRun, table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
+
+
+def ladder_answer(found: Ladder, target: dict[str, float]) -> Answer:
+    """A first ladder as content, tables and notes.
+
+    Notes
+    -----
+    Content: `spec`, `target`, `prob`, `width_now`, `width`, `cost`, `runs`, `stops`.
+    """
+    content: dict[str, Any] = {
+        "spec": found.spec.name,
+        "target": target,
+        "prob": found.prob,
+        "width_now": found.width_now,
+        "width": found.width,
+        "cost": found.cost,
+        "runs": _records(found.runs),
+        "stops": _records(found.stops),
+    }
+    runs = [
+        {
+            "params": human(row["params"]),
+            "tokens": human(row["tokens"]),
+            "seeds": int(row["seeds"]),
+            "cost": f"{row['cost']:.2e}",
+        }
+        for row in _records(found.runs)
+    ]
+    stops = [
+        {
+            "largest run": f"{row['largest']:.1%} of the target's cost",
+            "runs": int(row["runs"]),
+            "cost": f"{row['cost']:.2e}",
+            "width": f"{digits(100 * row['width'])} %",
+        }
+        for row in _records(found.stops)
+    ]
+    tables = [
+        Table(runs, "What to train, the cheapest first", content["runs"]),
+        Table(stops, "How far below the target it may stop", content["stops"]),
+    ]
+    headline = (
+        f"{percent(found.prob)} interval for a run at the target: "
+        f"{digits(100 * found.width_now)} % wide before, {digits(100 * found.width)} % after "
+        f"{count(int(found.runs['seeds'].sum()), 'run')} for {found.cost:.3g} FLOP.\n"
+    )
+    return Answer(content, tables, found.notes, headline)
