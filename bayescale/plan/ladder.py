@@ -212,7 +212,7 @@ def _with_seeds(beliefs: Beliefs, basket: Basket, budget: float) -> Basket:
     open_ = np.flatnonzero(each <= (budget - basket.cost) * (1 + 1e-9))
     if not len(open_):
         return basket
-    known = [i for i in open_ if i in bought]
+    known = [int(i) for i in open_ if i in bought]
     gain = beliefs.given(bought).reductions()[open_]
     chosen = known[0] if known else int(open_[gain.argmax()])
     more = [chosen] * (_LEARN - bought.count(chosen))

@@ -1,6 +1,6 @@
 """Simulated ladders for `design.py`: is the width that a purchase promises what is then found?
 
-Laws, discrepancies and noise are drawn from the priors of `forecast`. A few cheap runs are known;
+Laws, discrepancies and noise are drawn from the priors of `forecast`, at usual losses. A few cheap runs are known;
 the next are bought in turns for a share of the target's cost. Beside it, an evenly spaced ladder of
 the same cost: sizes in even steps of their logarithm, each with three durations.
 """
@@ -74,9 +74,11 @@ def _one(spec: Spec, seed: int) -> dict[str, Any]:
     table, places = _tables()
     named = table.assign(run=[f"r{i}" for i in range(len(table))], loss=1.0)
     every = np.arange(len(table))
-    truth = LinearForecast(spec, Runs.from_frame(named, name="simulated"))
+    truth = LinearForecast(_of_usual_height(spec), Runs.from_frame(named, name="simulated"))
     reach = np.concatenate([places["grid"], places["even"]])
     drawn = truth.simulated(every, reach, rng)
+    while not ((drawn > 0) & (drawn < np.log(12))).all():  # 1 to 12 nats: no other losses are seen
+        drawn = truth.simulated(every, reach, rng)
     runs = Runs.from_frame(named.assign(loss=np.exp(drawn)), name="simulated")
     cost = (6 * table["params"] * table["tokens"]).to_numpy()
     budget = SHARE * 6 * TARGET[0] * TARGET[1]
@@ -110,6 +112,13 @@ def _one(spec: Spec, seed: int) -> dict[str, Any]:
         "inside_even": inside_even,
         "runs": len(bought),
     }
+
+
+def _of_usual_height(spec: Spec) -> Spec:
+    """Its losses lie near 2.6 nats per token: the prior's own go from .1 to 10."""
+    parts = spec.model_dump(by_alias=True)
+    parts["priors"]["level"] = {"dist": "LogNormal", "mu": 0.95, "sigma": 0.1}
+    return Spec.model_validate(parts)
 
 
 def _beliefs(forecast: LinearForecast, pool: Pool, grid: np.ndarray) -> Beliefs:
