@@ -18,15 +18,17 @@ import design_page
 import numpy as np
 import pandas as pd
 from design_buying import POLICIES, Pool, buy
+from design_simulated import simulated
 from scalebench import DATA, ROOT, TASKS, read
 
 from bayescale import Runs, Spec
 from bayescale.base.expression import Formula
+from bayescale.evaluation.backtest import backtest, split
 from bayescale.fit.folder import versions
 from bayescale.model.scale import scale_of
 from bayescale.plan.linear import LinearForecast
 
-SEEDS = 5
+SEEDS, SIMULATIONS = 5, 40
 # Of a run, by the columns as `scalebench.toml` names them.
 COSTS = {
     "moe": "params * experts",
@@ -67,11 +69,10 @@ def pool_of(name: str, folder: Path) -> tuple[Spec, Runs, np.ndarray]:
     return spec, Runs(both, name), np.array(cost, float)
 
 
-def one_try(
+def purchase(
     spec: Spec, runs: Runs, cost: np.ndarray, share: float, how: tuple[str, int]
-) -> dict[str, Any]:
-    """Buy by one policy with one seed, predict the targets: R squared, and what was bought."""
-    start = time.perf_counter()
+) -> tuple[list[int], LinearForecast]:
+    """Buy by one policy with one seed: what is bought, and the forecast that has read it."""
     targets = np.arange(len(cost), len(runs))
     planner = forecast = LinearForecast(spec, runs)
     if not (spec.discrepancy or spec.corpora):
@@ -79,20 +80,56 @@ def one_try(
     bought = buy(planner, Pool(cost, targets, share * float(cost.sum())), *how)
     if bought:
         forecast.update(bought, rounds=4 if len(bought) <= 100 else 2, starts=3)
-    found = forecast.moments(targets)
-    scale = scale_of(spec)
+    return bought, forecast
+
+
+def scored(spec: Spec, forecast: LinearForecast, targets: np.ndarray) -> dict[str, float]:
+    """R squared of the targets, clipped at -1, and the share inside 90 % intervals."""
+    found, scale = forecast.moments(targets), scale_of(spec)
     reached = forecast.observed(targets).ravel()
     deviation = np.sqrt(np.maximum(np.diagonal(found.covariance), 0) + forecast.noise_variance)
     responses, predicted = scale.back(reached), scale.back(found.mean)
     spread = ((responses - responses.mean()) ** 2).sum()
-    r2 = 1 - float(((predicted - responses) ** 2).sum() / spread)
+    r2 = max(-1.0, 1 - float(((predicted - responses) ** 2).sum() / spread))
     inside = np.abs(reached - found.mean) <= 1.645 * deviation
+    return {"r2": r2, "inside_90": float(inside.mean())}
+
+
+def one_try(
+    spec: Spec, runs: Runs, cost: np.ndarray, share: float, how: tuple[str, int]
+) -> dict[str, Any]:
+    """Buy by one policy with one seed, predict the targets: scores, and what was spent."""
+    start = time.perf_counter()
+    bought, forecast = purchase(spec, runs, cost, share, how)
+    scores = scored(spec, forecast, np.arange(len(cost), len(runs)))
     return {
-        "r2": max(-1.0, r2) if bought else -1.0,
-        "inside_90": float(inside.mean()),
+        "r2": scores["r2"] if bought else -1.0,
+        "inside_90": scores["inside_90"],
         "runs": len(bought),
         "spent": float(cost[bought].sum() / cost.sum()),
         "seconds": time.perf_counter() - start,
+    }
+
+
+def sampled(name: str, folder: Path) -> dict[str, Any]:
+    """The first seed's purchase of the largest budget: the linear forecast's score, and NUTS'."""
+    spec, runs, cost = pool_of(name, folder)
+    share = BUDGETS[name][-1]
+    bought, forecast = purchase(spec, runs, cost, share, ("ours", 0))
+    kept = [*bought, *range(len(cost), len(runs))]
+    table = runs.table.iloc[kept].reset_index(drop=True)
+    scores = backtest(spec, split(Runs(table, name), "split == 'train'", name)).to_dict()
+    return {
+        "task": name,
+        "share": share,
+        "runs": len(bought),
+        "linear": scored(spec, forecast, np.arange(len(cost), len(runs)))["r2"],
+        "sampled": scores["r2"],
+        "inside_90": scores["coverage"]["90"],
+        "rhat": scores["rhat"],
+        "ess": scores["ess"],
+        "divergences": scores["divergences"],
+        "seconds": scores["seconds"],
     }
 
 
@@ -127,7 +164,15 @@ def main() -> None:
     options = parser.parse_args()
     if not options.data.is_dir():
         raise SystemExit(f"{options.data.name}: no such folder; name one with --data")
+    content: dict[str, Any] = {}
     for content in run(options.data, options.tasks, options.seeds):
+        design_page.write(content, options.out)
+    content["simulated"] = simulated(SIMULATIONS)
+    rows: list[dict[str, Any]] = []
+    for name in options.tasks:
+        rows.append(sampled(name, options.data))
+        print(rows[-1], flush=True)
+        content["sampled"] = {"rows": rows}
         design_page.write(content, options.out)
 
 

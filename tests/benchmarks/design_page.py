@@ -19,7 +19,7 @@ _WAYS = (
     ("d-optimal", "D-optimal, our forecaster", COLOURS[2], "D"),
     ("random", "random, our forecaster", COLOURS[0], "^"),
     ("cheapest", "cheapest first, our forecaster", QUIET, "s"),
-    ("published", "best published", INK, "|"),
+    ("published", "best published", INK, "_"),
 )
 _PLACES = ("first", "second", "third")
 
@@ -137,7 +137,7 @@ def figure(tasks: dict[str, Any]) -> Figure:
     """R squared over the budget, a panel a task."""
     with style():
         drawn = Figure(figsize=(10, 5.4))
-        panels = drawn.subplots(2, 4, sharey=True).ravel()
+        panels = drawn.subplots(2, 4).ravel()
         for panel, (name, task) in zip(panels, tasks.items(), strict=False):
             shares = [100 * row["share"] for row in task["budgets"]]
             places = np.arange(len(shares))
@@ -157,14 +157,16 @@ def figure(tasks: dict[str, Any]) -> Figure:
                 )
             panel.set_title(name)
             panel.set_xticks(places, [f"{share:.0f} %" for share in shares])
-            panel.set_ylim(-1.08, 1.08)
+            low = min(_r2(row, key) for row in task["budgets"] for key, *_ in _WAYS)
+            panel.set_ylim(max(-1.08, low - 0.1 * (1.02 - low)), 1.02)
         for panel in panels[len(tasks) :]:
             panel.set_visible(False)
         for panel in panels[::4]:
-            panel.set_ylabel("R² of the target region")
+            panel.set_ylabel("R² of the targets")
+        for panel in panels[4:]:
+            panel.set_xlabel("share of the pool's cost")
         handles, labels = panels[0].get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
-        drawn.supxlabel("share of the pool's cost that is spent", fontsize=9)
+        drawn.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     return drawn
 
 

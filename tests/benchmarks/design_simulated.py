@@ -1,8 +1,8 @@
 """Simulated ladders for `design.py`: is the width that a purchase promises what is then found?
 
-Laws, discrepancies and noise are drawn from the priors of `forecast`, at usual losses. A few cheap runs are known;
-the next are bought in turns for a share of the target's cost. Beside it, an evenly spaced ladder of
-the same cost: sizes in even steps of their logarithm, each with three durations.
+Laws, discrepancies and noise are drawn from the priors of `forecast`, at usual losses. A few cheap
+runs are known; the next are bought in turns for a share of the target's cost. Beside it, an evenly
+spaced ladder of the same cost: sizes in even steps of their logarithm, each with three durations.
 """
 
 from __future__ import annotations
