@@ -115,7 +115,7 @@ def _aim(found: NextRun) -> str:
 
 def _writer(found: NextRun) -> Any:
     if found.unit == "share":
-        return lambda value: f"{digits(100 * value)} %"
+        return lambda value: percent(value, 3)
     return lambda value: f"{digits(value)} {found.unit}"
 
 
@@ -172,7 +172,7 @@ def ladder_answer(found: Ladder, target: dict[str, float]) -> Answer:
             "largest run": f"{row['largest']:.1%} of the target's cost",
             "runs": int(row["runs"]),
             "cost": f"{row['cost']:.2e}",
-            "width": f"{digits(100 * row['width'])} %",
+            "width": percent(row["width"], 3),
         }
         for row in _records(found.stops)
     ]
@@ -182,7 +182,7 @@ def ladder_answer(found: Ladder, target: dict[str, float]) -> Answer:
     ]
     headline = (
         f"{percent(found.prob)} interval for a run at the target: "
-        f"{digits(100 * found.width_now)} % wide before, {digits(100 * found.width)} % after "
+        f"{percent(found.width_now, 3)} wide before, {percent(found.width, 3)} after "
         f"{count(int(found.runs['seeds'].sum()), 'run')} for {found.cost:.3g} FLOP.\n"
     )
     return Answer(content, tables, found.notes, headline)
