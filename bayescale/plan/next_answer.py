@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -27,7 +28,7 @@ def answer(found: NextRun) -> Answer:
     """
     order = {"width": "reduction", "choice": "regret", "law": "bits"}[found.by]
     ranked = found.candidates.sort_values(order, ascending=found.by == "choice", kind="stable")
-    width = _writer(found)
+    width = _writer(found, unit=False)
     content = {
         "response": found.response,
         "by": found.by,
@@ -113,14 +114,15 @@ def _aim(found: NextRun) -> str:
     )
 
 
-def _writer(found: NextRun) -> Any:
+def _writer(found: NextRun, unit: bool = True) -> Callable[[float], str]:
+    """How people write a width; in cells of a table without its unit."""
     if found.unit == "share":
         return lambda value: percent(value, 3)
-    return lambda value: f"{digits(value)} {found.unit}"
+    return lambda value: f"{digits(value)} {found.unit}" if unit else digits(value)
 
 
 def _short(found: NextRun, table: pd.DataFrame) -> list[dict[str, Any]]:
-    width = _writer(found)
+    width = _writer(found, unit=False)
     short = []
     for row in _records(table):
         shown = {

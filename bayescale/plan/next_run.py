@@ -28,7 +28,7 @@ from bayescale.plan.buying import (
 )
 from bayescale.plan.candidates import affordable, costs, grid, possible
 from bayescale.plan.outlook import Outlook, Width
-from bayescale.predictive.joint import moments, thinned
+from bayescale.predictive.joint import each_moments
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import Points, as_points
 from bayescale.predictive.predict import Answers
@@ -248,7 +248,7 @@ def _scores(outlook: Outlook, by: By) -> dict[str, np.ndarray]:
     if by == "law":
         if not isinstance(predictive, Mixture):
             raise BayescaleError("by law: it needs a stack of fits, as compare --stack saves it")
-        each = [moments(thinned(one, 1000), outlook.corpus) for one in predictive.members]
+        each = each_moments(predictive, outlook.corpus)
         means = np.array([one.mean[-count:] for one in each])
         deviations = np.array(
             [np.sqrt(np.diagonal(one.covariance)[-count:] + one.noise[-count:]) for one in each]

@@ -11,7 +11,7 @@ import pandas as pd
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.model.scale import Log, scale_of
 from bayescale.plan.buying import Basket, Beliefs
-from bayescale.predictive.joint import Moments, moments, some_draws, some_rows, thinned
+from bayescale.predictive.joint import Moments, moments, one_scale, some_draws, some_rows, thinned
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.points import as_points
 from bayescale.predictive.predict import Answers, Located
@@ -133,7 +133,7 @@ class Outlook:
     @property
     def is_share(self) -> bool:
         """True if widths are shares of the response."""
-        return isinstance(scale_of(self.fitted.spec), Log)
+        return isinstance(scale_of(self.fitted.spec), Log) and one_scale(self.predictive)
 
     @property
     def unit(self) -> str:

@@ -15,7 +15,7 @@ import xarray as xr
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.model.curve import curve
 from bayescale.model.discrepancy import process
-from bayescale.model.scale import discrepancy_unit, noise_scale
+from bayescale.model.scale import Scale, discrepancy_unit, noise_scale
 from bayescale.predictive.mixture import Mixture
 from bayescale.predictive.predictive import Predictive
 
@@ -27,7 +27,7 @@ _DRAWS = 40
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Of the curve at rows, on the scale of the noise.
+    """Of the curve at rows, on the scale of the noise; of the response where members differ in it.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def moments(of: Distribution, corpus: str | None = None) -> Moments:
     """
     if isinstance(of, Predictive):
         return _of_one(of, corpus)
-    members = [_of_one(member, corpus) for member in of.members]
+    members = each_moments(of, corpus)
     shares = np.array(of.weights)
     mean = np.tensordot(shares, np.array([member.mean for member in members]), 1)
     covariance = sum(
@@ -69,6 +69,28 @@ def moments(of: Distribution, corpus: str | None = None) -> Moments:
     )
     noise = np.tensordot(shares, np.array([member.noise for member in members]), 1)
     return Moments(mean, np.asarray(covariance), noise)
+
+
+def each_moments(of: Mixture, corpus: str | None = None) -> list[Moments]:
+    """Moments of each member of a mixture, of the response where their scales differ."""
+    found = [_of_one(member, corpus) for member in of.members]
+    if one_scale(of):
+        return found
+    return [_of_response(one, member.scale) for one, member in zip(found, of.members, strict=True)]
+
+
+def one_scale(of: Distribution) -> bool:
+    """True if noise is on one scale in all members of a mixture."""
+    if isinstance(of, Predictive):
+        return True
+    return len({(type(one.scale), one.scale.low, one.scale.high) for one in of.members}) == 1
+
+
+def _of_response(one: Moments, scale: Scale) -> Moments:
+    """The same of the response itself, to first order."""
+    mean = np.asarray(scale.back(xr.DataArray(one.mean, dims="run")))
+    slope = np.asarray(scale.slope(xr.DataArray(mean, dims="run")))
+    return Moments(mean, one.covariance * np.outer(slope, slope), one.noise * slope**2)
 
 
 def _of_one(of: Predictive, corpus: str | None) -> Moments:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import Fit, Runs, ScalingModel, Spec
+from bayescale import Fit, Runs, ScalingModel, Spec, stack
 from bayescale.plan.next_run import next_run
 
 TARGET = {"params": 7e10, "tokens": 1.4e12}
@@ -59,6 +59,20 @@ def test_what_is_in_flight_is_not_bought_again(forecast: Fit) -> None:
     assert then.width_now == pytest.approx(first.best["width"].iloc[0], rel=0.02)
     again = then.candidates.set_index("run")["reduction"][first.best["run"].iloc[0]]
     assert again < 0.5 * first.best["reduction"].iloc[0]
+
+
+def test_a_stack_tells_which_run_tells_its_laws_apart(fitted: Fit, table: Runs) -> None:
+    """One law has its noise on the response, the other on the logarithm."""
+    floor = ScalingModel("compute-floor").fit(table, show_progress=False)
+    both = stack([fitted, floor], {"compute-only": 0.5, "compute-floor": 0.5})
+    target = {"params": 4e11, "tokens": 3e13}
+    found = next_run(both, target, 1e25, by="law")
+    assert 0 < found.best["bits"].iloc[0] < 1
+    assert found.best["bits"].iloc[0] == found.candidates.query("cost <= 1e25")["bits"].max()
+    assert found.best["cost"].iloc[0] > 1e24  # far out, where they differ
+    alone = next_run(fitted, target, 1e25)
+    assert alone.unit == found.unit == "bits per character"
+    assert alone.width_now == pytest.approx(found.width_now, rel=0.7)
 
 
 @pytest.fixture(scope="module")
