@@ -87,7 +87,7 @@ def grid(fitted: Answers, target: pd.Series, most: float, formula: str | None) -
         seen = table[name] if name in table else pd.Series([target[name]])
         values = column.scaled(pd.to_numeric(seen).dropna().to_numpy(float))
         aim = float(column.scaled(float(target[name])))
-        ends[name] = min(values.min(), aim), max(values.max(), aim)
+        ends[name] = min([*values, aim]), max([*values, aim])  # no count may be stated
     if set(inputs) == {"params", "tokens"}:
         steps = [np.linspace(*ends[name], _STEPS) for name in inputs]
         points = np.array(list(product(*steps)))

@@ -130,7 +130,10 @@ def _next_run(question: Question) -> tuple[Content, Figures]:
     ratio = float(np.exp(inputs["tokens"].mean() - inputs["params"].mean()))
     params = float(np.sqrt(question.flops / FLOP_PER_PARAM_TOKEN / ratio))
     target = {"params": params, "tokens": ratio * params}
-    found = next_run(fit, target, question.flops / _FOR_RUNS, batch=_RUNS)
+    try:
+        found = next_run(fit, target, question.flops / _FOR_RUNS, batch=_RUNS)
+    except BayescaleError as error:
+        return {"next": {"error": str(error)}}, {}
     content = {k: v for k, v in next_answer(found).content.items() if k != "candidates"}
     return {"next": content}, {"certainty": certainty_figure(found)}
 

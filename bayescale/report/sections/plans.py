@@ -98,6 +98,9 @@ def _next_run(context: Context, decisions: Content) -> list[Block]:
     found = decisions["next"]
     if found is None:
         return []
+    title = sentence("plan.next")
+    if "error" in found:
+        return [Heading(title), Paragraph(sentence("plan.refused", why=found["error"]))]
     share = found["unit"] == "share"
 
     def width(value: float) -> str:
@@ -123,7 +126,6 @@ def _next_run(context: Context, decisions: Content) -> list[Block]:
     folded = Table(
         sentence("plan.certainty_alt"), columns("flops runs width_after"), curve, folded=True
     )
-    title = sentence("plan.next")
     return [
         Heading(title),
         Paragraph(text),
