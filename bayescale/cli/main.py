@@ -11,6 +11,7 @@ import typer
 from bayescale.base.errors import BayescaleError
 from bayescale.base.interrupts import exit_on_interrupt
 from bayescale.cli.benchmarks import benchmarks_app
+from bayescale.cli.buy import design_command, next_command
 from bayescale.cli.curve import curve_app
 from bayescale.cli.data import data_app, models_command
 from bayescale.cli.evaluate import backtest_command, compare_command, discriminate_command
@@ -43,6 +44,8 @@ app.command("report")(report_command)
 app.command("log")(log_command)
 app.add_typer(curve_app, name="curve")
 app.add_typer(plan_app, name="plan")
+app.command("design")(design_command)
+app.command("next")(next_command)
 app.command("exhaust")(exhaust_command)
 app.add_typer(measure_app, name="measure")
 app.command("sweep")(sweep_command)

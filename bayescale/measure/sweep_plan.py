@@ -19,13 +19,20 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class Size(_Strict):
-    """A Llama: layers, width, heads, and the peak learning rate that suits it."""
+    """A Llama: layers, width, heads, and the peak learning rate that suits it.
+
+    Its own `ratios`, tokens per parameter, take the place of the grid.
+    """
 
     layers: int = Field(ge=1, le=1000)
     width: int = Field(ge=8, le=100_000)
     heads: int = Field(ge=1)
     learning_rate: float = Field(gt=0, lt=1)
+    ratios: list[Positive] = []
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Size:
@@ -44,9 +51,6 @@ class Size(_Strict):
         """All parameters; the embedding, which is tied to the output, counts once."""
         block = 4 * self.width**2 + 3 * self.width * self.inner + 2 * self.width
         return vocabulary * self.width + self.layers * block + self.width
-
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Grid(_Strict):
@@ -160,7 +164,8 @@ class SweepPlan(_Strict):
         for vocabulary in self.vocabularies:
             for size in self.sizes:
                 params = size.params(vocabulary)
-                for tokens in self.grid.tokens(params):
+                own = [ratio * params for ratio in size.ratios]
+                for tokens in own or self.grid.tokens(params):
                     for epochs in self.epochs:
                         run = self._run(size, vocabulary, params, tokens, epochs)
                         if run.name in by_name:

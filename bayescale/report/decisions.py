@@ -19,8 +19,11 @@ from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.curve import Curve
 from bayescale.plan.exhaustion import USUAL_LAWS, exhaust
 from bayescale.plan.exhaustion import answer as exhaustion_answer
+from bayescale.plan.next_answer import answer as next_answer
+from bayescale.plan.next_run import next_run
 from bayescale.plan.scenario import Scenario
 from bayescale.report.content.forecasts import best_run
+from bayescale.report.figures.buying import certainty_figure
 from bayescale.report.figures.plans import budget_figure, exhaustion_figure, overhead_figure
 
 type Content = dict[str, Any]
@@ -31,6 +34,8 @@ SCENARIO = "villalobos-2024"
 _SIZES = (0.3, 0.5, 0.7)
 # Tokens served over the lifetime of the model whose cost is minimised.
 _SERVED = 1e13
+# Of the target's cost, what runs before it may cost together; and their number.
+_FOR_RUNS, _RUNS = 10, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,7 @@ def decisions(fit: Fit, budget: float | None = None) -> tuple[Content | None, Fi
     content : dict or None
         None for a fit of several corpora, whose best sizes would differ.
     figures : dict
-        `budget` and `overhead`, where there is a best size.
+        `budget` and `overhead`, where there is a best size; `certainty`, where runs can be bought.
     """
     if fit.spec.corpora:
         return None, {}
@@ -113,9 +118,29 @@ def _serve(question: Question) -> tuple[Content, Figures]:
     return {"serve": plan.content, "served": _SERVED}, {}
 
 
+def _next_run(question: Question) -> tuple[Content, Figures]:
+    """What to buy for a tenth of the budget, before a run of all of it at the usual ratio.
+
+    For laws of parameters and tokens alone: of other inputs nobody has said what a target has.
+    """
+    fit = question.fit
+    if set(fit.inputs) != {"params", "tokens"}:
+        return {"next": None}, {}
+    inputs = inputs_of(fit.spec, fit.runs)
+    ratio = float(np.exp(inputs["tokens"].mean() - inputs["params"].mean()))
+    params = float(np.sqrt(question.flops / FLOP_PER_PARAM_TOKEN / ratio))
+    target = {"params": params, "tokens": ratio * params}
+    try:
+        found = next_run(fit, target, question.flops / _FOR_RUNS, batch=_RUNS)
+    except BayescaleError as error:
+        return {"next": {"error": str(error)}}, {}
+    content = {k: v for k, v in next_answer(found).content.items() if k != "candidates"}
+    return {"next": content}, {"certainty": certainty_figure(found)}
+
+
 # What each plan puts into a report: content and figures. Its words are those of the writer in
 # `report/sections/plans.py`.
-_PARTS = (_budgets, _overheads, _serve)
+_PARTS = (_budgets, _overheads, _serve, _next_run)
 
 
 def exhaustion(fits: Sequence[Fit]) -> tuple[Content, Figure]:

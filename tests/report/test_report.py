@@ -56,8 +56,8 @@ def test_the_page_stands_alone(reported: Path) -> None:
     assert all(link.startswith("#") or link == "data:," for link in page.links)
     assert "url(http" not in text
     assert "@import" not in text
-    assert page.tags.count("svg") == 7
-    assert page.tags.count("figure") == 7
+    assert page.tags.count("svg") == 8
+    assert page.tags.count("figure") == 8
     assert len(page.ids) == len(set(page.ids))
     assert len(text) < 3_000_000
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayescale.report.figures.backtest import observed_in_intervals as observed_in_intervals
+    from bayescale.report.figures.buying import certainty_figure as certainty_figure
     from bayescale.report.figures.comparison import discrimination as discrimination
     from bayescale.report.figures.comparison import overlay as overlay
     from bayescale.report.figures.curves import curve as curve
@@ -35,6 +36,7 @@ OF_A_FIT = ("curve", "effects", "check", "variance", "prior-posterior", "latent-
 _HOMES = {
     "allocation_figure": "plans",
     "budget_figure": "plans",
+    "certainty_figure": "buying",
     "check": "posterior",
     "curve": "curves",
     "discrimination": "comparison",
@@ -56,6 +58,7 @@ __all__ = [
     "OF_A_FIT",
     "allocation_figure",
     "budget_figure",
+    "certainty_figure",
     "check",
     "curve",
     "discrimination",

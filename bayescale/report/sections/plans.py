@@ -94,9 +94,49 @@ def _serve(context: Context, decisions: Content) -> list[Block]:
     return [heading, Paragraph(text)]
 
 
+def _next_run(context: Context, decisions: Content) -> list[Block]:
+    found = decisions["next"]
+    if found is None:
+        return []
+    title = sentence("plan.next")
+    if "error" in found:
+        return [Heading(title), Paragraph(sentence("plan.refused", why=found["error"]))]
+    share = found["unit"] == "share"
+
+    def width(value: float) -> str:
+        return percent(value, 2) if share else f"{digits(value)} {found['unit']}"
+
+    target = found["targets"][0]
+    text = sentence(
+        "plan.next_answer",
+        params=human(target["params"]),
+        tokens=human(target["tokens"]),
+        by=context.new_group("answer.by_new"),
+        prob=context.prob,
+        now=width(found["width_now"]),
+        budget=digits(found["budget"]),
+        after=width(found["best"][-1]["width"]),
+    )
+    rows = [
+        [*sizes(r), digits(r["cost"]), percent(r["reduction"]), width(r["width"])]
+        for r in found["best"]
+    ]
+    head = columns("params tokens flops variance_less width_after")
+    curve = [[digits(r["spent"]), str(r["runs"]), width(r["width"])] for r in found["curve"]]
+    folded = Table(
+        sentence("plan.certainty_alt"), columns("flops runs width_after"), curve, folded=True
+    )
+    return [
+        Heading(title),
+        Paragraph(text),
+        Table(title, head, rows),
+        *context.figure("certainty", "plan.certainty", folded),
+    ]
+
+
 # What the page says of each plan, from the content that the function of the same name in
 # `report/decisions.py` asks for.
-_WRITERS = (_budgets, _overheads, _serve)
+_WRITERS = (_budgets, _overheads, _serve, _next_run)
 
 
 def exhaustion(context: Context) -> list[Block]:
