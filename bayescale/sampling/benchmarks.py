@@ -9,10 +9,12 @@ import xarray as xr
 
 from bayescale.base.progress import SamplingProgress
 from bayescale.base.settings import Settings
-from bayescale.model.benchmarks.design import Design
+from bayescale.model.benchmarks.design import Design, as_x
+from bayescale.model.benchmarks.formulas import standardised
 from bayescale.model.benchmarks.graph import arrays, program
 from bayescale.sampling import chains, compiled
 from bayescale.sampling.convergence import draws_needed, effective, judge
+from bayescale.sampling.rotation import rotated
 from bayescale.sampling.retry import Sampled, until_converged
 
 _ATTEMPTS = 3
@@ -54,15 +56,19 @@ class ScoreDensity:
             values = draws[..., start:stop].reshape(*draws.shape[:2], *shape)
             found[name] = (("chain", "draw", *self._program.params[name]), values)
             start = stop
+        free = {name: xr.DataArray(values, dims=dims) for name, (dims, values) in found.items()}
+        z = standardised(free, as_x(self._design.data), np)[0]
         dims = {dim for along in self._program.params.values() for dim in along}
         labels = {dim: self._design.coords[dim] for dim in dims if dim in self._design.coords}
-        return xr.Dataset(found, coords=labels)
+        return xr.Dataset(
+            {name: value.transpose(*free[name].dims) for name, value in z.items()}, coords=labels
+        )
 
 
 def sample_scores(design: Design, settings: Settings, *, show_progress: bool = False) -> Sampled:
     """Draws of a design's blocks, until they converge; see `bayescale.sampling.retry`."""
     with SamplingProgress(settings, enabled=show_progress) as progress:
-        density = ScoreDensity(design)
+        density = rotated(ScoreDensity(design), settings.seed)
 
         def sample(current: Settings) -> tuple[xr.Dataset, xr.Dataset]:
             def enough(draws: np.ndarray) -> float:
@@ -78,12 +84,7 @@ def sample_scores(design: Design, settings: Settings, *, show_progress: bool = F
                 draws=current.draws,
                 seed=current.seed,
                 enough=enough,
-                # Families, models and benchmarks share what the scores determine: measured, the
-                # low-rank mass matrix takes a quarter of the leapfrog steps of the diagonal.
-                options={
-                    "adaptation": "low_rank",
-                    "target_accept": current.target_accept or 0.9,
-                },
+                options={"adaptation": "diag", "target_accept": current.target_accept or 0.9},
             )
             draws, stats = chains.run(cast("Any", density), plan, progress.update)
             return density.posterior(draws), stats
