@@ -23,7 +23,7 @@ from bayescale.runs.benchmarks.scores import Scores
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence
 
-_FORMAT = 1
+_FORMAT = 2
 _FILES = ("posterior.nc", "scores.jsonl")
 
 

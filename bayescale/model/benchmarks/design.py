@@ -136,6 +136,7 @@ def design(scores: Scores, form: str) -> Design:
         "log_loss": (("run", "corpus"), losses.fillna(0.0)),
         "log_loss_used": (("run", "corpus"), losses.notna().astype(float)),
         "chance": ("benchmark", [each.chance for each in scores.benchmarks.values()]),
+        "no_chance": ("benchmark", [1.0 * (b.chance == 0) for b in scores.benchmarks.values()]),
         "questions": ("benchmark", [1.0 * b.questions for b in scores.benchmarks.values()]),
         **_references(scores, member),
         **_unstated(logs),

@@ -16,18 +16,23 @@ Values = Mapping[str, Any]
 # A floor's spread around chance, in logs: guessing is not blind where answers are scored by their
 # likelihood, and scores without normalisation by length can lie below chance.
 FLOOR_SD = 0.1
-# Share of questions that no model gets right, wrong keys among them: 3 %, from 0.8 to 11 %.
+# Where blind guessing scores 0: what models without the capability get all the same, from the form of
+# their answers or because the metric gives credit for less. 5 %, from 0.4 to 37 %.
+EASY, EASY_SD = -3.0, 1.5
+# Share of questions that no model gets right, wrong keys among them: 3 %, from 1.3 to 6.4 %.
 LAPSE, LAPSE_SD = -3.5, 0.5
-# Medians of standard deviations, in logits: of families' capabilities, of models around them, of
-# families on one benchmark. Logits a family's capability gains an e-fold of parameters or tokens.
-FAMILY_SD = {"capability": 0.4, "bias": 0.2}
-MODEL_SD, SLOPE = 0.15, 0.4
+# Medians of standard deviations, in logits: of families' capabilities, of families on one benchmark,
+# of models around their family. The spread of each, in logs.
+FAMILY_SD, MODEL_SD, SPREAD = {"capability": 0.4, "bias": 0.4}, 0.15, 0.7
+# Logits an e-fold of parameters, and what an e-fold of tokens counts beside it: about as much
+# (Hoffmann et al. 2022), a little less where models have far more than 20 tokens a parameter.
+SLOPE, SLOPE_SPREAD, TOKENS, TOKENS_SPREAD = 0.4, 0.5, 0.8, 0.3
+# Spread of loadings, in logs.
+LOADING_SPREAD = 0.5
 # Logit of a score at the data's centre.
 LEVEL, LEVEL_SD = -1, 2
 # Standard deviation of what tuning on instructions adds to a benchmark's logit.
-TUNING = 0.5
-# Degrees of freedom around a score: a model that misses the format is an outlier.
-NU = 4
+TUNING = 1.0
 # Beyond the frontier the gain in logits is known up to a factor, whose standard deviation in logs
 # has this median and spread. Half of its variance is common to all benchmarks.
 BEYOND, BEYOND_SD = 0.2, 0.4
@@ -52,7 +57,7 @@ def family_effects(z: Values, name: str, x: Values, xp: Any) -> Any:
 
 def family_sd(z: Values, name: str, xp: Any) -> Any:
     """Standard deviation between families."""
-    return lognormal(z[f"{name}_sd_z"], FAMILY_SD[name], 0.5, xp)
+    return lognormal(z[f"{name}_sd_z"], FAMILY_SD[name], SPREAD, xp)
 
 
 def latent(z: Values, x: Values, xp: Any) -> Any:
@@ -71,7 +76,7 @@ def latent(z: Values, x: Values, xp: Any) -> Any:
         (run) and `unstated_index` (run).
     xp : module
     """
-    sd = lognormal(z["model_sd_z"], MODEL_SD, 0.5, xp)
+    sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
     capability = expected_capability(z, x, xp) + sd * z["model_z"]
     rest = (loading(z, x, xp) * capability).sum("factor") + family_effects(z, "bias", x, xp)
     if "tuning_z" in z:
@@ -86,15 +91,15 @@ def expected_capability(z: Values, x: Values, xp: Any) -> Any:
         tokens = tokens + x["is_unstated"] * x["tokens_sd"] * z["unstated_z"].isel(
             {"unstated": x["unstated_index"]}
         )
-    by_params = (SLOPE + 0.3 * z["slope_params_z"]) * x["params"]
-    by_tokens = (SLOPE + 0.3 * z["slope_tokens_z"]) * tokens
-    return by_params + by_tokens + family_effects(z, "capability", x, xp)
+    slope = lognormal(z["slope_params_z"], SLOPE, SLOPE_SPREAD, xp)
+    ratio = lognormal(z["slope_tokens_z"], TOKENS, TOKENS_SPREAD, xp)
+    return slope * (x["params"] + ratio * tokens) + family_effects(z, "capability", x, xp)
 
 
 def loading(z: Values, x: Values, xp: Any) -> Any:
     """What a capability does to each benchmark, (benchmark, factor); its geometric mean is 1."""
     free = z["loading_z"]
-    return xp.exp(0.5 * (free - free.sum("benchmark") / x["benchmarks"]))
+    return xp.exp(LOADING_SPREAD * (free - free.sum("benchmark") / x["benchmarks"]))
 
 
 def reference(z: Values, x: Values, xp: Any, of: str = "reference") -> tuple[Any, Any]:
@@ -175,7 +180,9 @@ def by_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
 
 def ends(z: Values, x: Values, xp: Any) -> tuple[Any, Any]:
     """Floor and lapse of each benchmark: what guessing scores, and what no model gets right."""
-    return x["chance"] * xp.exp(FLOOR_SD * z["floor_z"]), expit(LAPSE + LAPSE_SD * z["lapse_z"], xp)
+    guessed = x["chance"] * xp.exp(FLOOR_SD * z["floor_z"])
+    easy = x["no_chance"] * expit(EASY + EASY_SD * z["floor_z"], xp)
+    return guessed + easy, expit(LAPSE + LAPSE_SD * z["lapse_z"], xp)
 
 
 def score(logit: Any, z: Values, x: Values, xp: Any) -> Any:
@@ -212,13 +219,13 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
 
     latent = "slope_params_z" in z
     if "capability_sd_z" in z:
-        moved("capability_z", 0.0, -0.5 * z["capability_sd_z"])
+        moved("capability_z", 0.0, -SPREAD * z["capability_sd_z"])
     if latent:
         at, unit = reference(z, x, xp)
         moved("level_z", (at - LEVEL) / LEVEL_SD, xp.log(unit / LEVEL_SD))
         expected = expected_capability(z, x, xp)
-        sd = lognormal(z["model_sd_z"], MODEL_SD, 0.5, xp)
-        usual = SLOPE * (x["params"] + x["tokens"])
+        sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
+        usual = SLOPE * (x["params"] + TOKENS * x["tokens"])
         moved("model_z", (usual - expected) / sd, xp.log(SLOPE / sd), x["told"])
         if "bias_z" in z:
             mean = (x["share"] * (expected + sd * z["model_z"])).sum("run")
@@ -230,7 +237,7 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
             gap = (at - level(z)) / unit - others
             moved("bias_z", gap / sd, xp.log(own / (unit * sd)), x["family_told"])
     elif "bias_z" in z:
-        moved("bias_z", 0.0, -0.5 * z["bias_sd_z"], x["family_told"])
+        moved("bias_z", 0.0, -SPREAD * z["bias_sd_z"], x["family_told"])
     return z, change
 
 
