@@ -14,8 +14,8 @@ from bayescale.model.benchmarks.formulas import standardised
 from bayescale.model.benchmarks.graph import arrays, program
 from bayescale.sampling import chains, compiled
 from bayescale.sampling.convergence import draws_needed, effective, judge
-from bayescale.sampling.rotation import rotated
 from bayescale.sampling.retry import Sampled, until_converged
+from bayescale.sampling.rotation import rotated
 
 _ATTEMPTS = 3
 
@@ -48,21 +48,24 @@ class ScoreDensity:
         """Where a chain of this seed starts."""
         return np.random.default_rng(seed).uniform(-1, 1, self.count)
 
-    def posterior(self, draws: np.ndarray) -> xr.Dataset:
-        """Draws of the blocks, (chain, draw, ...)."""
+    def values(self, draws: np.ndarray) -> dict[str, xr.DataArray]:
+        """Draws of the blocks as they are sampled, (chain, draw, ...)."""
         found, start = {}, 0
         for name, shape in self._shapes.items():
             stop = start + int(np.prod(shape))
             values = draws[..., start:stop].reshape(*draws.shape[:2], *shape)
-            found[name] = (("chain", "draw", *self._program.params[name]), values)
+            found[name] = xr.DataArray(values, dims=("chain", "draw", *self._program.params[name]))
             start = stop
-        free = {name: xr.DataArray(values, dims=dims) for name, (dims, values) in found.items()}
-        z = standardised(free, as_x(self._design.data), np)[0]
+        return found
+
+    def posterior(self, draws: np.ndarray) -> xr.Dataset:
+        """Draws of the blocks as standard normal values, (chain, draw, ...)."""
+        free = self.values(draws)
+        z, _ = standardised(free, as_x(self._design.data), np)
         dims = {dim for along in self._program.params.values() for dim in along}
         labels = {dim: self._design.coords[dim] for dim in dims if dim in self._design.coords}
-        return xr.Dataset(
-            {name: value.transpose(*free[name].dims) for name, value in z.items()}, coords=labels
-        )
+        ordered = {name: value.transpose(*free[name].dims) for name, value in z.items()}
+        return xr.Dataset(ordered, coords=labels)
 
 
 def sample_scores(design: Design, settings: Settings, *, show_progress: bool = False) -> Sampled:

@@ -91,6 +91,8 @@ def read(path: Path) -> Content:
         record = Record.model_validate_json((path / BENCHMARKS).read_text("utf-8"))
     except (OSError, ValidationError) as error:
         raise FitError(f"{path}: damaged: {BENCHMARKS} cannot be read; fit again") from error
+    if record.format != _FORMAT:
+        raise FitError(f"{path}: written by another version of bayescale; fit again")
     for file in _FILES:
         if not (path / file).is_file():
             raise FitError(f"{path}: damaged: {file} is missing; fit again")

@@ -16,13 +16,13 @@ Values = Mapping[str, Any]
 # A floor's spread around chance, in logs: guessing is not blind where answers are scored by their
 # likelihood, and scores without normalisation by length can lie below chance.
 FLOOR_SD = 0.1
-# Where blind guessing scores 0: what models without the capability get all the same, from the form of
-# their answers or because the metric gives credit for less. 5 %, from 0.4 to 37 %.
+# Where blind guessing scores 0: what models without the capability get all the same, from the form
+# of their answers or because the metric gives credit for less. 5 %, from 0.4 to 37 %.
 EASY, EASY_SD = -3.0, 1.5
 # Share of questions that no model gets right, wrong keys among them: 3 %, from 1.3 to 6.4 %.
 LAPSE, LAPSE_SD = -3.5, 0.5
-# Medians of standard deviations, in logits: of families' capabilities, of families on one benchmark,
-# of models around their family. The spread of each, in logs.
+# Medians of standard deviations, in logits: of families' capabilities, of families on one
+# benchmark, of models around their family. The spread of each, in logs.
 FAMILY_SD, MODEL_SD, SPREAD = {"capability": 0.4, "bias": 0.4}, 0.15, 0.7
 # Logits an e-fold of parameters, and what an e-fold of tokens counts beside it: about as much
 # (Hoffmann et al. 2022), a little less where models have far more than 20 tokens a parameter.
