@@ -87,7 +87,7 @@ def sample_scores(design: Design, settings: Settings, *, show_progress: bool = F
                 draws=current.draws,
                 seed=current.seed,
                 enough=enough,
-                options={"adaptation": "diag", "target_accept": current.target_accept or 0.95},
+                options={"adaptation": "diag", "target_accept": current.target_accept or 0.97},
             )
             draws, stats = chains.run(cast("Any", density), plan, progress.update)
             return density.posterior(draws), stats

@@ -26,7 +26,7 @@ LAPSE, LAPSE_SD = -3.5, 0.5
 FAMILY_SD, MODEL_SD, SPREAD = {"capability": 0.4, "bias": 0.4}, 0.15, 0.7
 # Logits an e-fold of parameters, and what an e-fold of tokens counts beside it: about as much
 # (Hoffmann et al. 2022), a little less where models have far more than 20 tokens a parameter.
-SLOPE, SLOPE_SPREAD, TOKENS, TOKENS_SPREAD = 0.4, 0.5, 0.8, 0.3
+SLOPE, SLOPE_SPREAD, TOKENS, TOKENS_SPREAD = 0.4, 0.8, 0.8, 0.3
 # Spread of loadings, in logs.
 LOADING_SPREAD = 0.5
 # Logit of a score at the data's centre.
