@@ -159,9 +159,9 @@ def design(scores: Scores, form: str) -> Design:
 
 
 def usual_form(scores: Scores) -> str:
-    """Two-stage where benchmarks have losses of their own or sizes are not known; else latent."""
+    """Two-stage where benchmarks have their own losses or parameters are not known; else latent."""
     table = scores.runs.table
-    sized = all(name in table and table[name].notna().any() for name in _COUNTS)
+    sized = set(_COUNTS) <= set(table) and table["params"].notna().all() and table["tokens"].any()
     return "two-stage" if scores.own or (not sized and not scores.losses.empty) else "latent"
 
 

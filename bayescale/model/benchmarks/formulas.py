@@ -164,7 +164,12 @@ def measured_loss(z: Values, x: Values) -> Any:
 
 
 def by_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
-    """Logits (run, benchmark) from losses (run, corpus).
+    """Logits (run, benchmark) from losses (run, corpus); see `along_loss`."""
+    return level(z) + along_loss(losses, z, x, xp) + family_effects(z, "bias", x, xp)
+
+
+def along_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
+    """What losses add to each benchmark's logit.
 
     Of a benchmark with a loss of its own that is `own_index` (benchmark); else a mean of all with
     weights that are learnt.
@@ -175,7 +180,7 @@ def by_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
     else:
         loss = losses.isel({"corpus": x["own_index"]})
     steepness = lognormal(z["common_steepness_z"], 5, 0.7, xp) * xp.exp(0.4 * z["steepness_z"])
-    return level(z) - steepness * loss + family_effects(z, "bias", x, xp)
+    return -steepness * loss
 
 
 def ends(z: Values, x: Values, xp: Any) -> tuple[Any, Any]:
@@ -220,9 +225,9 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
     latent = "slope_params_z" in z
     if "capability_sd_z" in z:
         moved("capability_z", 0.0, -SPREAD * z["capability_sd_z"])
+    at, unit = reference(z, x, xp)
+    moved("level_z", (at - LEVEL) / LEVEL_SD, xp.log(unit / LEVEL_SD))
     if latent:
-        at, unit = reference(z, x, xp)
-        moved("level_z", (at - LEVEL) / LEVEL_SD, xp.log(unit / LEVEL_SD))
         expected = expected_capability(z, x, xp)
         sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
         usual = SLOPE * (x["params"] + TOKENS * x["tokens"])
@@ -237,7 +242,11 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
             gap = (at - level(z)) / unit - others
             moved("bias_z", gap / sd, xp.log(own / (unit * sd)), x["family_told"])
     elif "bias_z" in z:
-        moved("bias_z", 0.0, -SPREAD * z["bias_sd_z"], x["family_told"])
+        losses = log_loss(z, x, xp) if "loss_sd_z" in z else measured_loss(z, x)
+        others = along_loss((x["share"] * losses).sum("run"), z, x, xp)
+        at, own = reference(z, x, xp, "family_reference")
+        sd = family_sd(z, "bias", xp)
+        moved("bias_z", (at - level(z) - others) / sd, xp.log(own / sd), x["family_told"])
     return z, change
 
 
