@@ -1,6 +1,7 @@
 """The density of benchmark scores: PyMC's model and the compiled function are the same."""
 
 import ctypes
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def two_stage() -> Design:
 
 @pytest.mark.long
 @pytest.mark.parametrize("made", [latent, two_stage])
-def test_the_compiled_density_is_that_of_pymcs_model(made) -> None:
+def test_the_compiled_density_is_that_of_pymcs_model(made: Callable[[], Design]) -> None:
     designed = made()
     density, model = ScoreDensity(designed), build(designed)
     logp = model.compile_logp(jacobian=False)
