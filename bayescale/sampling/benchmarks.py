@@ -17,7 +17,7 @@ from bayescale.sampling.convergence import draws_needed, effective, judge
 from bayescale.sampling.retry import Sampled, until_converged
 from bayescale.sampling.rotation import rotated
 
-_ATTEMPTS = 3
+_ATTEMPTS = 2
 
 
 class ScoreDensity:

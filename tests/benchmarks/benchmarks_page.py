@@ -127,7 +127,8 @@ def _sampling(content: Mapping[str, Any]) -> str:
     divergences = sum(each["divergences"] for each in judged)
     return (
         f"Largest R-hat {r_hat:.3f}, fewest effective draws {ess:.0f}, "
-        f"{divergences} divergent transitions."
+        f"{divergences} divergent transitions; asked are at most 1.01, at least 400, and none."
+        + content.get("frontier", {}).get("note", "")
     )
 
 
