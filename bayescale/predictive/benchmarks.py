@@ -83,9 +83,9 @@ class BenchmarkPredictive:
         mean = formulas.score(logit, self._z, self._x, np)
         if kind == "run":
             mean = mean.transpose("sample", "run", "benchmark")
-            t = self._rng(1).standard_t(formulas.NU, mean.shape)
+            noise = xr.DataArray(self._rng(1).normal(size=mean.shape), dims=mean.dims)
             scale = formulas.variance(mean, self._z, self._x, np) ** 0.5
-            mean = (mean + scale * xr.DataArray(t, dims=mean.dims)).clip(0, 1)
+            mean = (mean + scale * noise).clip(0, 1)
         labelled = mean.rename(run="point").transpose("sample", "point", "benchmark")
         return labelled.assign_coords(benchmark=self.design.data["benchmark"].values)
 

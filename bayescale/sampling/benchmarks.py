@@ -9,13 +9,15 @@ import xarray as xr
 
 from bayescale.base.progress import SamplingProgress
 from bayescale.base.settings import Settings
-from bayescale.model.benchmarks.design import Design
+from bayescale.model.benchmarks.design import Design, as_x
+from bayescale.model.benchmarks.formulas import standardised
 from bayescale.model.benchmarks.graph import arrays, program
 from bayescale.sampling import chains, compiled
 from bayescale.sampling.convergence import draws_needed, effective, judge
 from bayescale.sampling.retry import Sampled, until_converged
+from bayescale.sampling.rotation import rotated
 
-_ATTEMPTS = 3
+_ATTEMPTS = 2
 
 
 class ScoreDensity:
@@ -46,23 +48,30 @@ class ScoreDensity:
         """Where a chain of this seed starts."""
         return np.random.default_rng(seed).uniform(-1, 1, self.count)
 
-    def posterior(self, draws: np.ndarray) -> xr.Dataset:
-        """Draws of the blocks, (chain, draw, ...)."""
+    def values(self, draws: np.ndarray) -> dict[str, xr.DataArray]:
+        """Draws of the blocks as they are sampled, (chain, draw, ...)."""
         found, start = {}, 0
         for name, shape in self._shapes.items():
             stop = start + int(np.prod(shape))
             values = draws[..., start:stop].reshape(*draws.shape[:2], *shape)
-            found[name] = (("chain", "draw", *self._program.params[name]), values)
+            found[name] = xr.DataArray(values, dims=("chain", "draw", *self._program.params[name]))
             start = stop
+        return found
+
+    def posterior(self, draws: np.ndarray) -> xr.Dataset:
+        """Draws of the blocks as standard normal values, (chain, draw, ...)."""
+        free = self.values(draws)
+        z, _ = standardised(free, as_x(self._design.data), np)
         dims = {dim for along in self._program.params.values() for dim in along}
         labels = {dim: self._design.coords[dim] for dim in dims if dim in self._design.coords}
-        return xr.Dataset(found, coords=labels)
+        ordered = {name: value.transpose(*free[name].dims) for name, value in z.items()}
+        return xr.Dataset(ordered, coords=labels)
 
 
 def sample_scores(design: Design, settings: Settings, *, show_progress: bool = False) -> Sampled:
     """Draws of a design's blocks, until they converge; see `bayescale.sampling.retry`."""
     with SamplingProgress(settings, enabled=show_progress) as progress:
-        density = ScoreDensity(design)
+        density = rotated(ScoreDensity(design), settings.seed)
 
         def sample(current: Settings) -> tuple[xr.Dataset, xr.Dataset]:
             def enough(draws: np.ndarray) -> float:
@@ -78,12 +87,7 @@ def sample_scores(design: Design, settings: Settings, *, show_progress: bool = F
                 draws=current.draws,
                 seed=current.seed,
                 enough=enough,
-                # Families, models and benchmarks share what the scores determine: measured, the
-                # low-rank mass matrix takes a quarter of the leapfrog steps of the diagonal.
-                options={
-                    "adaptation": "low_rank",
-                    "target_accept": current.target_accept or 0.9,
-                },
+                options={"adaptation": "diag", "target_accept": current.target_accept or 0.97},
             )
             draws, stats = chains.run(cast("Any", density), plan, progress.update)
             return density.posterior(draws), stats

@@ -111,6 +111,11 @@ def copy() -> Native:
     return _kept(["copy"], _compile_copy)
 
 
+def rotation() -> Native:
+    """The function that evaluates a density in other coordinates; see `compiling.rotated`."""
+    return _kept(["rotation"], _compile_rotation)
+
+
 def _kept(structure: Sequence[Any], compile_it: Callable[[], _Code]) -> Native:
     return _kept_as(digest(structure), compile_it)
 
@@ -145,6 +150,12 @@ def _compile_copy() -> _Code:
     from bayescale.model.density import compiling
 
     return _compiled(compiling.copy, compiling.EXPAND)
+
+
+def _compile_rotation() -> _Code:
+    from bayescale.model.density import compiling
+
+    return _compiled(compiling.rotated, compiling.DENSITY)
 
 
 def _compiled(function: Callable[..., int], signature: Any) -> _Code:

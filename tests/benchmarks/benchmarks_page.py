@@ -127,7 +127,8 @@ def _sampling(content: Mapping[str, Any]) -> str:
     divergences = sum(each["divergences"] for each in judged)
     return (
         f"Largest R-hat {r_hat:.3f}, fewest effective draws {ess:.0f}, "
-        f"{divergences} divergent transitions."
+        f"{divergences} divergent transitions; asked are at most 1.01, at least 400, and none."
+        + content.get("frontier", {}).get("note", "")
     )
 
 
@@ -135,7 +136,7 @@ def figure(content: Mapping[str, Any]) -> Figure:
     """The ladder's forecasts with what was observed; RMSE beside the published forms."""
     with style():
         panels = [name for name in ("ladder", "frontier") if name in content]
-        made = Figure(figsize=(1.6 + 4.2 * len(panels), 4.4))
+        made = Figure(figsize=(1.6 + 4.2 * len(panels), 5.0))
         for axis, name in zip(made.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             if name == "ladder":
                 _draw_ladder(axis, content["ladder"])
@@ -157,7 +158,7 @@ def _draw_ladder(axis: Axes, ladder: Mapping[str, Any]) -> None:
     axis.set_yticks(range(len(tasks)), list(tasks))
     axis.invert_yaxis()
     axis.set(xlabel="accuracy", title="OLMo ladder: from sizes up to 1B")
-    axis.legend(loc="lower right")
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
 
 
 def _draw_frontier(axis: Axes, table: Mapping[str, Any]) -> None:
@@ -172,4 +173,6 @@ def _draw_frontier(axis: Axes, table: Mapping[str, Any]) -> None:
     axis.set_yticks(at, list(table))
     axis.invert_yaxis()
     axis.set(xlabel="RMSE of the score", xscale="log", title="Models beyond the frontier")
-    axis.legend(loc="upper right")
+    axis.set_xticks([0.05, 0.1, 0.2, 0.4], ["0.05", "0.1", "0.2", "0.4"])
+    axis.minorticks_off()
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)

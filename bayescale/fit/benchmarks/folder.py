@@ -23,7 +23,7 @@ from bayescale.runs.benchmarks.scores import Scores
 from bayescale.runs.table import Runs
 from bayescale.sampling.convergence import Convergence
 
-_FORMAT = 1
+_FORMAT = 2
 _FILES = ("posterior.nc", "scores.jsonl")
 
 
@@ -91,6 +91,8 @@ def read(path: Path) -> Content:
         record = Record.model_validate_json((path / BENCHMARKS).read_text("utf-8"))
     except (OSError, ValidationError) as error:
         raise FitError(f"{path}: damaged: {BENCHMARKS} cannot be read; fit again") from error
+    if record.format != _FORMAT:
+        raise FitError(f"{path}: written by another version of bayescale; fit again")
     for file in _FILES:
         if not (path / file).is_file():
             raise FitError(f"{path}: damaged: {file} is missing; fit again")

@@ -11,6 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.base.errors import BayescaleError
+from bayescale.model.benchmarks import formulas
+from bayescale.model.benchmarks.formulas import FAMILY_SD, MODEL_SD
 from bayescale.model.density.nodes import Dims, ordered
 from bayescale.runs.benchmarks.scores import Scores
 
@@ -23,6 +25,8 @@ FACTORS = 1
 # Rounds of regressions that fill in missing losses.
 _ROUNDS = 20
 _COUNTS = ("params", "tokens")
+# Of a score, to tell which effects the scores determine.
+_TYPICAL_ERROR = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,19 +124,21 @@ def design(scores: Scores, form: str) -> Design:
     logs, losses = logs - centre[logs.columns], losses - centre[losses.columns]
     families = _families(table)
     names = sorted(set(families))
+    member = np.array([names.index(name) for name in families])
     data = {
         "params": ("run", logs["params"].fillna(0.0)),
         "tokens": ("run", logs["tokens"].fillna(0.0)),
         "stated": (("run", "count"), logs.notna()),
         "tuned": ("run", scores.tuned.astype(float)),
-        "family_index": ("run", [names.index(name) for name in families]),
+        "family_index": ("run", member),
         "score": (("run", "benchmark"), scores.scores.fillna(0.0)),
         "score_used": (("run", "benchmark"), scores.scores.notna().astype(float)),
         "log_loss": (("run", "corpus"), losses.fillna(0.0)),
         "log_loss_used": (("run", "corpus"), losses.notna().astype(float)),
         "chance": ("benchmark", [each.chance for each in scores.benchmarks.values()]),
+        "no_chance": ("benchmark", [1.0 * (b.chance == 0) for b in scores.benchmarks.values()]),
         "questions": ("benchmark", [1.0 * b.questions for b in scores.benchmarks.values()]),
-        **_loadings(scores),
+        **_references(scores, member),
         **_unstated(logs),
     }
     if scores.own:
@@ -144,6 +150,7 @@ def design(scores: Scores, form: str) -> Design:
         "run": table["run"].to_numpy(str),
         "family": names,
         "benchmark": list(scores.benchmarks),
+        "factor": np.arange(FACTORS),
         "corpus": list(losses.columns),
         "unstated": table["run"].to_numpy(str)[logs["tokens"].isna()],
     }
@@ -152,9 +159,9 @@ def design(scores: Scores, form: str) -> Design:
 
 
 def usual_form(scores: Scores) -> str:
-    """Two-stage where benchmarks have losses of their own or sizes are not known; else latent."""
+    """Two-stage where benchmarks have their own losses or parameters are not known; else latent."""
     table = scores.runs.table
-    sized = all(name in table and table[name].notna().any() for name in _COUNTS)
+    sized = set(_COUNTS) <= set(table) and table["params"].notna().all() and table["tokens"].any()
     return "two-stage" if scores.own or (not sized and not scores.losses.empty) else "latent"
 
 
@@ -177,20 +184,43 @@ def _require(scores: Scores, form: str, logs: pd.DataFrame) -> None:
             )
 
 
-def _loadings(scores: Scores) -> dict[str, Any]:
-    """The anchors' loadings, and which others are free.
+def _references(scores: Scores, families: np.ndarray) -> dict[str, Any]:
+    """Mean scores, and a score's slope there if floor and lapse are as expected.
 
-    The logit of a factor's anchor is the factor's unit, and no other factor acts on it. Anchors
-    are the benchmarks with the most scores.
+    Of all models and of each family, whose `share` (family, run) makes the mean of its models.
     """
-    counts = scores.scores.notna().sum().to_numpy()
-    factors = min(FACTORS, len(counts))
-    anchors = np.argsort(-counts, kind="stable")[:factors]
-    anchored, free = np.zeros((len(counts), factors)), np.ones((len(counts), factors))
-    anchored[anchors, np.arange(factors)] = 1
-    free[anchors] = 0
-    dims = ("benchmark", "factor")
-    return {"anchored": (dims, anchored), "free": (dims, free), "factors": ((), float(factors))}
+    chance = np.array([each.chance for each in scores.benchmarks.values()])
+    member = (np.arange(families.max() + 1)[:, None] == families).astype(float)
+    share = member / member.sum(1, keepdims=True)
+    mean = scores.scores.mean().to_numpy()
+    of_family = scores.scores.groupby(families).mean()
+    own = of_family.fillna(dict(zip(of_family, mean, strict=True))).to_numpy()
+
+    def slope(reference: np.ndarray) -> np.ndarray:
+        above = formulas.rounded(reference - chance)
+        below = formulas.rounded(1 - formulas.expit(formulas.LAPSE, np) - reference)
+        return np.asarray(formulas.slope(above, below))
+
+    def told(sd: float) -> np.ndarray:
+        """How well a score tells a logit of this spread, as a ratio of variances."""
+        score = scores.scores.to_numpy()
+        return np.nan_to_num((sd * slope(score) / _TYPICAL_ERROR) ** 2)
+
+    def share_told(ratio: np.ndarray) -> np.ndarray:
+        return ratio / (1 + ratio)
+
+    cells = ("family", "benchmark")
+    return {
+        "reference": ("benchmark", mean),
+        "reference_slope": ("benchmark", slope(mean)),
+        "family_reference": (cells, own),
+        "family_reference_slope": (cells, slope(own)),
+        "told": ("run", share_told(told(MODEL_SD).sum(1))),
+        "family_told": (cells, share_told(member @ told(FAMILY_SD["bias"]))),
+        "share": (("family", "run"), share),
+        "family_tuned": ("family", share @ scores.tuned.to_numpy(float)),
+        "benchmarks": ((), float(len(chance))),
+    }
 
 
 def _unstated(logs: pd.DataFrame) -> dict[str, Any]:

@@ -15,11 +15,24 @@ Values = Mapping[str, Any]
 
 # A floor's spread around chance, in logs: guessing is not blind where answers are scored by their
 # likelihood, and scores without normalisation by length can lie below chance.
-FLOOR_SD = 0.15
-# Share of questions that no model gets right, wrong keys among them: 3 %, from 0.8 to 11 %.
-LAPSE, LAPSE_SD = -3.5, 0.8
-# Degrees of freedom around a score: a model that misses the format is an outlier.
-NU = 4
+FLOOR_SD = 0.1
+# Where blind guessing scores 0: what models without the capability get all the same, from the form
+# of their answers or because the metric gives credit for less. 5 %, from 0.4 to 37 %.
+EASY, EASY_SD = -3.0, 1.5
+# Share of questions that no model gets right, wrong keys among them: 3 %, from 1.3 to 6.4 %.
+LAPSE, LAPSE_SD = -3.5, 0.5
+# Medians of standard deviations, in logits: of families' capabilities, of families on one
+# benchmark, of models around their family. The spread of each, in logs.
+FAMILY_SD, MODEL_SD, SPREAD = {"capability": 0.4, "bias": 0.4}, 0.15, 0.7
+# Logits an e-fold of parameters, and what an e-fold of tokens counts beside it: about as much
+# (Hoffmann et al. 2022), a little less where models have far more than 20 tokens a parameter.
+SLOPE, SLOPE_SPREAD, TOKENS, TOKENS_SPREAD = 0.4, 0.8, 0.8, 0.3
+# Spread of loadings, in logs.
+LOADING_SPREAD = 0.5
+# Logit of a score at the data's centre.
+LEVEL, LEVEL_SD = -1, 2
+# Standard deviation of what tuning on instructions adds to a benchmark's logit.
+TUNING = 1.0
 # Beyond the frontier the gain in logits is known up to a factor, whose standard deviation in logs
 # has this median and spread. Half of its variance is common to all benchmarks.
 BEYOND, BEYOND_SD = 0.2, 0.4
@@ -35,12 +48,16 @@ def lognormal(z: Any, median: float, sd: float, xp: Any) -> Any:
     return xp.exp(log(median) + sd * z)
 
 
-def family_effects(z: Values, name: str, median: float, x: Values, xp: Any) -> Any:
+def family_effects(z: Values, name: str, x: Values, xp: Any) -> Any:
     """A family's effects at its models; 0 of a table with one family."""
     if f"{name}_z" not in z:
         return 0.0
-    sd = lognormal(z[f"{name}_sd_z"], median, 0.5, xp)
-    return (sd * z[f"{name}_z"]).isel({"family": x["family_index"]})
+    return (family_sd(z, name, xp) * z[f"{name}_z"]).isel({"family": x["family_index"]})
+
+
+def family_sd(z: Values, name: str, xp: Any) -> Any:
+    """Standard deviation between families."""
+    return lognormal(z[f"{name}_sd_z"], FAMILY_SD[name], SPREAD, xp)
 
 
 def latent(z: Values, x: Values, xp: Any) -> Any:
@@ -59,27 +76,61 @@ def latent(z: Values, x: Values, xp: Any) -> Any:
         (run) and `unstated_index` (run).
     xp : module
     """
+    sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
+    capability = expected_capability(z, x, xp) + sd * z["model_z"]
+    rest = (loading(z, x, xp) * capability).sum("factor") + family_effects(z, "bias", x, xp)
+    if "tuning_z" in z:
+        rest = rest + TUNING * z["tuning_z"] * x["tuned"]
+    return level(z) + reference(z, x, xp)[1] * rest
+
+
+def expected_capability(z: Values, x: Values, xp: Any) -> Any:
+    """Capability (run, factor) that a model's parameters, tokens and family let expect."""
     tokens = x["tokens"]
     if "unstated_z" in z:
         tokens = tokens + x["is_unstated"] * x["tokens_sd"] * z["unstated_z"].isel(
             {"unstated": x["unstated_index"]}
         )
-    capability = (
-        (0.4 + 0.3 * z["slope_params_z"]) * x["params"]
-        + (0.4 + 0.3 * z["slope_tokens_z"]) * tokens
-        + family_effects(z, "capability", 0.4, x, xp)
-        + lognormal(z["model_sd_z"], 0.15, 0.5, xp) * z["model_z"]
-    )
-    loading = x["anchored"] + x["free"] * (0.7 / x["factors"] + 0.5 * z["loading_z"])
-    logit = level(z) + (loading * capability).sum("factor")
-    if "tuning_z" in z:
-        logit = logit + 0.5 * z["tuning_z"] * x["tuned"]
-    return logit + family_effects(z, "bias", 0.2, x, xp)
+    slope = lognormal(z["slope_params_z"], SLOPE, SLOPE_SPREAD, xp)
+    ratio = lognormal(z["slope_tokens_z"], TOKENS, TOKENS_SPREAD, xp)
+    return slope * (x["params"] + ratio * tokens) + family_effects(z, "capability", x, xp)
+
+
+def loading(z: Values, x: Values, xp: Any) -> Any:
+    """What a capability does to each benchmark, (benchmark, factor); its geometric mean is 1."""
+    free = z["loading_z"]
+    return xp.exp(LOADING_SPREAD * (free - free.sum("benchmark") / x["benchmarks"]))
+
+
+def reference(z: Values, x: Values, xp: Any, of: str = "reference") -> tuple[Any, Any]:
+    """Logit of an observed mean score, and the unit of what is added to it.
+
+    Floor and lapse bend the whole curve; measured from a score that was observed, in units of the
+    score's slope there, what the scores determine hardly moves with them.
+
+    Parameters
+    ----------
+    of : {"reference", "family_reference"}
+        The mean of all models (benchmark), or of each family (family, benchmark).
+    """
+    low, missed = ends(z, x, xp)
+    above, below = rounded(x[of] - low), rounded(1 - missed - x[of])
+    return xp.log(above / below), x[f"{of}_slope"] / slope(above, below)
+
+
+def slope(above: Any, below: Any) -> Any:
+    """A score's slope against its logit, by how far it is from its floor and its ceiling."""
+    return above * below / (above + below)
+
+
+def rounded(gap: Any) -> Any:
+    """A gap between scores, kept above 0: by 0.03 where it is 0, and hardly where it is 0.2."""
+    return 0.5 * (gap + (gap * gap + 0.0036) ** 0.5)
 
 
 def level(z: Values) -> Any:
     """Logit (benchmark) of a score at the data's centre."""
-    return -1 + 2 * z["level_z"]
+    return LEVEL + LEVEL_SD * z["level_z"]
 
 
 def log_loss(z: Values, x: Values, xp: Any) -> Any:
@@ -113,7 +164,12 @@ def measured_loss(z: Values, x: Values) -> Any:
 
 
 def by_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
-    """Logits (run, benchmark) from losses (run, corpus).
+    """Logits (run, benchmark) from losses (run, corpus); see `along_loss`."""
+    return level(z) + along_loss(losses, z, x, xp) + family_effects(z, "bias", x, xp)
+
+
+def along_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
+    """What losses add to each benchmark's logit.
 
     Of a benchmark with a loss of its own that is `own_index` (benchmark); else a mean of all with
     weights that are learnt.
@@ -124,12 +180,14 @@ def by_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
     else:
         loss = losses.isel({"corpus": x["own_index"]})
     steepness = lognormal(z["common_steepness_z"], 5, 0.7, xp) * xp.exp(0.4 * z["steepness_z"])
-    return level(z) - steepness * loss + family_effects(z, "bias", 0.2, x, xp)
+    return -steepness * loss
 
 
 def ends(z: Values, x: Values, xp: Any) -> tuple[Any, Any]:
     """Floor and lapse of each benchmark: what guessing scores, and what no model gets right."""
-    return x["chance"] * xp.exp(FLOOR_SD * z["floor_z"]), expit(LAPSE + LAPSE_SD * z["lapse_z"], xp)
+    guessed = x["chance"] * xp.exp(FLOOR_SD * z["floor_z"])
+    easy = x["no_chance"] * expit(EASY + EASY_SD * z["floor_z"], xp)
+    return guessed + easy, expit(LAPSE + LAPSE_SD * z["lapse_z"], xp)
 
 
 def score(logit: Any, z: Values, x: Values, xp: Any) -> Any:
@@ -144,15 +202,69 @@ def variance(mean: Any, z: Values, x: Values, xp: Any) -> Any:
     return mean * (1 - mean) / x["questions"] + sd * sd
 
 
-def log_density(z: Values, x: Values, xp: Any) -> Any:
+def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list[Any]]:
+    """Standard normal values from those that are sampled, and the density's change.
+
+    The sampler moves what the scores determine: a model's capability, a family's logit on a
+    benchmark, a benchmark's logit at the models' mean score; not what these are in standard
+    deviations around values that move too. The distribution is the same.
+
+    Returns
+    -------
+    z : dict
+    change : list
+        What to add to the density of `free` as standard normal values, by cell.
+    """
+    z, change = dict(free), []
+
+    def moved(name: str, at: Any, log_scale: Any, weight: Any = 1.0) -> None:
+        raw = free[name]
+        z[name] = weight * at + xp.exp(weight * log_scale) * raw
+        change.append(0.5 * raw * raw - 0.5 * z[name] * z[name] + weight * log_scale)
+
+    latent = "slope_params_z" in z
+    if "capability_sd_z" in z:
+        moved("capability_z", 0.0, -SPREAD * z["capability_sd_z"])
+    at, unit = reference(z, x, xp)
+    moved("level_z", (at - LEVEL) / LEVEL_SD, xp.log(unit / LEVEL_SD))
+    if latent:
+        expected = expected_capability(z, x, xp)
+        sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
+        usual = SLOPE * (x["params"] + TOKENS * x["tokens"])
+        moved("model_z", (usual - expected) / sd, xp.log(SLOPE / sd), x["told"])
+        if "bias_z" in z:
+            mean = (x["share"] * (expected + sd * z["model_z"])).sum("run")
+            others = (loading(z, x, xp) * mean).sum("factor")
+            if "tuning_z" in z:
+                others = others + TUNING * z["tuning_z"] * x["family_tuned"]
+            at, own = reference(z, x, xp, "family_reference")
+            sd = family_sd(z, "bias", xp)
+            gap = (at - level(z)) / unit - others
+            moved("bias_z", gap / sd, xp.log(own / (unit * sd)), x["family_told"])
+    elif "bias_z" in z:
+        losses = log_loss(z, x, xp) if "loss_sd_z" in z else measured_loss(z, x)
+        others = along_loss((x["share"] * losses).sum("run"), z, x, xp)
+        at, own = reference(z, x, xp, "family_reference")
+        sd = family_sd(z, "bias", xp)
+        moved("bias_z", (at - level(z) - others) / sd, xp.log(own / sd), x["family_told"])
+    return z, change
+
+
+def log_density(free: Values, x: Values, xp: Any) -> Any:
     """Log density of what was measured, up to a constant: by cell, to be summed.
+
+    Parameters
+    ----------
+    free : mapping
+        Values as they are sampled; see `standardised`.
 
     Returns
     -------
     list
-        Of the scores (run, benchmark) and, where they have a law, of the losses (run, corpus).
+        Of the scores (run, benchmark), of the losses (run, corpus) where they have a law, and the
+        change that `standardised` makes.
     """
-    parts = []
+    z, parts = standardised(free, x, xp)
     if "slope_params_z" in z:
         logit = latent(z, x, xp)
     elif "loss_sd_z" in z:
@@ -165,5 +277,5 @@ def log_density(z: Values, x: Values, xp: Any) -> Any:
     mean = score(logit, z, x, xp)
     squared = variance(mean, z, x, xp)
     error = x["score"] - mean
-    t = -0.5 * (NU + 1) * xp.log1p(error * error / (NU * squared)) - 0.5 * xp.log(squared)
-    return [x["score_used"] * t, *parts]
+    normal = -0.5 * (error * error / squared + xp.log(squared))
+    return [x["score_used"] * normal, *parts]

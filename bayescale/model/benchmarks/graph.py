@@ -30,10 +30,8 @@ def build(design: Design) -> pm.Model:
             if values.size and values.dtype != bool
         }
         z = {name: pmd.Normal(name, 0, 1, dims=dims) for name, dims in design.blocks.items()}
-        for name, density in zip(
-            ("scores", "losses"), formulas.log_density(z, x, pmd.math), strict=False
-        ):
-            pm.Potential(name, density.values.sum())
+        for i, density in enumerate(formulas.log_density(z, x, pmd.math)):
+            pm.Potential(f"density_{i}", density.values.sum())
     return model
 
 

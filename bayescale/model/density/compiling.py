@@ -59,6 +59,22 @@ def invoke(
     return types.int64(types.int64, types.uintp, *4 * [types.int64]), made
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def evaluate(
+    typing_context: Any, address: Any, count: Any, x: Any, out: Any, value: Any, table: Any
+) -> Any:
+    """Call a function with the signature `DENSITY` by its address; places are addresses too."""
+
+    def made(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        whole, place = ir.IntType(64), cgutils.voidptr_t
+        kind = ir.FunctionType(whole, [whole, *4 * [place]])
+        places = [builder.inttoptr(arg, place) for arg in args[2:]]
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], *places])
+
+    places = 3 * [types.uintp]
+    return types.int64(types.int64, types.uint64, *places, types.int64), made
+
+
 def kernel(name: str) -> Any:
     """A kernel with the signature `KERNEL`: its arguments are parts of the workspace."""
     function = _KERNELS[name]
@@ -105,6 +121,31 @@ def function(program: Program) -> Any:
         return 0
 
     return c_density
+
+
+def rotated(count: Any, u_: Any, out_: Any, value_: Any, table_: Any) -> int:
+    """A density in coordinates u, x = centre + root' u, root upper triangular; as `DENSITY`.
+
+    The table holds the addresses of the density, its table, the centre and the root (count, count).
+    """
+    table = numba.carray(table_, (4,), np.int64)
+    u, out = numba.carray(u_, (count,)), numba.carray(out_, (count,))
+    root = numba.carray(_pointer(table[3]), (count, count), np.float64)
+    x = numba.carray(_pointer(table[2]), (count,), np.float64).copy()
+    for i in range(count):
+        for j in range(i, count):
+            x[j] += u[i] * root[i, j]
+    slope, value = np.empty(count), np.empty(1)
+    failed = evaluate(
+        table[0], count, x.ctypes.data, slope.ctypes.data, value.ctypes.data, table[1]
+    )
+    numba.carray(value_, (1,))[0] = value[0]
+    for i in range(count):
+        total = 0.0
+        for j in range(i, count):
+            total += root[i, j] * slope[j]
+        out[i] = total
+    return failed
 
 
 def copy(count: Any, expanded: Any, x_: Any, out_: Any, table_: Any) -> int:
