@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from bayescale.evaluation.backtest import Split
 from bayescale.report.figures.style import COLOURS, INK, MODEL, QUIET, style
@@ -93,7 +94,8 @@ def figure(distance: dict[str, list[dict[str, Any]]]) -> Figure:
             axis.set(title=title, xlabel="decades of compute beyond the largest fitted run")
             if on_log:
                 axis.set_yscale("log")
-                axis.yaxis.set_major_formatter("{x:g}")
+                axis.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
+                axis.yaxis.set_minor_formatter(NullFormatter())
         axes[1].axhline(0, color=INK, lw=0.8, ls="--")
         axes[3].axhline(0.9, color=QUIET, lw=0.8, ls="--")
         axes[3].set_ylim(-0.03, 1.03)
