@@ -355,7 +355,7 @@ def _beyond(target_cost: float | None, spent: float) -> list[Note]:
         return []
     return [
         Note(
-            "dearer-than-target",
+            "budget-above-target",
             "warning",
             f"the purchase costs {spent:.3g}, the target itself {target_cost:.3g}",
             "train the target, or lower --budget",

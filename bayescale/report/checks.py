@@ -160,12 +160,12 @@ def _sensitivity(fit: Fit) -> Check:
 
 def _of_forecasts(predictions: Sequence[Mapping[str, Any]]) -> Check:
     """Whether the priors move a forecast; far from the data they decide much of its width."""
-    moved = max(predictions, key=lambda row: row["priors"]["shift"])
-    shift = moved["priors"]["shift"]
+    worst = max(predictions, key=lambda row: row["priors"]["shift"])
+    shift = worst["priors"]["shift"]
     found = _found(
         "forecasts",
-        worst=moved["run"],
-        precision=percent(min(max(moved["priors"]["precision"], 0), 1)),
+        worst=worst["run"],
+        precision=percent(min(max(worst["priors"]["precision"], 0), 1)),
         shift=f"{shift:.2f}",
     )
     status: Status = "passed" if shift <= WIDTHS_MOST else "attention"
