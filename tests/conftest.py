@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from known_laws import TRUTH
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
@@ -66,13 +68,22 @@ def data_constrained() -> Fit:
 
 
 @pytest.fixture(scope="session")
-def forecast() -> Fit:
-    """The forecast spec on simulated runs of Chinchilla's law."""
+def forecast(tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    """The forecast spec on simulated runs of Chinchilla's law; made once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "forecast"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            _forecast().save(folder)
+        return Fit.load(folder)
+
+
+def _forecast() -> Fit:
     spec = Spec.load("chinchilla").replace(groups=False)
     runs = simulate(spec, ladder(), TRUTH["chinchilla"] | {"sigma": 0.004, "nu": 30.0}, seed=3)
     some = Runs(runs.table.sample(40, random_state=1).reset_index(drop=True), "simulated")
     forecast = Spec.load("forecast").replace(response="bpc")
-    return ScalingModel(forecast).fit(some, show_progress=False)
+    return ScalingModel(forecast).fit(some, ess=400, show_progress=False)
 
 
 @pytest.fixture(scope="session")

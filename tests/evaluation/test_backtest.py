@@ -255,6 +255,7 @@ def test_the_command_prints_the_agreed_form(run, tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_forecast_from_checkpoints_of_a_schedule_holds() -> None:
     """Losses before the end of a cosine lie above those of finished runs, alike in every size."""
     rng = np.random.default_rng(0)
