@@ -39,6 +39,7 @@ console_first = [
     "bayescale fit forecast ladder.csv --out fits/ladder --column params=N --column tokens=D "
     "--column loss=val_loss",
     "bayescale fit recipes.toml recipes.csv",
+    "bayescale benchmarks fit scores.csv --out fits/scores --quiet",
 ]
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(BUILD / f"notebooks-{digest()}")
