@@ -143,6 +143,7 @@ class ScalingModel(Shown):
 
         runs = _as_runs(runs)
         spec, _ = self.spec.for_runs(runs)
+        runs, _ = independent(spec, runs)  # as `fit` has them
         return build(spec, design(spec, runs))
 
 
