@@ -27,7 +27,7 @@ docs: $(TORCH) chromium
 	.venv/bin/python -m pytest -q tests/docs/test_site.py
 
 test: lint $(TORCH) chromium
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fast: $(ENV)
 	.venv/bin/python -m pytest -m "not slow"

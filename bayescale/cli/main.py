@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
 from typing import Annotated, NoReturn
@@ -83,6 +84,10 @@ def main() -> None:
             _fail(str(error))
         except typer.TyperException as error:  # unknown option, missing argument, wrong type
             _fail(error.format_message())
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            _fail(f"{str(error.filename)[:60]}...: too long for the name of a file; check the path")
     sys.exit(code)
 
 

@@ -311,7 +311,7 @@ class _Refitted:
         draws = as_scored(self.spec, self.split, holdout.replicates())
         points = scored(self.split, self.spec.response, draws, self.spec.params)
         together = self._holdout(refit.posterior, some_of(self.above, _TOGETHER_MOST))
-        probability = probability_of_fewer(together.joint_replicates(), together.observed)
+        probability = float(probability_of_fewer(together.joint_replicates(), together.observed))
         seconds = time.perf_counter() - start
         done = Backtest(self.split, self.spec, points, refit.convergence, seconds)
         return {**_plain(done), "probability": probability}
@@ -471,7 +471,7 @@ def summary(results: Sequence[Backtest]) -> dict[str, Any]:
     }
 
 
-def probability_of_fewer(draws: xr.DataArray, observed: xr.DataArray) -> float:
+def probability_of_fewer(draws: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
     """Probability, were the predictions right, that no more intervals hold than did.
 
     Runs that are predicted together share the error of the curve, of a new group and of the
@@ -480,14 +480,19 @@ def probability_of_fewer(draws: xr.DataArray, observed: xr.DataArray) -> float:
 
     Parameters
     ----------
-    draws : DataArray (chain, draw, run)
+    draws : DataArray (chain, draw, run, ...)
         Of new runs, each draw one replicate of all of them together.
-    observed : DataArray (run)
+    observed : DataArray (run, ...)
         Their responses.
+
+    Returns
+    -------
+    DataArray (...)
     """
     ends = interval(draws)
     held, of_replicates = holds(ends, observed).sum("run"), holds(ends, draws).sum("run")
-    return float(((of_replicates <= held).sum() + 1) / (of_replicates.size + 1))
+    count = draws.sizes["chain"] * draws.sizes["draw"]
+    return ((of_replicates <= held).sum(SAMPLE_DIMS) + 1) / (count + 1)
 
 
 def calibrate(

@@ -84,6 +84,8 @@ class Law:
         is left (arXiv 2305.16264).
     centred : bool
         False if its inputs are not centred: it is written in its published units.
+    multiplier : str, optional
+        The positive parameter that multiplies the whole curve, where one does.
     definition : mapping, optional
         Of a law that a spec writes as an equation: that part of the spec.
     """
@@ -103,6 +105,7 @@ class Law:
     slopes: tuple[str, str, str] | None = None
     with_repeats: Law | None = None
     centred: bool = True
+    multiplier: str | None = None
     definition: Mapping[str, str] | None = None
 
     def parameter(self, name: str) -> Parameter:

@@ -142,6 +142,7 @@ REPEATS = Law(
     compute_only=False,
     has_optimum=True,
     centred=False,
+    multiplier="level",
 )
 
 LAW = Law(
@@ -159,4 +160,5 @@ LAW = Law(
     has_optimum=True,
     with_repeats=REPEATS,
     centred=False,
+    multiplier="level",
 )

@@ -65,9 +65,9 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
         `law_prior_sd` (law): the prior's standard deviation, and `law_offset` (law): how many of
         them its middle is away; `law_slope` (run, law): slope of the curve, as a share of the
         response, a standard deviation of the prior; `run_misfit`, `run_share` (run): see
-        `_outlying`. Else `law_spread` (law, law_other): a root of the covariance that the
-        parameters would have, were the law its tangent; and `{parameter}_index` ([corpus]): the
-        position of each parameter along `law`.
+        `_outlying`; `law_height` () and `law_tilt` (law): see `_height`. Else `law_spread` (law,
+        law_other): a root of the covariance that the parameters would have, were the law its
+        tangent; and `{parameter}_index` ([corpus]): the position of each parameter along `law`.
     """
     if not spec.follows_runs:
         return data
@@ -86,6 +86,7 @@ def tangent(spec: Spec, data: xr.Dataset) -> xr.Dataset:
             law_slope=(("run", "law"), slope),
             run_misfit=("run", misfit),
             run_share=("run", share),
+            **_height(spec, law, point, slope),
         )
     precision = np.eye(len(point)) + slope.T @ slope / scale**2
     root = np.linalg.inv(np.linalg.cholesky(precision)).T
@@ -201,6 +202,20 @@ class Linear:
         return scipy.optimize.least_squares(
             self._residuals, start, loss="soft_l1", args=(scale,), max_nfev=_MOST_STEPS
         )
+
+
+def _height(spec: Spec, law: Linear, point: np.ndarray, slope: np.ndarray) -> dict[str, Any]:
+    """Mean log of the curve over the runs, and its slope along the law's parameters: (), (law).
+
+    Only of a law with a multiplier. Far from the point the curve leaves its tangent, by as much at
+    all runs as they lie close together, and there the multiplier follows: see `program`.
+    """
+    if spec.law.multiplier is None or spec.noise.on != "log":
+        return {}
+    return {
+        "law_height": ((), law.predicted(point).mean()),
+        "law_tilt": ("law", slope.mean(axis=0)),
+    }
 
 
 def _outlying(

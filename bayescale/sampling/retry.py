@@ -120,10 +120,11 @@ def _joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
 def _longer(settings: Settings, convergence: Convergence) -> Settings:
     """How to sample again what did not converge: with smaller steps, and longer.
 
-    Smaller still where any diverged; no longer where nothing else was wrong, as three times the
-    draws have three times the chances.
+    Smaller still where any diverged at those; no longer where nothing else was wrong, as three
+    times the draws have three times the chances.
     """
-    smaller = 0.995 if convergence.divergences else max(0.98, settings.target_accept or 0)
+    before = settings.target_accept or 0
+    smaller = 0.995 if convergence.divergences and before >= 0.98 else max(0.98, before)
     longer = 3 if settings.ess is None else 2  # those that stop by themselves are long already
     draws = settings.draws if convergence.mixed else longer * settings.draws
     return replace(settings, draws=draws, tune=2 * settings.tune, target_accept=smaller)

@@ -75,20 +75,19 @@ def alarms(curve_sd: float, noise_sd: float, *, wrong: float = 1.0) -> tuple[flo
     """
     rng = np.random.default_rng(1)
     known = np.sqrt(LEFT**2 - np.append(LEFT[1:], 0) ** 2)
-    together = independent = 0
-    for _ in range(400):
-        errors = (curve_sd * known * rng.standard_normal(3))[::-1].cumsum()[::-1]
-        runs, chances, inside = noise_sd * rng.standard_normal(24), [], []
-        for error, left, count in zip(errors, LEFT, (24, 12, 6), strict=True):
-            curve = left * curve_sd * rng.standard_normal((2, 200, 1))
-            noise = noise_sd * rng.standard_normal((2, 200, count))
-            draws = xr.DataArray(curve + noise, dims=("chain", "draw", "run"))
-            observed = xr.DataArray(wrong * (error + runs[:count]), dims="run")
-            chances.append(probability_of_fewer(draws, observed))
-            inside += holds(interval(draws), observed).values.tolist()
-        together += surprising(chances)
-        independent += np.mean(inside) < 0.9 - 2 * np.sqrt(0.9 * 0.1 / 24)
-    return together / 400, independent / 400
+    errors = (curve_sd * known * rng.standard_normal((400, 3)))[:, ::-1].cumsum(1)[:, ::-1]
+    runs = noise_sd * rng.standard_normal((400, 24))
+    chances, inside = [], []
+    for error, left, count in zip(errors.T, LEFT, (24, 12, 6), strict=True):
+        curve = left * curve_sd * rng.standard_normal((2, 200, 400, 1))
+        noise = noise_sd * rng.standard_normal((2, 200, 400, count))
+        draws = xr.DataArray(curve + noise, dims=("chain", "draw", "history", "run"))
+        observed = wrong * xr.DataArray(error[:, None] + runs[:, :count], dims=("history", "run"))
+        chances.append(probability_of_fewer(draws, observed).values)
+        inside.append(holds(interval(draws), observed).values)
+    together = np.mean([surprising(each) for each in np.transpose(chances)])
+    least = 0.9 - 2 * np.sqrt(0.9 * 0.1 / 24)
+    return float(together), float(np.mean(np.hstack(inside).mean(1) < least))
 
 
 @pytest.mark.parametrize("curve_sd", [0.0, 1.0, 3.0])

@@ -340,10 +340,15 @@ class _Density:
             *(theta, share * share, *places),
             *(residual, x["law_slope"], x["run_misfit"], x["run_share"], 1 / nu, law_z),
         )
-        for i, p in enumerate(spec.law.parameters):
-            standardised = out(first, "standardised", i)
-            free = x["law_point"][i] + x["law_prior_sd"][i] * (x["law_offset"][i] + standardised)
-            self._law_parameter(p, free)
+        names = [p.name for p in spec.law.parameters]
+        moved = {n: x["law_offset"][i] + out(first, "standardised", i) for i, n in enumerate(names)}
+        free = {n: x["law_point"][i] + x["law_prior_sd"][i] * moved[n] for i, n in enumerate(names)}
+        multiplier = spec.law.multiplier
+        if multiplier is not None and "law_height" in x:
+            at_point = {multiplier: point[multiplier]}
+            free[multiplier] = free[multiplier] - self._above_tangent(free, moved, at_point)
+        for p in spec.law.parameters:
+            self._law_parameter(p, free[p.name])
         self._add(out(first, "log_volume", 0))  # log volume of the law's whitening
         unit = const(discrepancy_unit(spec, values))
         scale = noise_scale(spec, values) / unit
@@ -354,6 +359,25 @@ class _Density:
         each = noise.height(values, scale, XP) - XP.log(unit)
         self._add(each * Node("size", (), "run", ()))
         self.extras[WEIGHTS] = out(second, "weights", dims=("inducing",))
+
+    def _above_tangent(
+        self, free: Mapping[Any, Any], moved: Mapping[Any, Any], at_point: Mapping[str, Any]
+    ) -> Any:
+        """Mean over the runs of the log of the curve, less that of its tangent.
+
+        With the law's multiplier `at_point`, so that it does not depend on it: taking it from that
+        parameter's logarithm changes no volume.
+        """
+        spec = self.spec
+        values = {
+            p.name: formulas.constrained(p.support, free[p.name], XP) for p in spec.law.parameters
+        }
+        height = self._curve({**self.values, **values, **at_point}).sum("run")
+        above = height / Node("size", (), "run", ()) - self.x["law_height"]
+        for i, p in enumerate(spec.law.parameters):
+            if p.name not in at_point:
+                above = above - self.x["law_tilt"][i] * moved[p.name]
+        return above
 
 
 def _stacked(points: Coordinates) -> tuple[Node, Any]:
