@@ -36,6 +36,8 @@ def test_ranks_of_few_simulations_are_uniform(name: str, table: Runs) -> None:
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("name", [n for n in bundled.specs() if Spec.load(n).law.centred])
+@pytest.mark.parametrize(
+    "name", ["forecast", *(n for n in bundled.specs() if Spec.load(n).law.centred)]
+)
 def test_ranks_are_uniform(name: str, table: Runs) -> None:
     check(name, table, simulations=200)

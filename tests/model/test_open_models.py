@@ -6,6 +6,7 @@ import pytest
 
 from bayescale import Runs, ScalingModel, Settings, Spec
 from bayescale.base.errors import RunsError
+from bayescale.evaluation.calibration import simulated_ranks, uniformity
 from bayescale.model.design import design
 from bayescale.report.figures.compute import token_intervals
 from bayescale.testing import ladder, simulate
@@ -99,3 +100,14 @@ def test_a_checkpoint_scored_twice_has_one_posterior_count() -> None:
 def test_all_rows_sample_cleanly(name: str, rows: Runs) -> None:
     fit = ScalingModel(name).fit(rows, Settings(draws=2500, tune=600, target_accept=0.9, ess=450))
     assert fit.convergence.passed, fit.convergence
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("name", SPECS)
+def test_ranks_of_simulations_are_uniform(name: str, rows: Runs) -> None:
+    settings = Settings(draws=500, tune=500, chains=2)
+    ranks = simulated_ranks(Spec.load(name), rows, 100, settings, show_progress=True)
+    assert {"gap", "embeddings", "inactive", "worth_lab", "tokens_z"} <= set(ranks.columns)
+    p_values = uniformity(ranks)
+    assert (p_values > 0.01 / len(p_values)).all(), p_values
