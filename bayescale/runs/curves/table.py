@@ -68,7 +68,11 @@ class Curves:
         end: float | None = None,
         warmup: float | None = None,
     ) -> Curves:
-        """Curves of a CSV table, a Trainer's `trainer_state.json` or a chart exported from W&B.
+        """Curves of a CSV table, or of what a trainer or a tracker wrote.
+
+        `trainer_state.json` of the Hugging Face Trainer; a chart exported from W&B, or the
+        `run-ID.wandb` of a run that was offline; event files of TensorBoard; `mlflow.db` or an
+        `mlruns` folder.
 
         Parameters
         ----------
@@ -91,10 +95,11 @@ class Curves:
             If the file cannot be read, or a row breaks a rule.
         """
         path = Path(path)
-        frame = read_frame(path, columns or {})
-        return cls.from_frame(
+        frame, notes = read_frame(path, columns or {})
+        curves = cls.from_frame(
             frame, path.name, columns=columns, schedule=schedule, end=end, warmup=warmup
         )
+        return replace(curves, notes=(*notes, *curves.notes))
 
     @classmethod
     def from_frame(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from bayescale.base.errors import BayescaleError
 from bayescale.runs.readers._record import Record
@@ -17,7 +19,19 @@ HEADERS: Mapping[str, str] = {
     "loss": "eval_loss",
     "step": "step",
 }
+_ACTIVE = (
+    "SELECT run_uuid, name, status FROM runs WHERE lifecycle_stage = 'active' ORDER BY start_time"
+)
 _STATES = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
+
+
+class Point(NamedTuple):
+    """One value that a run logged of a metric."""
+
+    metric: str
+    time: int
+    step: int
+    value: float
 
 
 def read(path: Path, headers: Mapping[str, str]) -> Iterator[Record]:
@@ -46,16 +60,46 @@ def read(path: Path, headers: Mapping[str, str]) -> Iterator[Record]:
         )
 
 
-def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
+def histories(path: Path) -> list[tuple[str, list[Point]]]:
+    """Each run's name and all that it logged.
+
+    Raises
+    ------
+    BayescaleError
+        If the path is no store.
+    """
+    if path.is_dir():
+        return [
+            (_name(folder, meta), [point for file in _metrics(folder) for point in _points(file)])
+            for folder, meta in _runs(path)
+        ]
+    with _opened(path) as store:
+        runs = store.execute(_ACTIVE).fetchall()
+        logged: dict[str, list[Point]] = {run: [] for run, _, _ in runs}
+        for run, key, value, time, step, is_nan in store.execute(
+            "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics"
+        ):
+            logged.get(run, []).append(Point(key, time, step, float("nan") if is_nan else value))
+    return [(name or run, logged[run]) for run, name, _ in runs]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         store = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error as error:
         raise BayescaleError(f"{path}: cannot be opened: {error}") from error
     try:
-        runs = store.execute(
-            "SELECT run_uuid, name, status FROM runs WHERE lifecycle_stage = 'active' "
-            "ORDER BY start_time"
-        ).fetchall()
+        yield store
+    except sqlite3.Error as error:
+        raise BayescaleError(f"{path}: not a tracking store of MLflow: {error}") from error
+    finally:
+        store.close()
+
+
+def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
+    with _opened(path) as store:
+        runs = store.execute(_ACTIVE).fetchall()
         cells: dict[str, dict[str, object]] = {run: {} for run, _, _ in runs}
         for run, key, value in store.execute("SELECT run_uuid, key, value FROM params"):
             cells.get(run, {})[key] = value
@@ -67,40 +111,58 @@ def _database(path: Path) -> list[tuple[str, str, dict[str, object]]]:
             "SELECT run_uuid, key, COUNT(*) FROM metrics GROUP BY run_uuid, key"
         ):
             cells.get(run, {})[f"{key} points"] = points
-    except sqlite3.Error as error:
-        raise BayescaleError(f"{path}: not a tracking store of MLflow: {error}") from error
-    finally:
-        store.close()
     return [(name or run, status, cells[run]) for run, name, status in runs]
 
 
 def _folder(path: Path) -> Iterator[tuple[str, str, dict[str, object]]]:
     """Runs in an `mlruns` folder, one of its experiments, or one run."""
-    files = [(file.parent, _entries(file)) for file in sorted(path.rglob("meta.yaml"))]
-    # Experiments and models have such a file too; only that of a run names one.
-    runs = [(folder, meta) for folder, meta in files if "run_id" in meta]
-    if not runs:
-        raise BayescaleError(f"{path}: no run of MLflow in it; name mlflow.db or an mlruns folder")
-    for folder, meta in runs:
-        if meta.get("lifecycle_stage", "active") != "active":
-            continue
+    for folder, meta in _runs(path):
         cells: dict[str, object] = {
             str(file.relative_to(folder / "params")): file.read_text("utf-8")
             for file in sorted((folder / "params").rglob("*"))
             if file.is_file()
         }
-        for file in (file for file in sorted((folder / "metrics").rglob("*")) if file.is_file()):
-            key = str(file.relative_to(folder / "metrics"))
-            lines = [line.split() for line in file.read_text("utf-8").splitlines() if line.strip()]
-            if lines:  # time, value, step
-                try:
-                    last = max(lines, key=lambda line: (int(line[2]), int(line[0])))
-                except (IndexError, ValueError) as error:
-                    raise BayescaleError(
-                        f"{file}: not a metric of MLflow: a line is time, value and step"
-                    ) from error
-                cells |= {key: last[1], f"{key} step": last[2], f"{key} points": len(lines)}
-        yield meta.get("run_name", folder.name).strip("'\""), meta.get("status", ""), cells
+        for file in _metrics(folder):
+            points = _points(file)
+            if points:
+                last = max(points, key=lambda point: (point.step, point.time))
+                key = last.metric
+                cells |= {key: last.value, f"{key} step": last.step, f"{key} points": len(points)}
+        yield _name(folder, meta), meta.get("status", ""), cells
+
+
+def _runs(path: Path) -> list[tuple[Path, dict[str, str]]]:
+    """Folder of each run that was not deleted, and what its `meta.yaml` says."""
+    files = [(file.parent, _entries(file)) for file in sorted(path.rglob("meta.yaml"))]
+    # Experiments and models have such a file too; only that of a run names one.
+    runs = [(folder, meta) for folder, meta in files if "run_id" in meta]
+    if not runs:
+        raise BayescaleError(f"{path}: no run of MLflow in it; name mlflow.db or an mlruns folder")
+    return [(f, meta) for f, meta in runs if meta.get("lifecycle_stage", "active") == "active"]
+
+
+def _name(folder: Path, meta: Mapping[str, str]) -> str:
+    return meta.get("run_name", folder.name).strip("'\"")
+
+
+def _metrics(folder: Path) -> list[Path]:
+    return [file for file in sorted((folder / "metrics").rglob("*")) if file.is_file()]
+
+
+def _points(file: Path) -> list[Point]:
+    """What one file of a metric holds, by lines of time, value and step."""
+    place = next(folder for folder in file.parents if folder.name == "metrics")
+    metric, found = str(file.relative_to(place)), []
+    try:
+        for line in file.read_text("utf-8").splitlines():
+            if line.strip():
+                time, value, step = line.split()[:3]
+                found.append(Point(metric, int(time), int(step), float(value)))
+    except ValueError as error:
+        raise BayescaleError(
+            f"{file}: not a metric of MLflow: a line is time, value and step"
+        ) from error
+    return found
 
 
 def _entries(file: Path) -> dict[str, str]:

@@ -8,24 +8,45 @@ from pathlib import Path
 import pandas as pd
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.notes import Note
+from bayescale.runs.curves.readers._entries import Log, curves_of
+from bayescale.runs.curves.readers.mlflow import is_store, read_mlflow
+from bayescale.runs.curves.readers.tensorboard import event_files, read_tensorboard
 from bayescale.runs.curves.readers.trainer import read_trainer
 from bayescale.runs.curves.readers.wandb import is_chart, read_chart
+from bayescale.runs.curves.readers.wandb_offline import SUFFIX, read_offline
 
 
-def read_frame(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table of curves from a file: JSON of a Trainer, a chart of W&B, or any CSV.
+def read_frame(path: Path, columns: Mapping[str, str]) -> tuple[pd.DataFrame, list[Note]]:
+    """A table of curves from a file or folder, and notes on what is not in it.
+
+    A Trainer's JSON, an offline file or an exported chart of W&B, TensorBoard's events, a tracking
+    store of MLflow, or any CSV.
 
     Raises
     ------
     BayescaleError
         If it cannot be read.
     """
-    if path.is_dir() and (path / "trainer_state.json").is_file():
-        path = path / "trainer_state.json"
-    if path.suffix == ".json":
-        return read_trainer(path, columns)
+    logs = _logs(path)
+    if logs is not None:
+        return curves_of(path, logs, columns)
     try:
         frame = pd.read_csv(path, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise BayescaleError(f"{path}: not a readable .csv table: {error}") from error
-    return read_chart(frame) if is_chart(frame) else frame
+    return (read_chart(frame) if is_chart(frame) else frame), []
+
+
+def _logs(path: Path) -> list[Log] | None:
+    """What runs logged, or None of a table."""
+    if path.is_dir():
+        own = [path / "trainer_state.json", *sorted(path.glob(f"*{SUFFIX}"))]
+        path = next((file for file in own if file.is_file()), path)
+    if path.suffix == ".json":
+        return read_trainer(path)
+    if path.suffix == SUFFIX:
+        return read_offline(path)
+    if path.exists() and event_files(path):
+        return read_tensorboard(path)
+    return read_mlflow(path) if path.exists() and is_store(path) else None
