@@ -24,7 +24,7 @@ report: $(ENV)
 # its pages are looked at in a browser.
 docs: $(TORCH) chromium
 	.venv/bin/sphinx-build -W --keep-going --quiet -b html -d build/docs/doctrees docs build/docs/html
-	.venv/bin/python -m pytest -q tests/docs/test_site.py
+	.venv/bin/python -m pytest -q -n 2 tests/docs/test_site.py
 
 test: lint $(TORCH) chromium
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

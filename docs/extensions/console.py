@@ -4,6 +4,9 @@ A block ```` ```{console} ```` holds one command a line, each after `$ `; a line
 backslash goes on in the next. All pages share one folder, and a command that several pages show is
 run once. With `:exit: 2` a command has to end with that code; `:head: 4` shows the first four
 lines; `:figure: NAME` shows a figure that the commands wrote, which `:alt:` says in words.
+
+Before any page is read, all commands are run, as many pages at a time as there are cores: those of
+one page in their order, after `console_first`, which makes what several pages use.
 """
 
 from __future__ import annotations
@@ -11,8 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from docutils import nodes
@@ -25,6 +31,8 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
+_BLOCK = re.compile(r"^```\{console\}\n((?::\w+:.*\n)*)(.*?)^```$", re.M | re.S)
+_EXIT = re.compile(r":exit: *(\d+)")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -44,6 +52,7 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder, self._memory = folder, folder.with_suffix(".json")
         self._printed: dict[str, Any] = {"digest": digest()}
+        self._writing = Lock()
         if self._memory.is_file():
             before = json.loads(self._memory.read_text("utf-8"))
             if before["digest"] == self._printed["digest"]:
@@ -59,9 +68,24 @@ class Shell:
             done = run(command, self.folder)
             if done.code != code:
                 return done
-            self._printed[command] = [done.code, done.out, done.err]
-            self._memory.write_text(json.dumps(self._printed, indent=1), "utf-8")
+            with self._writing:
+                self._printed[command] = [done.code, done.out, done.err]
+                self._memory.write_text(json.dumps(self._printed, indent=1), "utf-8")
         return Printed(*self._printed[command])
+
+    def run_all(self, page: list[tuple[str, int]]) -> None:
+        """Run the commands of a page in order; one that ends otherwise is told of by its block."""
+        for command, code in page:
+            self.run(command, code)
+
+
+def _commands_of(page: Path) -> list[tuple[str, int]]:
+    """Commands of a page's blocks, each with the exit code that it should have."""
+    found = []
+    for options, content in _BLOCK.findall(page.read_text("utf-8")):
+        code = _EXIT.search(options)
+        found += [(command, int(code[1]) if code else 0) for command, _ in commands(content)]
+    return found
 
 
 class Console(SphinxDirective):
@@ -106,10 +130,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.shell = Shell(Path(app.outdir).parent / "work")
 
     def first(app: Sphinx) -> None:
-        for command in app.config.console_first:
-            printed = app.shell.run(command)
-            if printed.code:
-                raise ExtensionError(f"{command}: {printed.err}")
+        needed = app.config.console_first
+        pages = [_commands_of(page) for page in sorted(Path(app.srcdir).rglob("*.md"))]
+        with ThreadPoolExecutor(os.cpu_count()) as workers:
+            for command, printed in zip(needed, workers.map(app.shell.run, needed), strict=True):
+                if printed.code:
+                    raise ExtensionError(f"{command}: {printed.err}")
+            list(workers.map(app.shell.run_all, pages))
 
     app.connect("builder-inited", first)
     app.add_directive("console", Console)

@@ -129,6 +129,8 @@ def test_the_split_does_not_show_on_the_bundled_runs(some: Runs) -> None:
 
 @pytest.mark.slow
 def test_a_family_left_out_is_predicted_as_an_unseen_one(table: Runs) -> None:
+    kept = ["Falcon", "Llama-1", "Llama-2", "Llama-3", "Qwen1.5", "Yi"]
+    table = Runs(table.table[table.table["family"].isin(kept)], "six families")
     by_family = compare(["compute-only", "separate-slopes"], table, by="family")
     assert by_family.passed
     assert by_family.elpd.index.name == "family"
