@@ -15,7 +15,6 @@ from bayescale.cli.options import Prob, Seed, pairs, positive
 from bayescale.cli.printing import Output, printing
 
 if TYPE_CHECKING:
-    from bayescale.fit.curves import Forecast
     from bayescale.runs.curves import Curves
 
 curve_app = typer.Typer(
@@ -25,7 +24,9 @@ curve_app = typer.Typer(
 
 CurvesFile = Annotated[
     Path,
-    typer.Argument(metavar="CURVES", help="A CSV table, a trainer_state.json, a chart of W&B."),
+    typer.Argument(
+        metavar="CURVES", help="A CSV table, or a log of the Trainer, W&B, TensorBoard or MLflow."
+    ),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -86,6 +87,7 @@ def forecast_command(
     file inform each other, by family where it has that column. With --json, the curve ahead.
     """
     from bayescale.base.numbers import percent
+    from bayescale.fit.curves.ends import ends
     from bayescale.fit.curves.fit import ahead, fit_curves
 
     curves = _read(source, column, schedule=schedule, end=end, warmup=warmup)
@@ -96,7 +98,7 @@ def forecast_command(
         raise BayescaleError(f"--figure {figure}: draws one run; name it with --run")
     fit = fit_curves(curves, law, seed=seed, progress=True)
     forecasts = {name: fit.forecast(name, end) for name in runs}
-    rows = _rows(curves, forecasts, target, prob)
+    rows = ends(curves, forecasts, target, prob)
     remarks = []
     if figure is not None:
         from bayescale.report.figures.files import save
@@ -194,34 +196,6 @@ def _read(
         end=end,
         warmup=warmup,
     )
-
-
-def _rows(
-    curves: Curves, forecasts: dict[str, Forecast], target: float | None, prob: float
-) -> list[dict[str, Any]]:
-    """A row a run: how far it is, where it ends, and the probability that it ends lowest."""
-    import numpy as np
-
-    ends = np.stack([forecast.end.to_numpy() for forecast in forecasts.values()])
-    best = np.bincount(ends.argmin(axis=0), minlength=len(ends)) / ends.shape[1]
-    rows = []
-    for (name, forecast), wins in zip(forecasts.items(), best, strict=True):
-        curve, ended = curves[name], forecast.table(prob).iloc[-1]
-        row: dict[str, Any] = {
-            "run": name,
-            "seen": curve.end,
-            "last": float(curve.loss[np.isfinite(curve.loss)][-1]),
-            "end": float(ended["position"]),
-            "median": float(ended["median"]),
-            "lower": float(ended["lower"]),
-            "upper": float(ended["upper"]),
-        }
-        if target is not None:
-            row["below_target"] = forecast.probability_below(target)
-        if len(forecasts) > 1:
-            row["best"] = float(wins)
-        rows.append(row)
-    return rows
 
 
 def _for_people(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,14 @@ import typer
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.settings import Settings
+from bayescale.cli.curve import End, Rates
 from bayescale.cli.options import TARGET, Folder, Seed, one_of, positive
 from bayescale.cli.printing import Output, failures, printing
 from bayescale.report.figures import OF_A_FIT
 
 if TYPE_CHECKING:
     from bayescale.fit.fit import Fit
+    from bayescale.report.content.running import Running
     from bayescale.runs.table import Runs
 
 
@@ -74,6 +76,16 @@ def report_command(
     comparison: Annotated[
         Path | None, typer.Option("--comparison", help="A file from `compare --out`.")
     ] = None,
+    curves: Annotated[
+        Path | None,
+        typer.Option("--curves", help="Loss curves, as for `curve forecast`: where runs end."),
+    ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", help="Of --curves: one in progress; repeatable. By default all."),
+    ] = None,
+    schedule: Rates = None,
+    end: End = None,
     seed: Seed = Settings.seed,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> Output:
@@ -98,15 +110,18 @@ def report_command(
         fits = [Fit.load(folder) for folder in folders]
         out = out or Path("reports") / folders[0].resolve().name
         command = f"bayescale report {' '.join(map(str, folders))} --out {out}"
-        given = {"--comparison": comparison, "--target": target, "--budget": budget}
-        given |= {"--against": against}
+        given: dict[str, Any] = {"--comparison": comparison, "--target": target, "--budget": budget}
+        given |= {"--against": against, "--curves": curves, "--end": end}
+        given |= {"--schedule": None if schedule is None else shlex.quote(schedule)}
         parts = [f" --question {shlex.quote(text)}" for text in question or ()]
         parts += [f" {flag} {value}" for flag, value in given.items() if value is not None]
+        parts += [f" --run {shlex.quote(name)}" for name in run or ()]
         command += "".join(parts)
     else:
         out = out or Path("reports") / "open-llm-bpc"
         fits, rivals, compared = _main_job(out, seed)
         command = f"bayescale report --out {out} --seed {seed}"
+    in_progress = _in_progress(curves, run or [], schedule, end, seed)
     points, notes = None, list[Note]()
     if question:
         runs, notes = read_points(question, None, fits[0])
@@ -121,6 +136,7 @@ def report_command(
         against=against,
         comparison=compared,
         rivals=rivals,
+        in_progress=in_progress,
     )
     notes += [note for fit in (*fits, *rivals) for note in failures(fit.notes)]
     if compared is not None and not compared.get("passed"):
@@ -132,6 +148,21 @@ def report_command(
     if show and not _opens(out / names["html"]):
         remarks.append(f"no browser could be started; open {files['html']}")
     return Output({**files, "passed": content["passed"]}, list(files.values()), notes, remarks)
+
+
+def _in_progress(
+    curves: Path | None, runs: list[str], schedule: str | None, end: float | None, seed: int
+) -> Running | None:
+    from bayescale.report.content.running import Running
+    from bayescale.runs.curves import Curves
+
+    if curves is None:
+        if runs or schedule is not None or end is not None:
+            raise BayescaleError(
+                "--run, --schedule and --end are of curves; name their file: --curves FILE"
+            )
+        return None
+    return Running(Curves.read(curves, schedule=schedule, end=end), runs, end, seed)
 
 
 def _opens(page: Path) -> bool:

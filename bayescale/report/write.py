@@ -17,6 +17,7 @@ from bayescale.report.browser import curve_as_javascript
 from bayescale.report.content import content, sections_of
 from bayescale.report.content.changes import changes
 from bayescale.report.content.forecasts import default_points
+from bayescale.report.content.running import Running, running
 from bayescale.report.decisions import SCENARIO, decisions, exhaustion
 from bayescale.report.explorer import exhaustion_explorer, explorer, refusal
 from bayescale.report.figures.files import as_svg
@@ -36,6 +37,7 @@ def write(
     against: Path | None = None,
     comparison: Mapping[str, Any] | None = None,
     rivals: Sequence[Fit] = (),
+    in_progress: Running | None = None,
 ) -> dict[str, Any]:
     """Write `index.html`, `report.md`, `report.json` and the first figure.
 
@@ -51,6 +53,8 @@ def write(
         Of models, as `Comparison.to_dict` gives it.
     rivals : sequence of Fit
         Fits that are compared with the first, and have no section of their own.
+    in_progress : Running, optional
+        Curves of runs that are training now: where they end.
 
     Returns
     -------
@@ -84,13 +88,17 @@ def write(
         report["exhaustion"], figure = exhaustion(shown)
         drawn["exhaustion"] = as_svg(figure, "exhaustion")
         embedded["exhaustion"] = exhaustion_explorer(Scenario.load(SCENARIO))
-    report["law"] = report["changes"] = None
+    report["law"] = report["changes"] = report["running"] = None
     forecast = default_points(shown[0]) if points is None else points
     if against is not None:
         report["changes"] = changes(against, report["fits"][0], forecast)
     if comparison is not None:
         report["law"], of_laws = which_law(comparison, [*shown, *rivals], forecast)
         drawn |= {f"law-{kind}": as_svg(figure, kind) for kind, figure in of_laws.items()}
+    if in_progress is not None:
+        of_loss = target if shown[0].spec.response == "loss" else None  # as the curves are
+        report["running"], of_curves = running(in_progress, of_loss)
+        drawn |= {kind: as_svg(figure, kind) for kind, figure in of_curves.items()}
     written = document(report, set(drawn))
     report["document"] = written.to_dict()
     report["passed"] = report["passed"] and not written.alerts

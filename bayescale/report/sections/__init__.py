@@ -11,6 +11,7 @@ from bayescale.report.sections.forecasts import answer, families, forecast
 from bayescale.report.sections.grounds import checks, data, priors, reproduce
 from bayescale.report.sections.laws import comparison, discrepancy, law
 from bayescale.report.sections.plans import exhaustion, plan
+from bayescale.report.sections.running import running
 from bayescale.report.sections.writing import Content, Context
 from bayescale.report.sentences import joined, sentence
 
@@ -47,7 +48,11 @@ def _sections(*, first: bool) -> dict[str, Callable[[Context], list[Block]]]:
         "plan": plan,
     }
     if first:
-        writers = {"answer": answer, "changes": changes, **writers, "exhaustion": exhaustion}
+        writers = {
+            **{"answer": answer, "running": running, "changes": changes},
+            **writers,
+            "exhaustion": exhaustion,
+        }
     return writers | {"checks": checks, "priors": priors, "data": data}
 
 
