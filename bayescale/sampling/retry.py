@@ -102,8 +102,7 @@ def until_converged(
             retries.append(Retry(convergence, "joined", current))
         else:
             # Longer than at first, not than the last time: the price has a bound.
-            before = replace(settings, target_accept=current.target_accept)
-            current = _longer(before, convergence, last=left == 1)
+            current = _longer(replace(settings, target_accept=current.target_accept), convergence)
             chains = []
             retries.append(Retry(convergence, "replaced", current))
 
@@ -118,15 +117,13 @@ def _joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     return together.assign_coords(chain=np.arange(together.sizes["chain"]))
 
 
-def _longer(settings: Settings, convergence: Convergence, *, last: bool) -> Settings:
+def _longer(settings: Settings, convergence: Convergence) -> Settings:
     """How to sample again what did not converge: with smaller steps, and longer.
 
-    Smaller still where any diverged at those, or there is no further attempt; no longer where
-    nothing else was wrong, as three times the draws have three times the chances.
+    Smaller still where any diverged; no longer where nothing else was wrong, as three times the
+    draws have three times the chances.
     """
-    before = settings.target_accept or 0
-    smallest = bool(convergence.divergences) and (last or before >= 0.98)
-    smaller = 0.995 if smallest else max(0.98, before)
+    smaller = 0.995 if convergence.divergences else max(0.98, settings.target_accept or 0)
     longer = 3 if settings.ess is None else 2  # those that stop by themselves are long already
     draws = settings.draws if convergence.mixed else longer * settings.draws
     return replace(settings, draws=draws, tune=2 * settings.tune, target_accept=smaller)

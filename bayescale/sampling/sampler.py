@@ -144,7 +144,9 @@ class Sampler:
         if self.spec.discrepancy:
             # Few runs leave more to the priors, whose shapes want smaller steps. Measured: with
             # larger steps a fit in two has divergences, and its chains are sampled again.
-            return 0.95 if self.design.data.sizes["run"] <= inducing.MOST else 0.9
+            _, few, _ = inducing.SIZES
+            count = self.design.data.sizes["run"]
+            return 0.98 if count <= few else 0.95 if count <= inducing.MOST else 0.9
         return 0.98 if self.spec.effects else 0.9
 
     def _sampled(

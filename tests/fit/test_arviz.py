@@ -43,7 +43,7 @@ def test_arviz_scores_a_fit(fitted: Fit) -> None:
 
 def test_a_term_can_be_added_to_the_model(table: Runs, fitted: Fit) -> None:
     """The example of the docstring, with an estimate that pulls."""
-    with ScalingModel("compute-only").model(table) as model:
+    with ScalingModel("compute-only", groups=False).model(table) as model:
         assert isinstance(model, pm.Model)
         assert len(model.coords["run"]) == len(table)
         pmd.Normal("another_study", model["slope"], 0.0005, observed=-0.026)
