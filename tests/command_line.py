@@ -13,7 +13,7 @@ from bayescale.cli import main as cli
 
 # Seconds of computing that a refusal or a small answer may take, and a short fit with its
 # compilation; those of the clock depend on what else the machine does.
-PATIENCE, FIT_PATIENCE = 20.0, 120.0
+PATIENCE, FIT_PATIENCE = 10.0, 120.0
 
 
 def ended(*arguments: object) -> tuple[int, str, str]:

@@ -104,6 +104,7 @@ def report_command(
     from bayescale.fit.fit import Fit
     from bayescale.report.write import write
 
+    in_progress = _in_progress(curves, run or [], schedule, end, seed)  # refused before any fit
     rivals: list[Fit] = []
     compared = None if comparison is None else read_json(comparison)
     if folders:
@@ -121,7 +122,6 @@ def report_command(
         out = out or Path("reports") / "open-llm-bpc"
         fits, rivals, compared = _main_job(out, seed)
         command = f"bayescale report --out {out} --seed {seed}"
-    in_progress = _in_progress(curves, run or [], schedule, end, seed)
     points, notes = None, list[Note]()
     if question:
         runs, notes = read_points(question, None, fits[0])

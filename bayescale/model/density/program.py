@@ -369,9 +369,7 @@ class _Density:
         parameter's logarithm changes no volume.
         """
         spec = self.spec
-        values = {
-            p.name: formulas.constrained(p.support, free[p.name], XP) for p in spec.law.parameters
-        }
+        values = constrained(spec, [free[p.name] for p in spec.law.parameters], XP)
         height = self._curve({**self.values, **values, **at_point}).sum("run")
         above = height / Node("size", (), "run", ()) - self.x["law_height"]
         for i, p in enumerate(spec.law.parameters):

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.notes import listed
 from bayescale.base.settings import PROB, Settings
 from bayescale.fit.curves.ends import ends
 from bayescale.fit.curves.fit import ahead, fit_curves
@@ -53,7 +54,7 @@ def running(asked: Running, target: float | None) -> tuple[dict[str, Any], dict[
     unfinished = [run for run in named if len(ahead(curves[run], asked.end)) > 1]
     if not unfinished:
         raise BayescaleError(
-            f"{curves.name}: {', '.join(list(named)[:3])}: no run is in progress: each has come to "
+            f"{curves.name}: {listed(named, 3)}: no run is in progress: each has come to "
             "its end; say where they end: --end STEPS, and with learning rates --schedule cosine"
         )
     fit = fit_curves(curves, seed=asked.seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bayescale.base.numbers import digits, human, percent, within
-from bayescale.base.settings import PROB
 from bayescale.report.document import Block, Paragraph, Table
 from bayescale.report.sections.writing import Content, Context, band, median_and_band, notes
 from bayescale.report.sentences import columns, sentence
@@ -16,7 +15,7 @@ def running(context: Context) -> list[Block]:
         return []
     names = {"file": content["file"], "law": content["law"], "prob": context.prob}
     text = sentence("running.text", count=content["runs"], **names)
-    table = _table(content, text)
+    table = _table(content, text, context.prob)
     blocks: list[Block] = [Paragraph(text), table]
     head = columns("at median interval", unit=content["unit"], prob=context.prob)
     for i, (run, rows) in enumerate(content["ahead"].items()):
@@ -26,13 +25,13 @@ def running(context: Context) -> list[Block]:
     return blocks + notes(content["notes"])
 
 
-def _table(content: Content, caption: str) -> Table:
+def _table(content: Content, caption: str, prob: str) -> Table:
     """Columns `best` and `below_target` only where they were found."""
     headers = {"below_target": "below_target", "best": "ends_lowest"}
     shares = [name for name in headers if name in content["rows"][0]]
     target = "" if content["target"] is None else digits(content["target"])
     keys = ["run", "seen", "last_loss", "ends_at", "interval", *(headers[s] for s in shares)]
-    head = columns(keys, unit=content["unit"], target=target, prob=percent(PROB))
+    head = columns(keys, unit=content["unit"], target=target, prob=prob)
     rows = []
     for row in content["rows"]:
         write = within(row["lower"], row["upper"], digits)

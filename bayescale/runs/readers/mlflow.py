@@ -69,10 +69,13 @@ def histories(path: Path) -> list[tuple[str, list[Point]]]:
         If the path is no store.
     """
     if path.is_dir():
-        return [
-            (_name(folder, meta), [point for file in _metrics(folder) for point in _points(file)])
-            for folder, meta in _runs(path)
-        ]
+        try:
+            return [
+                (_name(folder, meta), [p for file in _metrics(folder) for p in _points(file)])
+                for folder, meta in _runs(path)
+            ]
+        except (OSError, UnicodeDecodeError) as error:
+            raise BayescaleError(f"{path}: not a readable store of MLflow: {error}") from error
     with _opened(path) as store:
         runs = store.execute(_ACTIVE).fetchall()
         logged: dict[str, list[Point]] = {run: [] for run, _, _ in runs}

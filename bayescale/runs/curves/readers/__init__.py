@@ -47,6 +47,6 @@ def _logs(path: Path) -> list[Log] | None:
         return read_trainer(path)
     if path.suffix == SUFFIX:
         return read_offline(path)
-    if path.exists() and event_files(path):
-        return read_tensorboard(path)
+    if path.exists() and (files := event_files(path)):
+        return read_tensorboard(path, files)
     return read_mlflow(path) if path.exists() and is_store(path) else None

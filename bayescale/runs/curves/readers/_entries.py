@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bayescale.base.errors import BayescaleError
-from bayescale.base.notes import Note
+from bayescale.base.notes import Note, listed
 
 # Names that the Hugging Face Trainer and its trackers give, the evaluation's loss first.
 _EVALUATED = ("eval_loss", "eval/loss")
@@ -90,12 +90,11 @@ def _loss_of(log: Log) -> str:
 def _left_out(runs: list[str]) -> list[Note]:
     if not runs:
         return []
-    named = ", ".join(runs[:3]) + (" and others" if len(runs) > 3 else "")
     return [
         Note(
             "curves-left-out",
             "info",
-            f"{len(runs)} runs logged no such loss and are left out: {named}",
+            f"{len(runs)} runs logged no such loss and are left out: {listed(runs, 3)}",
             "name another loss: --column loss=NAME",
         )
     ]

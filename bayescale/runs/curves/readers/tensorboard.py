@@ -7,7 +7,7 @@ tensorboard's `event.proto` and `summary.proto`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ def event_files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob(f"{NAME}*") if file.is_file())
 
 
-def read_tensorboard(path: Path) -> list[Log]:
-    """The logs of the runs in an event file or a folder: one for each folder that has such files.
+def read_tensorboard(path: Path, files: Sequence[Path]) -> list[Log]:
+    """The logs of the runs in the event files at or below a path, one a folder.
 
     A run that was resumed has several files, which are read in the order of their names: these
     hold when they were begun.
@@ -41,7 +41,7 @@ def read_tensorboard(path: Path) -> list[Log]:
         If a file is no file of events.
     """
     by_folder: dict[Path, list[dict[str, Any]]] = {}
-    for file in event_files(path):
+    for file in files:
         by_folder.setdefault(file.resolve().parent, []).extend(_entries(file))
     above = path.resolve() if path.is_dir() else path.resolve().parent
     return [
