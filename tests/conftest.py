@@ -13,11 +13,9 @@ import pytest
 from filelock import FileLock
 from known_laws import TRUTH
 
-from bayescale import Fit, Runs, ScalingModel, Settings, Spec
+from bayescale import Fit, Runs, ScalingModel, Spec
 from bayescale.cli import main as cli
-from bayescale.model.design import design
 from bayescale.sampling import jobs as many
-from bayescale.sampling.sampler import Sampler
 from bayescale.testing import ladder, simulate
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -91,22 +89,6 @@ def _forecast() -> Fit:
     some = Runs(runs.table.sample(40, random_state=1).reset_index(drop=True), "simulated")
     forecast = Spec.load("forecast").replace(response="bpc")
     return ScalingModel(forecast).fit(some, show_progress=False)
-
-
-@pytest.fixture(scope="session")
-def steady_draws() -> None:
-    """Skips where nutpie's threads give other draws for one seed: seen on one AMD machine.
-
-    There our density is the same to the bit from any thread, and chains on one thread agree.
-    """
-    spec = Spec.load("separate-slopes").replace(groups=False)
-    sampler = Sampler(spec, design(spec, Runs.read("open-llm-bpc")))
-    draws = {
-        sampler.sample(Settings(draws=100, tune=100))[0]["level"].to_numpy().tobytes()
-        for _ in range(6)
-    }
-    if len(draws) > 1:
-        pytest.skip("nutpie's chains differ between runs of one seed on this machine")
 
 
 @pytest.fixture

@@ -33,6 +33,14 @@ def test_draws_are_made_until_they_are_enough(sampler: Sampler) -> None:
     xr.testing.assert_identical(few[0], many[0].isel(draw=slice(shorter)))
 
 
+def test_one_seed_gives_the_same_draws_wherever_the_arrays_lie(table: Runs) -> None:
+    """Arrays lie elsewhere in each run; with sums in any order one chain in four differed."""
+    spec = Spec.load("compute-only").replace(groups=False)
+    sampler, short = Sampler(spec, design(spec, table)), Settings(draws=100, tune=100)
+    found = {sampler.sample(short)[0]["level"].to_numpy().tobytes() for _ in range(12)}
+    assert len(found) == 1
+
+
 def test_no_more_are_made_than_asked_for_and_all_where_nothing_stops_them(
     sampler: Sampler,
 ) -> None:

@@ -81,7 +81,7 @@ def test_surroundings_hold_the_whole_package() -> None:
 
 
 @pytest.fixture(scope="module")
-def first(steady_draws: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     """The folder of a cache that two processes filled at once, and the output of one of them."""
     cache = tmp_path_factory.mktemp("cache")
     both = [start(cache), start(cache)]

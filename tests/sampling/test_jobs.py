@@ -50,7 +50,7 @@ def jobs(table: Runs) -> list[Job]:
 
 
 @pytest.fixture(scope="module")
-def alone(steady_draws: None, jobs: list[Job]) -> list[dict[str, Any]]:
+def alone(jobs: list[Job]) -> list[dict[str, Any]]:
     """The summaries by one thread."""
     return perform(jobs, Workers(1), show_progress=False)
 

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from bayescale.model.density import covariances, kernels, whitening, whitening_back
 from bayescale.model.density.program import Program
-from bayescale.model.density.small import compiled, digamma
+from bayescale.model.density.small import digamma, in_order
 
 # First entries of the table that a function is handed: where the floats, the indices and the extras
 # are and how long each. The kernels' addresses follow, and the lengths of the dims.
@@ -100,7 +100,7 @@ def function(program: Program) -> Any:
     """A program's function, with the signature `DENSITY`."""
     names = {"np": np, "math": math, "digamma": digamma, "invoke": invoke}
     exec(program.text, names)
-    value_of = compiled(names["density"])
+    value_of = in_order(names["density"])
     sizes = _ADDRESSES + len(program.kernels)
     entries = sizes + len(program.sizes)
 
