@@ -88,7 +88,7 @@ def _forecast() -> Fit:
     runs = simulate(spec, ladder(), TRUTH["chinchilla"] | {"sigma": 0.004, "nu": 30.0}, seed=3)
     some = Runs(runs.table.sample(40, random_state=1).reset_index(drop=True), "simulated")
     forecast = Spec.load("forecast").replace(response="bpc")
-    return ScalingModel(forecast).fit(some, show_progress=False)
+    return ScalingModel(forecast).fit(some, ess=400, show_progress=False)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import scoringrules
 import xarray as xr
 
 from bayescale.base.intervals import SAMPLE_DIMS, holds, interval
@@ -54,14 +53,7 @@ def scores(
             "upper": upper,
             "error": summary["median"] - observed,
             "crps": crps(draws, observed),
-            "interval_score": observed.copy(
-                data=np.reshape(
-                    scoringrules.interval_score(
-                        observed.values, lower.values, upper.values, 1 - PROB
-                    ),
-                    observed.shape,  # it drops dims of length 1
-                )
-            ),
+            "interval_score": interval_score(lower, upper, observed),
             "pit": (draws < observed).mean(SAMPLE_DIMS),
         }
     )
@@ -89,8 +81,29 @@ def crps(draws: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
         In the unit of the draws; lower is better.
     """
     quantiles = draws.quantile(_LEVELS.values, dim=SAMPLE_DIMS)
-    score = xr.apply_ufunc(scoringrules.quantile_score, observed, quantiles, _LEVELS)
+    below = observed < quantiles
+    score = (observed - quantiles) * (_LEVELS - below)
     return 2 * score.mean("quantile").transpose(*observed.dims)
+
+
+def interval_score(
+    lower: xr.DataArray, upper: xr.DataArray, observed: xr.DataArray, prob: float = PROB
+) -> xr.DataArray:
+    """Width of an interval, and a penalty for what it misses (Gneiting and Raftery 2007, eq. 43).
+
+    Parameters
+    ----------
+    lower, upper, observed : DataArray (run[, corpus])
+    prob : float
+        The interval's probability.
+
+    Returns
+    -------
+    DataArray (run[, corpus])
+        In the unit of the response; lower is better.
+    """
+    missed = (lower - observed).clip(0) + (observed - upper).clip(0)
+    return (upper - lower) + 2 / (1 - prob) * missed
 
 
 def averaged(table: pd.DataFrame, probs: Sequence[float] = PROBS) -> dict[str, float]:

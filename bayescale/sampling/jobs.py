@@ -60,7 +60,7 @@ _ANSWER_WITHIN, _WORKER_WITHIN = 5, 10
 # What the numbers depend on, beside what compiled code does.
 _PACKAGES = (
     *("arviz-stats", "numba", "numpy", "nutpie", "pandas", "pymc", "pytensor", "scipy"),
-    *("scoringrules", "xarray"),
+    "xarray",
 )
 
 

@@ -31,7 +31,7 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
-_BLOCK = re.compile(r"^```\{console\}\n((?::\w+:.*\n)*)(.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"^```\{console\}\n((?::\w+:[^\n]*\n)*)(.*?)^```$", re.M | re.S)
 _EXIT = re.compile(r":exit: *(\d+)")
 _LOGGER = logging.getLogger(__name__)
 

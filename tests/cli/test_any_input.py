@@ -66,7 +66,7 @@ def written(path: Path, rows: list[list[str]], mark: str, encoding: str = "utf-8
     return path
 
 
-@some(150)
+@some(60)
 @given(
     rows=cells(),
     mark=st.sampled_from([",", ",", ",", ";", "\t", "|"]),
@@ -84,7 +84,7 @@ ROW = st.dictionaries(
 )
 
 
-@some(100)
+@some(50)
 @given(rows=st.lists(ROW | CELL, max_size=4))
 def test_points_of_a_file(fitted_dir: Path, tmp_path: Path, rows: list) -> None:
     path = tmp_path / "points.jsonl"
@@ -92,7 +92,7 @@ def test_points_of_a_file(fitted_dir: Path, tmp_path: Path, rows: list) -> None:
     check("predict", fitted_dir, "--points", path)
 
 
-@some(60)
+@some(30)
 @given(rows=cells())
 def test_points_of_a_table(fitted_dir: Path, tmp_path: Path, rows: list) -> None:
     check("predict", fitted_dir, "--points", written(tmp_path / "points.csv", rows, ","))
@@ -179,7 +179,7 @@ RUNS = [
 ]
 
 
-@some(150)
+@some(75)
 @given(text=st.sampled_from(SPECS).flatmap(altered))
 def test_specs(tmp_path: Path, text: str) -> None:
     spec = tmp_path / "mine.toml"
@@ -189,7 +189,7 @@ def test_specs(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The recursion limit")  # which PyTensor raises for good
-@some(8)
+@some(5)
 @given(
     name=st.sampled_from(["level", "slope", "sigma", "nu"]),
     mu=st.sampled_from([0.5, -0.1, 0.0, 7.0, -300.0, 300.0, 1e8, -1e30]),
@@ -212,7 +212,7 @@ SIZES = st.sampled_from([1e6, 1e9, 7e9, 7.1e9, 1e13]) | st.floats(1e5, 1e14)
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The recursion limit")  # which PyTensor raises for good
-@some(8)
+@some(5)
 @given(
     spec=st.sampled_from(["compute-only", "kaplan", "chinchilla"]),
     rows=st.lists(
@@ -227,7 +227,7 @@ def test_tables_that_are_sampled(tmp_path: Path, spec: str, rows: list) -> None:
     check("fit", spec, runs, "--out", tmp_path / "fit", *QUICK, patience=FIT_PATIENCE)
 
 
-@some(40)
+@some(25)
 @given(text=altered(bundled.read_input("scenarios", "villalobos-2024")))
 def test_scenarios(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.toml"
@@ -235,7 +235,7 @@ def test_scenarios(tmp_path: Path, text: str) -> None:
     check("exhaust", path, "--published", "devries-2023")
 
 
-@some(30)
+@some(15)
 @given(text=altered(SUITE), condition=st.text(max_size=20))
 def test_suites(tmp_path: Path, text: str, condition: str) -> None:
     written(tmp_path / "runs.csv", RUNS[:2], ",")  # too few to fit: every suite is refused

@@ -22,13 +22,13 @@ POINT = st.lists(ITEM, max_size=4).map(",".join)
 
 
 @given(point=POINT)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_points(fitted_dir: Path, point: str) -> None:
     check("predict", fitted_dir, "--at", point)
 
 
 @given(number=NUMBER, option=st.sampled_from(["--target", "--prob", "--kind", "--points"]))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_options_of_predict(fitted_dir: Path, number: str, option: str) -> None:
     at = () if option == "--points" else ("--at", "params=7e9,tokens=2e12,family=Llama-3")
     check("predict", fitted_dir, *at, option, number)
@@ -40,7 +40,7 @@ def test_options_of_predict(fitted_dir: Path, number: str, option: str) -> None:
         ["--target", "--params", "--tokens", "--tokens-per-param", "--prob", "--group", "--corpus"]
     ),
 )
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_options_of_invert(fitted_dir: Path, number: str, option: str) -> None:
     target = () if option == "--target" else ("--target", "0.4")
     check("invert", fitted_dir, *target, option, number)
@@ -61,7 +61,7 @@ def test_options_of_invert(fitted_dir: Path, number: str, option: str) -> None:
         ]
     ),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_options_of_plans(number: str, command: tuple[str, ...]) -> None:
     what, *options = command
     check("plan", what, "--published", "devries-2023", *options, number)
@@ -71,7 +71,7 @@ def test_options_of_plans(number: str, command: tuple[str, ...]) -> None:
     number=NUMBER.filter(lambda text: not text.strip().isdecimal()),
     option=st.sampled_from(["--draws", "--tune", "--chains", "--seed", "--sampler"]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_settings_of_a_fit(number: str, option: str) -> None:
     check("fit", "no-such-spec", option, number)
     check("plot", number, "nowhere", "--out", "a.svg")

@@ -224,6 +224,22 @@ def test_scores_of_known_draws() -> None:
     assert said["rmse"] == pytest.approx(1, abs=0.08)
 
 
+def test_scores_are_those_of_scoringrules() -> None:
+    import scoringrules
+
+    rng = np.random.default_rng(1)
+    draws = rng.gamma(2, size=(2, 500, 30))
+    observed = xr.DataArray(rng.gamma(2, size=30), dims="run", coords={"run": np.arange(30)})
+    found = scores(xr.DataArray(draws, dims=("chain", "draw", "run")), observed)
+    values, (lower, upper) = observed.values, (found[end].to_numpy() for end in ("lower", "upper"))
+    interval_scores = scoringrules.interval_score(values, lower, upper, 0.1)
+    np.testing.assert_allclose(found["interval_score"], interval_scores)
+    levels = (np.arange(50) + 0.5) / 50
+    quantiles = np.quantile(draws.reshape(-1, 30), levels, axis=0).T
+    crps_by_quantiles = 2 * scoringrules.quantile_score(values[:, None], quantiles, levels).mean(1)
+    np.testing.assert_allclose(found["crps"], crps_by_quantiles)
+
+
 def test_the_crps_exists_without_a_mean_and_is_proper() -> None:
     """Of Student's t noise on the logarithm: draws with other seeds have the same score."""
 

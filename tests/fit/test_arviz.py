@@ -47,7 +47,7 @@ def test_a_term_can_be_added_to_the_model(table: Runs, fitted: Fit) -> None:
         assert isinstance(model, pm.Model)
         assert len(model.coords["run"]) == len(table)
         pmd.Normal("another_study", model["slope"], 0.0005, observed=-0.026)
-        result = pm.sample(draws=300, tune=400, chains=2, cores=1, random_seed=1, progressbar=False)
+        result = pm.sample(draws=200, tune=300, chains=2, cores=1, random_seed=1, progressbar=False)
     alone = float(fitted.posterior["slope"].mean())
     together = float(result["posterior"]["slope"].mean())
     assert alone == pytest.approx(-0.030, abs=0.001)

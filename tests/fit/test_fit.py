@@ -69,7 +69,9 @@ def test_replicates_are_pymcs_prior_predictive(table: Runs) -> None:
     for name in ("chinchilla", "compute-only-corpora"):
         spec = Spec.load(name)
         sampler = Sampler(spec, design(spec, table))
-        tree = pm.sample_prior_predictive(400, model=sampler.model, random_seed=3)
+        tree = pm.sample_prior_predictive(
+            400, model=sampler.model, random_seed=3, compile_kwargs={"mode": "FAST_COMPILE"}
+        )
         draws, theirs = tree["prior"].to_dataset(), tree["prior_predictive"]["observed"]
         ours = Predictive.of_design(spec, draws, sampler.design, seed=2).replicates()
         ours = np.log(ours) if spec.noise.on == "log" else ours
@@ -92,10 +94,14 @@ def test_our_prior_is_that_of_the_model(table: Runs) -> None:
         if name == "forecast":
             spec = spec.replace(response="bpc")
         sampler = Sampler(spec, design(spec, table))
-        ours = priors.draws(spec, sampler.design, 4000, seed=1)
+        ours = priors.draws(spec, sampler.design, 2000, seed=1)
         names = [str(v) for v in ours]
         theirs = pm.sample_prior_predictive(
-            4000, model=sampler.model, var_names=names, random_seed=2
+            2000,
+            model=sampler.model,
+            var_names=names,
+            random_seed=2,
+            compile_kwargs={"mode": "FAST_COMPILE"},
         )["prior"].to_dataset()
         for variable in names:
             assert set(ours[variable].dims) == set(theirs[variable].dims)
@@ -120,7 +126,7 @@ def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(
 
 def test_pymcs_own_sampler_agrees(fitted: Fit, table: Runs) -> None:
     theirs = ScalingModel("compute-only").fit(
-        table, Settings(draws=500, tune=1000, chains=2, sampler="pymc")
+        table, Settings(draws=300, tune=500, chains=2, sampler="pymc")
     )
     one, other = fitted.posterior["slope"], theirs.posterior["slope"]
     error = np.hypot(*(float(az.mcse(draws)) for draws in (one, other)))

@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayescale import BayescaleError, Fit, Runs, ScalingModel, Settings, Spec, stack
 
-QUICK = Settings(draws=2000, tune=300, chains=2)
+QUICK = Settings(draws=1000, tune=300, chains=2)
 POINT = {"params": 7e10, "tokens": 1.5e13, "family": "Llama-3"}
 SHARED = {"params": 7e10, "tokens": 1.5e13}
 

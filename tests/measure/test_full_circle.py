@@ -19,11 +19,11 @@ PLAN = """
 name = "small"
 title = "A smaller ladder than the plan stdlib: the same rule of learning rates"
 text = ["{stdlib}/*.py", "{stdlib}/email/*.py", "{stdlib}/asyncio/*.py"]
-held_out_characters = 50_000
+held_out_characters = 15_000
 vocabularies = [512]
 sequence = 64
-batch = 8
-checkpoint_steps = 20
+batch = 16
+checkpoint_steps = 10
 """
 SIZE = """
 [[sizes]]
@@ -50,7 +50,7 @@ def start(path: Path, out: Path) -> subprocess.Popen:
 def test_the_full_circle_with_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(full_circle.SPECS, "compute-only")  # CI has little time
     ladder = plan(
-        tmp_path / "ladder.toml", [16, 20], 'kind = "tokens-per-parameter"\nratios = [8, 12]'
+        tmp_path / "ladder.toml", [16, 20], 'kind = "tokens-per-parameter"\nratios = [7, 10]'
     )
     runs = SweepPlan.load(ladder).runs()
     beyond = plan(

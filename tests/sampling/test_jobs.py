@@ -40,7 +40,7 @@ def jobs(table: Runs) -> list[Job]:
     """Jobs of each kind: a whole fit, refits of a comparison, a fit of simulated responses."""
     arrays = design(SPEC, table)
     truth = priors.draws(SPEC, arrays, 2, seed=0).isel(chain=0, draw=1)
-    left_out = folds(table, "family")[:3]
+    left_out = folds(table, "family")[:2]
     return [
         _Fitted(SPEC, split(table, "family != 'Llama-2'"), 0),
         *(_LeftOut(SPEC, arrays, f.out, SHORT, 0, together=True) for f in left_out),
