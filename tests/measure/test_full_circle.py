@@ -50,7 +50,7 @@ def start(path: Path, out: Path) -> subprocess.Popen:
 def test_the_full_circle_with_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(full_circle.SPECS, "compute-only")  # CI has little time
     ladder = plan(
-        tmp_path / "ladder.toml", [16, 20], 'kind = "tokens-per-parameter"\nratios = [7, 10]'
+        tmp_path / "ladder.toml", [16, 20], 'kind = "tokens-per-parameter"\nratios = [9, 11]'
     )
     runs = SweepPlan.load(ladder).runs()
     beyond = plan(
