@@ -122,20 +122,20 @@ def test_the_density_is_pymcs(case: tuple[Sampler, Density]) -> None:
             point[variable.name] = np.reshape(values[name], np.shape(start[variable.name]))
         return point
 
-    def moved(x: np.ndarray) -> np.ndarray:
-        """What is whitened: the law's parameters without bounds, and the weights."""
-        draws = density.posterior(x[None, None]).isel(chain=0, draw=0)
-        parts = [np.ravel(unconstrained(law[name], draws[name].values)) for name in law]
-        return np.concatenate([*parts, *([draws[WEIGHTS].values] if WEIGHTS in draws else [])])
+    def whitened(points: np.ndarray) -> np.ndarray:
+        """The law's parameters without bounds, and the weights; of several vectors (point, ...)."""
+        draws = density.posterior(points[None]).isel(chain=0)
+        parts = [unconstrained(law[name], draws[name].values) for name in law]
+        parts += [draws[WEIGHTS].values] if WEIGHTS in draws else []
+        return np.concatenate([part.reshape(len(points), -1) for part in parts], axis=1)
 
     gaps = []
     for x in near_the_start(density, 3):
         log_volume = 0.0
         if law:
-            count = len(moved(x))  # law_z and discrepancy_z are the end of the vector
+            count = whitened(x[None]).shape[1]  # law_z and discrepancy_z are the end of the vector
             steps = 1e-5 * np.eye(len(x))[-count:]
-            slopes = [(moved(x + step) - moved(x - step)) / 2e-5 for step in steps]
-            log_volume = np.linalg.slogdet(np.array(slopes))[1]
+            log_volume = np.linalg.slogdet((whitened(x + steps) - whitened(x - steps)) / 2e-5)[1]
         gaps.append(density(x)[0] - log_volume - float(theirs(in_their_coordinates(x))))
     assert np.ptp(gaps) < 1e-5
 
@@ -155,12 +155,11 @@ def test_with_normal_noise_the_density_is_that_of_a_dense_gaussian() -> None:
     )
     inducing = data.sizes["inducing"]
 
-    def law_at(x: np.ndarray) -> np.ndarray:
-        draws = density.posterior(x[None, None])
+    def law_at(points: np.ndarray) -> np.ndarray:
+        draws = density.posterior(points[None]).isel(chain=0)
         supports = [p.support for p in spec.law.parameters]
-        return np.array(
-            [unconstrained(s, draws[n].values[0, 0]) for n, s in zip(law, supports, strict=True)]
-        )
+        free = [unconstrained(s, draws[n].values) for n, s in zip(law, supports, strict=True)]
+        return np.stack(free, axis=1)
 
     gaps = []
     for x in near_the_start(density, 4):
@@ -182,8 +181,8 @@ def test_with_normal_noise_the_density_is_that_of_a_dense_gaussian() -> None:
             free = unconstrained(prior.support, value)
             expected += formulas.log_jacobian(prior.support, free, np)
         steps = 1e-5 * np.eye(len(x))[-inducing - len(law) : -inducing]
-        slopes = [(law_at(x + step) - law_at(x - step)) / 2e-5 for step in steps]
-        gaps.append(density(x)[0] - expected - np.linalg.slogdet(np.array(slopes))[1])
+        slopes = (law_at(x + steps) - law_at(x - steps)) / 2e-5
+        gaps.append(density(x)[0] - expected - np.linalg.slogdet(slopes)[1])
     assert np.ptp(gaps) < 1e-4
 
 
