@@ -105,31 +105,31 @@ def report_command(
     from bayescale.report.write import write
 
     in_progress = _in_progress(curves, run or [], schedule, end, seed)  # refused before any fit
+    if comparison and not folders:
+        raise BayescaleError(
+            f"--comparison {comparison}: without fits the main job makes its own; name the folders "
+            "of the fits that were compared"
+        )
     rivals: list[Fit] = []
     compared = None if comparison is None else read_json(comparison)
     if folders:
         fits = [Fit.load(folder) for folder in folders]
         out = out or Path("reports") / folders[0].resolve().name
-        command = f"bayescale report {' '.join(map(str, folders))} --out {out}"
-        given: dict[str, Any] = {"--comparison": comparison, "--target": target, "--budget": budget}
-        given |= {"--against": against, "--curves": curves, "--end": end}
-        given |= {"--schedule": None if schedule is None else shlex.quote(schedule)}
-        parts = [f" --question {shlex.quote(text)}" for text in question or ()]
-        parts += [f" {flag} {value}" for flag, value in given.items() if value is not None]
-        parts += [f" --run {shlex.quote(name)}" for name in run or ()]
-        command += "".join(parts)
     else:
         out = out or Path("reports") / "open-llm-bpc"
         fits, rivals, compared = _main_job(out, seed)
-        command = f"bayescale report --out {out} --seed {seed}"
     points, notes = None, list[Note]()
     if question:
         runs, notes = read_points(question, None, fits[0])
         points = runs.table.to_dict(orient="records")
+    asked = {"--seed": seed if curves or not folders else None, "--question": question}
+    asked |= {"--target": target, "--budget": budget, "--against": against}
+    asked |= {"--comparison": comparison, "--curves": curves, "--run": run}
+    asked |= {"--schedule": schedule, "--end": end}
     content = write(
         fits,
         out,
-        command=command,
+        command=_command(folders or [], {"--out": out} | asked),
         points=points,
         target=target,
         budget=budget,
@@ -148,6 +148,15 @@ def report_command(
     if show and not _opens(out / names["html"]):
         remarks.append(f"no browser could be started; open {files['html']}")
     return Output({**files, "passed": content["passed"]}, list(files.values()), notes, remarks)
+
+
+def _command(folders: list[Path], asked: dict[str, Any]) -> str:
+    """The command line that gives the same report."""
+    words = ["bayescale", "report", *map(str, folders)]
+    for flag, value in asked.items():
+        for each in value if isinstance(value, list) else [value]:
+            words += [] if each is None else [flag, str(each)]
+    return shlex.join(words)
 
 
 def _in_progress(

@@ -33,7 +33,10 @@ def test_the_page_says_where_a_run_ends_as_the_command_does(
         assert "Runs in progress" in shown
         assert f"{asked['lower']:.3f} to {asked['upper']:.3f}" in shown
     assert "the learning rate beneath" in page
-    assert "--run cosine-20k" in written["reproduce"]["command"]
+    command = written["reproduce"]["command"]
+    assert command.endswith(
+        f"--curves {CURVES} --run cosine-20k --schedule {PLANNED[1]} --end 20000.0"
+    )
 
 
 def test_all_runs_of_a_file_compete_for_the_lowest_end() -> None:
@@ -47,6 +50,11 @@ def test_all_runs_of_a_file_compete_for_the_lowest_end() -> None:
 def test_runs_that_have_ended_are_said(run, fitted_dir: Path) -> None:
     with pytest.raises(BayescaleError, match="no run is in progress"):
         running(Running(Curves.read(CURVES), ["wsd-10k"]), None)
-    code, _, err = run("report", fitted_dir, "--end", "20000")
-    assert code == 2
-    assert "name their file: --curves FILE" in err
+    for options, says in (
+        ((fitted_dir, "--end", "20000"), "name their file: --curves FILE"),
+        (("--comparison", "old.json"), "name the folders of the fits that were compared"),
+    ):
+        code, _, err = run("report", *options)
+        assert code == 2
+        assert says in err
+        assert err.count("\n") == 1
