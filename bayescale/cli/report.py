@@ -122,8 +122,8 @@ def report_command(
     if question:
         runs, notes = read_points(question, None, fits[0])
         points = runs.table.to_dict(orient="records")
-    asked = {"--seed": seed if curves or not folders else None, "--question": question}
-    asked |= {"--target": target, "--budget": budget, "--against": against}
+    asked: dict[str, Any] = {"--seed": seed if curves or not folders else None}
+    asked |= {"--question": question, "--target": target, "--budget": budget, "--against": against}
     asked |= {"--comparison": comparison, "--curves": curves, "--run": run}
     asked |= {"--schedule": schedule, "--end": end}
     content = write(
