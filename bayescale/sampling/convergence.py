@@ -10,6 +10,7 @@ import xarray as xr
 
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.base.notes import Note
+from bayescale.sampling.diagnostics import diagnostics
 
 R_HAT_MOST, R_HAT_NEAR = 1.01, 1.02
 ESS_LEAST = 400
@@ -122,13 +123,9 @@ def effective(posterior: xr.Dataset) -> tuple[float, bool]:
 
     The bulk ESS, or twice the tail ESS where that is smaller.
     """
-    import arviz_stats  # takes a second to load
-
-    quantities = _varying(posterior)
-    with np.errstate(all="ignore"):  # of chains that are stuck
-        r_hat = float(arviz_stats.rhat(quantities).max())
-        bulk, tail = (arviz_stats.ess(quantities, method=kind).min() for kind in ("bulk", "tail"))
-    return float(min(bulk, 2 * tail)), r_hat <= R_HAT_MOST
+    found = diagnostics(_varying(posterior)[1])
+    effective_draws = min(found.ess_bulk.min(), 2 * found.ess_tail.min())
+    return float(effective_draws), bool(found.r_hat.max() <= R_HAT_MOST)
 
 
 def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
@@ -143,53 +140,36 @@ def judge(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
     """
     import arviz_stats  # takes a second to load, and a prediction does without
 
-    quantities = _varying(posterior)
-    with np.errstate(all="ignore"):  # of chains that are stuck
-        r_hat, bulk, tail = (
-            arviz_stats.rhat(quantities),
-            arviz_stats.ess(quantities, method="bulk"),
-            arviz_stats.ess(quantities, method="tail"),
-        )
-    r_hat = r_hat.where(r_hat < _R_HAT_STUCK, _R_HAT_STUCK)
-    bulk, tail = bulk.fillna(0), tail.fillna(0)
+    names, draws = _varying(posterior)
+    found = diagnostics(draws)
+    r_hat = np.where(found.r_hat < _R_HAT_STUCK, found.r_hat, _R_HAT_STUCK)
+    bulk, tail = np.nan_to_num(found.ess_bulk), np.nan_to_num(found.ess_tail)
     reached = [name for name in _DEPTH_REACHED if name in sample_stats]
     return Convergence(
         r_hat=float(r_hat.max()),
         ess_bulk=float(bulk.min()),
         ess_tail=float(tail.min()),
         divergences=int(sample_stats["diverging"].sum()),
-        worst=str(bulk.to_series().idxmin()),
+        worst=names[int(bulk.argmin())],
         saturated=float(sample_stats[reached[0]].mean()) if reached else None,
         bfmi=float(arviz_stats.bfmi(sample_stats)["energy"].min()),
     )
 
 
-def _varying(posterior: xr.Dataset) -> xr.DataArray:
-    quantities = _quantities(posterior)
-    varies = quantities.max(SAMPLE_DIMS) != quantities.min(SAMPLE_DIMS)  # not a number: varies
-    return quantities.isel(quantity=np.flatnonzero(varies))
-
-
-def _quantities(posterior: xr.Dataset) -> xr.DataArray:
-    """All scalars of a posterior side by side, by label: (chain, draw, quantity).
-
-    One array, as the diagnostics of many small ones cost more than sampling them.
-    """
+def _varying(posterior: xr.Dataset) -> tuple[list[str], np.ndarray]:
+    """Names of all scalars of a posterior but constants, and draws (quantity, chain, draw)."""
     names: list[str] = []
-    columns: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
     for name, variable in posterior.data_vars.items():
-        draws = variable.transpose(*SAMPLE_DIMS, ...)
-        inner = draws.dims[2:]
-        for where in np.ndindex(draws.shape[2:]):
-            labels = [str(draws[dim].values[i]) for dim, i in zip(inner, where, strict=True)]
-            names.append(f"{name}[{', '.join(labels)}]" if labels else str(name))
-            columns.append(draws.values[(..., *where)])
-    return xr.DataArray(
-        np.stack(columns, axis=-1),
-        dims=(*SAMPLE_DIMS, "quantity"),
-        coords={"quantity": names},
-        name="quantities",
-    )
+        draws = variable.transpose(..., *SAMPLE_DIMS)
+        inner = draws.dims[:-2]
+        for where in np.ndindex(draws.shape[:-2]):
+            each = draws.values[where]
+            if each.max() != each.min():  # not a number: varies
+                labels = [str(draws[dim].values[i]) for dim, i in zip(inner, where, strict=True)]
+                names.append(f"{name}[{', '.join(labels)}]" if labels else str(name))
+                rows.append(each)
+    return names, np.array(rows)
 
 
 def draws_needed(made: int, found: float, *, agree: bool, ess: int) -> float:
