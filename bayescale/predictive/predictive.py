@@ -247,8 +247,8 @@ class Predictive:
 
         Returns
         -------
-        DataArray (chain, draw, run)
-            Nats, of the response itself, over all its corpora.
+        DataArray ([value, ]chain, draw, run)
+            Nats, of the response itself, over all its corpora; `value` if the draws have it.
         """
         error = self.scale.difference(observed, self.law)
         if self._discrepancy is None:
@@ -259,7 +259,7 @@ class Predictive:
             density = self.noise.log_density_around(self.values, error, self._scale, variance)
         density = density + self.scale.log_jacobian(observed)
         density = density.sum("corpus") if "corpus" in density.dims else density
-        return density.transpose(*SAMPLE_DIMS, "run")
+        return density.transpose(..., *SAMPLE_DIMS, "run")
 
     def log_density(self, observed: xr.DataArray) -> xr.DataArray:
         """Log density of each observed response by itself, for runs that the draws did not see.

@@ -82,7 +82,7 @@ def test_only_what_the_draws_do_not_know_is_drawn_again(name: str, table: Runs) 
     draws = priors.draws(spec, arrays, 50, 0)
     out = (table.table["family"] == "Mixtral").to_numpy()
     masks = {"out": out, "kept": ~out}
-    many = xr.concat(redrawn(spec, draws, arrays.data, **masks, seed=0), "value")
+    many = xr.concat(redrawn(spec, draws, arrays.data, **masks, seed=0), "value", data_vars="all")
     assert many.sizes["value"] == 32
     whitened = many["level_family"] / many["level_family_sd"]
     mixtral = whitened.sel(family="Mixtral")
