@@ -69,7 +69,7 @@ class _Unknown:
     sd: Any
 
     def replaced(self, draws: xr.Dataset, whitened: np.ndarray) -> xr.DataArray:
-        """The variable with other entries: `whitened` (value, chain, draw, entry) times their sd."""
+        """The variable with entries `whitened` (value, chain, draw, entry) times their sd."""
         variable = draws[self.name].transpose(*SAMPLE_DIMS, self.dim, ...)
         variable = variable.expand_dims(value=len(whitened)).copy()
         block = variable[{self.dim: self.entries}]

@@ -1,7 +1,7 @@
 """Diagnostics: R-hat and effective draws of many quantities at once.
 
-As ArviZ has them, to rounding (`tests/sampling/test_diagnostics.py`). ArviZ takes one quantity after
-another, which for the hundreds of a fit takes longer than to sample them.
+As ArviZ has them, to rounding (`tests/sampling/test_diagnostics.py`). ArviZ takes one quantity
+after another, which for the hundreds of a fit takes longer than to sample them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Diagnostics(NamedTuple):
     r_hat : ndarray (quantity)
         The larger of rank-normalised split R-hat and that of the folded draws (arXiv 1903.08008).
     ess_bulk, ess_tail : ndarray (quantity)
-        Effective draws of the rank-normalised draws, and the fewer of those of the 11 % and the 89 %
-        quantile (arXiv 1903.08008).
+        Effective draws of the rank-normalised draws, and the fewer of those of the 11 % and the
+        89 % quantile (arXiv 1903.08008).
     """
 
     r_hat: np.ndarray
