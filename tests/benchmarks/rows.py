@@ -44,11 +44,14 @@ FEW = Settings(draws=200, tune=200, chains=2)
 TRUTH: dict[str, dict[str, float]] = {
     "compute-only": {"level": 0.45, "slope": -0.01, "sigma": 0.004, "nu": 7.0},
     "forecast": {
-        "level": 2.6,
-        "reducible": 0.3,
-        "split": 0.5,
-        "alpha": 0.35,
-        "beta": 0.37,
+        "level": 1.9,
+        "params_ratio": 0.25,
+        "tokens_ratio": 0.25,
+        "alpha": 0.3,
+        "beta": 0.3,
+        "corner": 0.5,
+        "floor_exponent": 0.01,
+        "vocabulary": 2e4,
         "sigma": 0.005,
         "nu": 7.0,
     },
@@ -173,7 +176,18 @@ def by_hand(arrays: Design) -> Density:
     compute = data["params"].values + data["tokens"].values
     index = tuple(data[f"{group}_index"].values for group in GROUPS)
     runs_of = tuple(data[f"{group}_runs"].values for group in GROUPS)
-    return lambda x: loop(x, compute, data["response"].values, index, runs_of)
+    families, tokenizers = map(len, runs_of)
+    # Of our vector, which has both standard deviations before the effects.
+    effects = 6 + np.arange(families + tokenizers)
+    order = np.concatenate([range(5), effects[:families], [5], effects[families:]])
+
+    def density(x: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slopes = loop(x[order], compute, data["response"].values, index, runs_of)
+        gradient = np.empty_like(slopes)
+        gradient[order] = slopes
+        return value, gradient
+
+    return density
 
 
 def seconds(density: Density, x: np.ndarray) -> float:
