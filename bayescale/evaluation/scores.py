@@ -87,23 +87,21 @@ def crps(draws: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
 
 
 def interval_score(
-    lower: xr.DataArray, upper: xr.DataArray, observed: xr.DataArray, prob: float = PROB
+    lower: xr.DataArray, upper: xr.DataArray, observed: xr.DataArray
 ) -> xr.DataArray:
-    """Width of an interval, and a penalty for what it misses (Gneiting and Raftery 2007, eq. 43).
+    """Width of a 90 % interval and a penalty outside it (Gneiting and Raftery 2007, eq. 43).
 
     Parameters
     ----------
     lower, upper, observed : DataArray (run[, corpus])
-    prob : float
-        The interval's probability.
 
     Returns
     -------
     DataArray (run[, corpus])
         In the unit of the response; lower is better.
     """
-    missed = (lower - observed).clip(0) + (observed - upper).clip(0)
-    return (upper - lower) + 2 / (1 - prob) * missed
+    outside = (lower - observed).clip(0) + (observed - upper).clip(0)
+    return (upper - lower) + 2 / (1 - PROB) * outside
 
 
 def averaged(table: pd.DataFrame, probs: Sequence[float] = PROBS) -> dict[str, float]:

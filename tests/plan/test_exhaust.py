@@ -182,7 +182,7 @@ def test_the_years_shown_change_no_answer() -> None:
 def test_extreme_growth_is_an_answer_without_a_word_from_numpy(growth: float) -> None:
     parts = {name: {**KNOWN[name], "growth": growth} for name in ("datasets", "compute")}
     laws = [Curve.published(name) for name in ("besiroglu-2024", "open-llm-least-squares")]
-    outlook = exhaust(scenario(**KNOWN | parts, end=2064), laws)
+    outlook = exhaust(scenario(**KNOWN | parts, end=2124), laws)
     json.dumps(answer(outlook).content, allow_nan=False)
     exhaustion_figure(outlook).savefig(io.BytesIO(), format="svg")
 

@@ -34,7 +34,10 @@ def chains(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> np.nd
     return noise
 
 
-KINDS = ("good", "slow", "alternating", "apart", "heavy", "ties", "constant", "stuck", "no number")
+KINDS = (
+    *("good", "slow", "alternating", "apart", "heavy", "ties"),
+    *("constant", "stuck", "no number", "infinite"),
+)
 
 
 @pytest.mark.filterwarnings("ignore")
