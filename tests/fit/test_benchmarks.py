@@ -1,6 +1,7 @@
 """Fits of benchmark scores: the truth is recovered, and what is asked of them."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from bayescale.fit.benchmarks.fit import BenchmarkFit, fit_benchmarks
 from bayescale.fit.benchmarks.notes import score_notes
 from bayescale.fit.folder import read
 from bayescale.runs.benchmarks.scores import Scores
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from emergence import emergent_table
 
 
 def scores(table: pd.DataFrame) -> Scores:
@@ -159,6 +163,18 @@ def test_benchmarks_at_chance_are_said_and_a_form_needs_what_it_needs() -> None:
         fit_benchmarks(scores(table), "two-stage")
     with pytest.raises(BayescaleError, match="frontier=1e\\+30"):
         beyond_frontier(scores(table), 1e30)
+
+
+@pytest.mark.slow
+def test_what_rises_beyond_the_frontier_is_inside_a_wide_interval() -> None:
+    table, below, at_chance = emergent_table(2)
+    assert table.rows(below).at_chance == at_chance == ["task_3", "task_9"]
+    (done,) = held_out(table, [(below, ~below)], "latent")
+    rising = done.points["benchmark"].isin(at_chance)
+    assert done.points["inside"].mean() >= 0.85
+    assert done.points["inside"][rising].mean() >= 0.8  # 12 scores of two benchmarks
+    width = done.points["upper"] - done.points["lower"]
+    assert width[rising].mean() > 2 * width[~rising].mean()
 
 
 @pytest.mark.long

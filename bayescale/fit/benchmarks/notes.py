@@ -5,8 +5,6 @@ from __future__ import annotations
 from bayescale.base.notes import Note, listed
 from bayescale.runs.benchmarks.scores import Scores
 
-# Standard errors above chance within which the best score is no sign of the capability.
-_ABOVE_CHANCE = 3.0
 # From here on, wrong keys and lapses matter as much as capability.
 _SATURATED = 0.93
 
@@ -15,14 +13,7 @@ def score_notes(scores: Scores) -> list[Note]:
     """Benchmarks at chance or saturated, and models of unknown size."""
     notes = []
     best = scores.scores.max()
-    at_chance = [
-        name
-        for name, known in scores.benchmarks.items()
-        if known.chance > 0
-        and best[name]
-        < known.chance
-        + _ABOVE_CHANCE * (known.chance * (1 - known.chance) / known.questions) ** 0.5
-    ]
+    at_chance = scores.at_chance
     if at_chance:
         notes.append(
             Note(

@@ -125,6 +125,7 @@ def design(scores: Scores, form: str) -> Design:
     families = _families(table)
     names = sorted(set(families))
     member = np.array([names.index(name) for name in families])
+    at_chance = scores.at_chance
     data = {
         "params": ("run", logs["params"].fillna(0.0)),
         "tokens": ("run", logs["tokens"].fillna(0.0)),
@@ -137,6 +138,7 @@ def design(scores: Scores, form: str) -> Design:
         "log_loss_used": (("run", "corpus"), losses.notna().astype(float)),
         "chance": ("benchmark", [each.chance for each in scores.benchmarks.values()]),
         "no_chance": ("benchmark", [1.0 * (b.chance == 0) for b in scores.benchmarks.values()]),
+        "at_chance": ("benchmark", [1.0 * (n in at_chance) for n in scores.benchmarks]),
         "questions": ("benchmark", [1.0 * b.questions for b in scores.benchmarks.values()]),
         **_references(scores, member),
         **_unstated(logs),

@@ -29,8 +29,9 @@ FAMILY_SD, MODEL_SD, SPREAD = {"capability": 0.4, "bias": 0.4}, 0.15, 0.7
 SLOPE, SLOPE_SPREAD, TOKENS, TOKENS_SPREAD = 0.4, 0.8, 0.8, 0.3
 # Spread of loadings, in logs.
 LOADING_SPREAD = 0.5
-# Logit of a score at the data's centre.
-LEVEL, LEVEL_SD = -1, 2
+# Logit of a score at the data's centre. Where every model is at chance, only the prior tells how
+# far away the rise is: so many e-folds of compute more, two decades.
+LEVEL, LEVEL_SD, AWAY = -1, 2, 4.6
 # Standard deviation of what tuning on instructions adds to a benchmark's logit.
 TUNING = 1.0
 # Beyond the frontier the gain in logits is known up to a factor, whose standard deviation in logs
@@ -71,6 +72,7 @@ def latent(z: Values, x: Values, xp: Any) -> Any:
     z : mapping
     x : mapping
         `params`, `tokens` (run), centred logarithms; `tuned` (run); `family_index` (run);
+        `at_chance` (benchmark), 1 where every model is at chance;
         `anchored` and `free` (benchmark, factor): the anchors' loadings, and 1 where a loading is
         free; `factors`, their number; for counts that are not stated `tokens_sd` (), `is_unstated`
         (run) and `unstated_index` (run).
@@ -81,7 +83,7 @@ def latent(z: Values, x: Values, xp: Any) -> Any:
     rest = (loading(z, x, xp) * capability).sum("factor") + family_effects(z, "bias", x, xp)
     if "tuning_z" in z:
         rest = rest + TUNING * z["tuning_z"] * x["tuned"]
-    return level(z) + reference(z, x, xp)[1] * rest
+    return level(z, x, xp) + reference(z, x, xp)[1] * rest
 
 
 def expected_capability(z: Values, x: Values, xp: Any) -> Any:
@@ -91,9 +93,14 @@ def expected_capability(z: Values, x: Values, xp: Any) -> Any:
         tokens = tokens + x["is_unstated"] * x["tokens_sd"] * z["unstated_z"].isel(
             {"unstated": x["unstated_index"]}
         )
-    slope = lognormal(z["slope_params_z"], SLOPE, SLOPE_SPREAD, xp)
-    ratio = lognormal(z["slope_tokens_z"], TOKENS, TOKENS_SPREAD, xp)
+    slope, ratio = slopes(z, xp)
     return slope * (x["params"] + ratio * tokens) + family_effects(z, "capability", x, xp)
+
+
+def slopes(z: Values, xp: Any) -> tuple[Any, Any]:
+    """Capability (factor) an e-fold of parameters, and what an e-fold of tokens counts beside."""
+    slope = lognormal(z["slope_params_z"], SLOPE, SLOPE_SPREAD, xp)
+    return slope, lognormal(z["slope_tokens_z"], TOKENS, TOKENS_SPREAD, xp)
 
 
 def loading(z: Values, x: Values, xp: Any) -> Any:
@@ -128,9 +135,19 @@ def rounded(gap: Any) -> Any:
     return 0.5 * (gap + (gap * gap + 0.0036) ** 0.5)
 
 
-def level(z: Values) -> Any:
+def level(z: Values, x: Values, xp: Any) -> Any:
     """Logit (benchmark) of a score at the data's centre."""
-    return LEVEL + LEVEL_SD * z["level_z"]
+    return LEVEL + level_sd(z, x, xp) * z["level_z"]
+
+
+def level_sd(z: Values, x: Values, xp: Any) -> Any:
+    """Standard deviation (benchmark) of the prior of `level`; larger where all are at chance."""
+    if "slope_params_z" not in z:
+        return LEVEL_SD
+    slope, ratio = slopes(z, xp)
+    along_compute = 0.5 * slope * (1 + ratio)  # parameters and tokens grow alike
+    rise = (loading(z, x, xp) * along_compute).sum("factor")
+    return LEVEL_SD + x["at_chance"] * AWAY * rise
 
 
 def log_loss(z: Values, x: Values, xp: Any) -> Any:
@@ -165,7 +182,7 @@ def measured_loss(z: Values, x: Values) -> Any:
 
 def by_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
     """Logits (run, benchmark) from losses (run, corpus); see `along_loss`."""
-    return level(z) + along_loss(losses, z, x, xp) + family_effects(z, "bias", x, xp)
+    return level(z, x, xp) + along_loss(losses, z, x, xp) + family_effects(z, "bias", x, xp)
 
 
 def along_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
@@ -226,7 +243,8 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
     if "capability_sd_z" in z:
         moved("capability_z", 0.0, -SPREAD * z["capability_sd_z"])
     at, unit = reference(z, x, xp)
-    moved("level_z", (at - LEVEL) / LEVEL_SD, xp.log(unit / LEVEL_SD))
+    prior_sd = level_sd(z, x, xp)
+    moved("level_z", (at - LEVEL) / prior_sd, xp.log(unit / prior_sd))
     if latent:
         expected = expected_capability(z, x, xp)
         sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
@@ -239,14 +257,14 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
                 others = others + TUNING * z["tuning_z"] * x["family_tuned"]
             at, own = reference(z, x, xp, "family_reference")
             sd = family_sd(z, "bias", xp)
-            gap = (at - level(z)) / unit - others
+            gap = (at - level(z, x, xp)) / unit - others
             moved("bias_z", gap / sd, xp.log(own / (unit * sd)), x["family_told"])
     elif "bias_z" in z:
         losses = log_loss(z, x, xp) if "loss_sd_z" in z else measured_loss(z, x)
         others = along_loss((x["share"] * losses).sum("run"), z, x, xp)
         at, own = reference(z, x, xp, "family_reference")
         sd = family_sd(z, "bias", xp)
-        moved("bias_z", (at - level(z) - others) / sd, xp.log(own / sd), x["family_told"])
+        moved("bias_z", (at - level(z, x, xp) - others) / sd, xp.log(own / sd), x["family_told"])
     return z, change
 
 

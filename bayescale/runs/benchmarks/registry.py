@@ -35,6 +35,11 @@ class Benchmark(BaseModel):
     headers: tuple[str, ...] = ()
     source: str = ""
 
+    @property
+    def chance_error(self) -> float:
+        """Standard error of a score by guessing."""
+        return float((self.chance * (1 - self.chance) / self.questions) ** 0.5)
+
 
 class Registry(RootModel[dict[str, Benchmark]]):
     """Benchmarks by name."""

@@ -20,6 +20,8 @@ _SCORE = re.compile(r"^(acc|accuracy|score|obs)_", re.IGNORECASE)
 _LOSS = ("bpb", "bpc", "loss")
 # A score this far beyond 1 is in per cent.
 _PER_CENT = 1.5
+# Standard errors above chance within which the best score is no sign of the capability.
+_ABOVE_CHANCE = 3.0
 # Standard errors by which the best score must lie below chance before chance is called wrong.
 _BELOW_CHANCE = 4.0
 
@@ -132,6 +134,16 @@ class Scores(Shown):
         return self.rows(kept.to_numpy())
 
     @property
+    def at_chance(self) -> list[str]:
+        """Benchmarks on which no model does better than guessing, within three standard errors."""
+        return [
+            name
+            for name, known in self.benchmarks.items()
+            if known.chance > 0
+            and self.scores[name].max() < known.chance + _ABOVE_CHANCE * known.chance_error
+        ]
+
+    @property
     def flops(self) -> pd.Series:
         """6 N D of each model."""
         return 6 * self.runs.table["params"] * self.runs.table["tokens"]
@@ -202,9 +214,8 @@ def _problems(runs: Runs, header: str, scores: pd.Series) -> list[Problem]:
 def _above_chance(name: str, known: Benchmark, scores: pd.Series) -> Problem | None:
     """That a benchmark's chance level cannot be right."""
     best = float(scores.max())
-    error = (known.chance * (1 - known.chance) / known.questions) ** 0.5
     # Scores without normalisation by length may lie below chance by a few per cent.
-    if best >= 0.8 * known.chance - _BELOW_CHANCE * error:
+    if best >= 0.8 * known.chance - _BELOW_CHANCE * known.chance_error:
         return None
     rule = (
         f"chance {known.chance:.3g} is above the score of every model (best {best:.3g}); "
