@@ -16,9 +16,9 @@ from warnings import catch_warnings, filterwarnings
 import arviz_stats
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when first used
 import xarray as xr
 from arviz_stats import ELPDData, SamplingWrapper
-from scipy import stats
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import SAMPLE_DIMS
@@ -495,7 +495,7 @@ def undecided(table: pd.DataFrame, unit: str, count: int) -> list[Note]:
     best, others = table.iloc[0], table.iloc[1:]
     units = others["dse"] * (1 if count >= _UNITS_ENOUGH else 2)
     monte_carlo = np.hypot(others["elpd_mcse"], best["elpd_mcse"])
-    standard_errors = stats.t.ppf(0.975, count - 1) if count > 1 else np.inf
+    standard_errors = scipy.stats.t.ppf(0.975, count - 1) if count > 1 else np.inf
     margin = np.maximum(standard_errors * np.hypot(units, monte_carlo), _DIFFERENCE_LEAST)
     close = others[~(others["elpd_diff"].abs() >= margin)]  # a single unit has no error
     if close.empty:

@@ -14,8 +14,8 @@ from typing import Any
 
 import arviz_stats
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
-from scipy import stats
 
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.model.spec import Spec
@@ -134,12 +134,12 @@ def redrawn(
         yield draws
         return
     rng = np.random.default_rng(seed)
-    points = stats.qmc.Sobol(int(ends[-1]), rng=rng).random(values)
+    points = scipy.stats.qmc.Sobol(int(ends[-1]), rng=rng).random(values)
     shift = rng.random((draws.sizes["chain"], draws.sizes["draw"], int(ends[-1])))
     at_once = 1 if spec.discrepancy else _AT_ONCE
     for start in range(0, values, at_once):
         some = points[start : start + at_once, None, None]
-        normal = stats.norm.ppf((some + shift) % 1)
+        normal = scipy.stats.norm.ppf((some + shift) % 1)
         parts = zip(unknowns, np.split(normal, ends[:-1], axis=-1), strict=True)
         again = draws.assign({u.name: u.replaced(draws, part) for u, part in parts if part.size})
         yield again if at_once > 1 else again.isel(value=0)

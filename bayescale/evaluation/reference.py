@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
+import scipy  # its parts load when first used
 
 from bayescale.runs.table import Runs
 

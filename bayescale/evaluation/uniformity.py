@@ -7,8 +7,8 @@ from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
+import scipy  # its parts load when first used
 from numpy.polynomial import legendre
-from scipy import stats
 
 Component = Literal["bias", "dispersion", "skewness", "tails"]
 
@@ -53,7 +53,7 @@ def smooth_test(pit: np.ndarray) -> Smooth:
     # The simplest of the large ones: much too narrow intervals show in the tails as well.
     first = int((size > 0.6 * size.max()).argmax())
     return Smooth(
-        p_value=float(stats.chi2.sf((components**2).sum(), len(components))),
+        p_value=float(scipy.stats.chi2.sf((components**2).sum(), len(components))),
         component=get_args(Component)[first],
         positive=bool(components[first] > 0),
     )
@@ -82,8 +82,8 @@ def _least_tail(histograms: np.ndarray, number: int) -> np.ndarray:
     """Least pointwise tail probability of ECDFs of so many ranks, from their counts (..., rank)."""
     count = histograms.shape[-1]
     below, values = np.arange(1, count) / count, np.arange(number + 1)[:, None]
-    at_most = stats.binom.cdf(values, number, below)
-    at_least = stats.binom.sf(values - 1, number, below)
+    at_most = scipy.stats.binom.cdf(values, number, below)
+    at_least = scipy.stats.binom.sf(values - 1, number, below)
     ecdf = histograms.cumsum(-1)[..., :-1]
     return np.minimum(at_most, at_least)[ecdf, np.arange(count - 1)].min(-1)
 

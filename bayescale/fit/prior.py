@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when first used
 import xarray as xr
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from bayescale.base.errors import BayescaleError
@@ -184,4 +184,4 @@ def _solved(spec: Spec, parameter: str, name: str, change: float) -> float:
                 f"{percent(change)} where the other parameters are at the medians of their "
                 f"priors; it can do {percent(possible[0])} to {percent(possible[1])}"
             )
-        return float(from_any(brentq(excess, -end, end)))
+        return float(from_any(scipy.optimize.brentq(excess, -end, end)))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
-from scipy import stats
 
 from bayescale.base.seeds import random
 from bayescale.model.discrepancy.axes import local_length
@@ -38,15 +38,15 @@ class _Half:
 # Arguments as PyMC has them, in the order of `DISTRIBUTIONS`; `tests/model/test_spec.py` holds each
 # against PyMC's own.
 _FORMS: dict[str, Callable[..., Any]] = {
-    "Normal": stats.norm,
-    "StudentT": stats.t,
-    "LogNormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
-    "HalfNormal": lambda sigma: stats.halfnorm(scale=sigma),
-    "HalfStudentT": lambda nu, sigma: _Half(stats.t(nu, scale=sigma)),
-    "Exponential": lambda lam: stats.expon(scale=1 / lam),
-    "Gamma": lambda alpha, beta: stats.gamma(alpha, scale=1 / beta),
-    "InverseGamma": lambda alpha, beta: stats.invgamma(alpha, scale=beta),
-    "Beta": stats.beta,
+    "Normal": lambda mu, sigma: scipy.stats.norm(mu, scale=sigma),
+    "StudentT": lambda nu, mu, sigma: scipy.stats.t(nu, mu, scale=sigma),
+    "LogNormal": lambda mu, sigma: scipy.stats.lognorm(sigma, scale=np.exp(mu)),
+    "HalfNormal": lambda sigma: scipy.stats.halfnorm(scale=sigma),
+    "HalfStudentT": lambda nu, sigma: _Half(scipy.stats.t(nu, scale=sigma)),
+    "Exponential": lambda lam: scipy.stats.expon(scale=1 / lam),
+    "Gamma": lambda alpha, beta: scipy.stats.gamma(alpha, scale=1 / beta),
+    "InverseGamma": lambda alpha, beta: scipy.stats.invgamma(alpha, scale=beta),
+    "Beta": lambda alpha, beta: scipy.stats.beta(alpha, b=beta),
 }
 
 

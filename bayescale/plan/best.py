@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when first used
 import xarray as xr
-from scipy.stats import qmc
 
 from bayescale.base.bundled import unknown
 from bayescale.base.errors import BayescaleError
@@ -69,7 +69,7 @@ class _Free:
             steps = np.linspace(0, 1, count if size == 1 else int(count**0.5))
             cube = np.stack(np.meshgrid(*[steps] * size, indexing="ij"), -1).reshape(-1, size)
         else:
-            sobol = qmc.Sobol(size, rng=random(seed, "candidates"))
+            sobol = scipy.stats.qmc.Sobol(size, rng=random(seed, "candidates"))
             cube = sobol.random_base2(int(np.log2(count)))
         return self.low + cube * (self.high - self.low)
 

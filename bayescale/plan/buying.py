@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtri
+import scipy  # its parts load when first used
 
 # A run that takes less than this share off the variance that is left tells nothing.
 _NOTHING = 1e-4
@@ -292,7 +292,7 @@ def regret(mean: np.ndarray, covariance: np.ndarray) -> Callable[[Beliefs, int],
     root = vectors * np.sqrt(np.maximum(values, 0))
     drawn = mean + rng.standard_normal((20_000, len(mean))) @ root.T
     best = float(drawn.min(1).mean())
-    outcomes = ndtri((np.arange(201) + 0.5) / 201)
+    outcomes = scipy.special.ndtri((np.arange(201) + 0.5) / 201)
 
     def after(beliefs: Beliefs, candidate: int) -> float:
         if candidate < 0:

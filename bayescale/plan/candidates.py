@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy.stats import qmc
+import scipy  # its parts load when first used
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.expression import Condition, ExpressionError, Formula
@@ -93,7 +93,7 @@ def grid(fitted: Answers, target: pd.Series, most: float, formula: str | None) -
         points = np.array(list(product(*steps)))
     else:
         low, high = np.transpose([ends[name] for name in inputs])
-        sobol = qmc.Sobol(len(inputs), rng=random(0, "candidates"))
+        sobol = scipy.stats.qmc.Sobol(len(inputs), rng=random(0, "candidates"))
         points = low + sobol.random(_SPREAD * 2) * (high - low)
     frame = pd.DataFrame({n: c.unscaled(points[:, i]) for i, (n, c) in enumerate(inputs.items())})
     if "unique_tokens" in frame:

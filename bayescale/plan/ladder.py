@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy  # its parts load when first used
 
 from bayescale.base.errors import BayescaleError
 from bayescale.base.notes import Note
@@ -121,7 +121,7 @@ def ladder(
     most = max(1, runs - _LEARN)
     basket = best_basket(beliefs, (1 - _FOR_SEEDS) * budget, most=most, repeats=_SEEDS)
     bought = _with_seeds(beliefs, basket, budget)
-    wide = 2 * float(ndtri((1 + prob) / 2))
+    wide = 2 * float(scipy.special.ndtri((1 + prob) / 2))
 
     def width(left: float) -> float:
         """Of the Normal on the logarithm, as a share."""

@@ -14,9 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.optimize import least_squares, minimize
-from scipy.stats import qmc
+import scipy  # its parts load when first used
 
 from bayescale.model.density import formulas
 from bayescale.model.design import Design, design
@@ -123,7 +121,7 @@ class LinearForecast:
             flat = slope @ slope.T
             cost = partial(self._cost, rows, flat, error, weights)
             bounds = [(-_FAR, _FAR)] * len(self.spread)
-            self.spread = minimize(
+            self.spread = scipy.optimize.minimize(
                 cost, self.spread, method="L-BFGS-B", bounds=bounds, options={"maxiter": _SEARCH}
             ).x
             weights = self._reweighted(rows, flat, error, weights)
@@ -154,8 +152,8 @@ class LinearForecast:
             factor = np.linalg.cholesky(
                 seen + self._noise(spread, self._weights) + shared(bought, bought)
             )
-            told = solve_triangular(factor, across + shared(bought, want), lower=True)
-            means.append(mean + told.T @ solve_triangular(factor, error, lower=True))
+            told = scipy.linalg.solve_triangular(factor, across + shared(bought, want), lower=True)
+            means.append(mean + told.T @ scipy.linalg.solve_triangular(factor, error, lower=True))
             whole += weight * (flat + shared(want, want) - told.T @ told)
             variance += weight * self._variance(self._sizes(spread))
         weights = np.array([weight for weight, _ in self._hypotheses])
@@ -220,7 +218,7 @@ class LinearForecast:
         whole = flat + self._noise(spread, weights)
         whole += self._shared(self._sizes(spread), rows, rows, self._frontier(rows))
         factor = np.linalg.cholesky(whole)
-        white = solve_triangular(factor, error, lower=True)
+        white = scipy.linalg.solve_triangular(factor, error, lower=True)
         volume = np.log(np.diagonal(factor)).sum()
         return float(0.5 * white @ white + volume + 0.5 * spread @ spread)
 
@@ -233,10 +231,11 @@ class LinearForecast:
         def residuals(point: np.ndarray) -> np.ndarray:
             with np.errstate(all="ignore"):  # far off the curve may be no number
                 error = np.nan_to_num(y - law.predicted(point), nan=1e3, posinf=1e3, neginf=-1e3)
-            return np.concatenate([solve_triangular(factor, error, lower=True), point])
+            return np.concatenate([scipy.linalg.solve_triangular(factor, error, lower=True), point])
 
         found = [
-            least_squares(residuals, start, max_nfev=_STEPS) for start in (self.point, *others)
+            scipy.optimize.least_squares(residuals, start, max_nfev=_STEPS)
+            for start in (self.point, *others)
         ]
         best: np.ndarray = min(found, key=lambda one: float(one.cost)).x
         return best
@@ -334,7 +333,7 @@ def _around(
             curvature[i, j] = curvature[j, i] = mixed
     values, vectors = np.linalg.eigh(curvature)
     root = vectors / np.sqrt(np.clip(values, 0.5, None)) * _WIDER
-    normal = qmc.MultivariateNormalQMC(np.zeros(size), seed=0).random(_HYPOTHESES)
+    normal = scipy.stats.qmc.MultivariateNormalQMC(np.zeros(size), seed=0).random(_HYPOTHESES)
     places = np.clip(middle + normal @ root.T, -_FAR, _FAR)
     logs = np.array(
         [0.5 * float(z @ z) - cost(place) for z, place in zip(normal, places, strict=True)]

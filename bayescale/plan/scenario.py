@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
 from pydantic import (
     AfterValidator,
@@ -16,7 +17,6 @@ from pydantic import (
     Field,
     model_validator,
 )
-from scipy import stats
 
 from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
@@ -68,8 +68,8 @@ class Quantity(_Strict):
         else:
             ends = np.array([self.lower, self.upper])
             low, high = np.log(ends) if self.dist == "LogNormal" else ends
-            sd = (high - low) / (2 * stats.norm.ppf(0.5 + self.prob / 2))
-            normal = (low + high) / 2 + sd * stats.norm.ppf(uniform)
+            sd = (high - low) / (2 * scipy.stats.norm.ppf(0.5 + self.prob / 2))
+            normal = (low + high) / 2 + sd * scipy.stats.norm.ppf(uniform)
             values = np.exp(normal) if self.dist == "LogNormal" else normal
         return xr.DataArray(values, dims=SAMPLE_DIMS)
 

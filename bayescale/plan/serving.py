@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import minimize_scalar
 
 from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
@@ -358,7 +358,7 @@ def _plan(
     smallest = _smallest(curve, wanted, most, prob)
     if not np.isfinite(smallest):
         return np.nan, np.inf
-    cheapest = minimize_scalar(
+    cheapest = scipy.optimize.minimize_scalar(
         lambda x: np.log(_expected(curve, wanted, costs, x, tokens(x))),
         bounds=(smallest, _PARAMS[1]),
         method="bounded",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts load when first used
 import xarray as xr
-from scipy import stats
 
 from bayescale.base.intervals import flat
 from bayescale.base.settings import PROB
@@ -91,9 +91,9 @@ def _log_prior(fit: Fit) -> np.ndarray:
 
 def _scaled(name: str, draws: np.ndarray, density: np.ndarray) -> Sensitivity:
     """Of draws (sample), given the log density of the priors at each."""
-    normal = stats.norm.ppf((stats.rankdata(draws) - 0.375) / (len(draws) + 0.25))
+    normal = scipy.stats.norm.ppf((scipy.stats.rankdata(draws) - 0.375) / (len(draws) + 0.25))
     precision = -np.cov(normal**2, density)[0, 1]
-    shift = abs(np.cov(normal, density)[0, 1]) / (2 * stats.norm.ppf((1 + PROB) / 2))
+    shift = abs(np.cov(normal, density)[0, 1]) / (2 * scipy.stats.norm.ppf((1 + PROB) / 2))
     return Sensitivity(name, float(precision), float(shift))
 
 

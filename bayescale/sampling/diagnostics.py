@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft
-from scipy.special import ndtri
-from scipy.stats import rankdata
+import scipy  # its parts load when first used
 
 # Quantities at once: few enough that their arrays stay small.
 _AT_ONCE = 64
@@ -70,9 +68,9 @@ def _split(draws: np.ndarray) -> np.ndarray:
 
 def _rank_normalised(draws: np.ndarray) -> np.ndarray:
     """Normal quantiles of the ranks among all draws of a quantity."""
-    ranks = rankdata(draws.reshape(len(draws), -1), axis=1).reshape(draws.shape)
+    ranks = scipy.stats.rankdata(draws.reshape(len(draws), -1), axis=1).reshape(draws.shape)
     ranks[np.isnan(draws).any((1, 2))] = np.nan
-    return np.asarray(ndtri((ranks - 3 / 8) / (draws[0].size + 1 / 4)))
+    return np.asarray(scipy.special.ndtri((ranks - 3 / 8) / (draws[0].size + 1 / 4)))
 
 
 def _r_hat(draws: np.ndarray) -> np.ndarray:
@@ -86,9 +84,9 @@ def _effective(draws: np.ndarray) -> np.ndarray:
     """Effective draws of the mean, by Geyer's initial monotone sequence."""
     _, chains, count = draws.shape
     means = draws.mean(2, keepdims=True)
-    length = fft.next_fast_len(2 * count, real=True)
-    power = (abs(fft.rfft(draws - means, length)) ** 2).mean(1)
-    autocovariance = fft.irfft(power, length)[:, :count] / count
+    length = scipy.fft.next_fast_len(2 * count, real=True)
+    power = (abs(scipy.fft.rfft(draws - means, length)) ** 2).mean(1)
+    autocovariance = scipy.fft.irfft(power, length)[:, :count] / count
     variance = autocovariance[:, :1] * count / (count - 1)
     total = autocovariance[:, :1] + means[..., 0].var(1, ddof=1)[:, None]
     correlation = 1 - (variance - autocovariance) / total

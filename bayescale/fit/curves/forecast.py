@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when first used
 import xarray as xr
-from scipy.special import logsumexp
-from scipy.stats import norm
 
 from bayescale.base.intervals import check_prob
 from bayescale.base.settings import PROB
@@ -57,12 +56,12 @@ class Forecast:
 
     def log_density(self, loss: np.ndarray) -> np.ndarray:
         """Log density of losses at the positions, in nats per unit of loss."""
-        each = norm.logpdf(np.log(loss), self.mean.to_numpy(), self.sd.to_numpy())
-        return np.asarray(logsumexp(each, axis=0) - np.log(len(each)) - np.log(loss))
+        each = scipy.stats.norm.logpdf(np.log(loss), self.mean.to_numpy(), self.sd.to_numpy())
+        return np.asarray(scipy.special.logsumexp(each, axis=0) - np.log(len(each)) - np.log(loss))
 
     def tail_probability(self, loss: np.ndarray) -> np.ndarray:
         """Probability of a loss at most as high, at each position."""
-        each = norm.cdf(np.log(loss), self.mean.to_numpy(), self.sd.to_numpy())
+        each = scipy.stats.norm.cdf(np.log(loss), self.mean.to_numpy(), self.sd.to_numpy())
         return np.asarray(each.mean(axis=0))
 
     def probability_below(self, target: float) -> float:
