@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,34 +53,47 @@ def fitted_dir(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chinchilla_240() -> Fit:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[], Fit]], Fit]:
+    """Makes a fit of a name once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[], Fit]) -> Fit:
+        folder = shared / name
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                make().save(folder)
+            return Fit.load(folder)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def chinchilla_240(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
     """Chinchilla's law without groups on the 240 digitised points."""
     path = SHARED / "chinchilla_245.csv"
     if not path.is_file():
         pytest.skip("the digitised points of arXiv 2404.10102 are not in ../shared/data")
     spec = Spec.load("chinchilla").replace(response="loss", groups=False)
-    return ScalingModel(spec).fit(Runs.read(path, where="drop_in_besiroglu == False"))
+    runs = Runs.read(path, where="drop_in_besiroglu == False")
+    return once("chinchilla-240", lambda: ScalingModel(spec).fit(runs))
 
 
 @pytest.fixture(scope="session")
-def data_constrained() -> Fit:
+def data_constrained(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
     """The data-constrained law on the published rows, where it can follow them."""
     path = SHARED / "datablations.csv"
     if not path.is_file():
         pytest.skip("the runs of arXiv 2305.16264 are not in ../shared/data")
     rows = "in_published_fit and loss < 4 and epochs <= 20"
-    return ScalingModel("data-constrained").fit(Runs.read(path, where=rows))
+    runs = Runs.read(path, where=rows)
+    return once("data-constrained", lambda: ScalingModel("data-constrained").fit(runs))
 
 
 @pytest.fixture(scope="session")
-def forecast(tmp_path_factory: pytest.TempPathFactory) -> Fit:
-    """The forecast spec on simulated runs of Chinchilla's law; made once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "forecast"
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.exists():
-            _forecast().save(folder)
-        return Fit.load(folder)
+def forecast(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
+    """The forecast spec on simulated runs of Chinchilla's law."""
+    return once("forecast", _forecast)
 
 
 def _forecast() -> Fit:

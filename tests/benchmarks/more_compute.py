@@ -82,7 +82,8 @@ def open_models() -> dict[str, Any]:
         said[name] = wild.found(fits[name], runs.table)
         print(name, said[name], flush=True)
     everyone = wild.rows().table
-    latest = wild.latest({n: wild.spec(base, dated=True) for n, base in FORECASTERS.items()})
+    forecasters = {n: wild.spec(base, dated=True) for n, base in FORECASTERS.items()}
+    latest = wild.latest(forecasters)
     dated = dict(zip(FORECASTERS, (fits[page.DATED], fits[page.BOTH]), strict=True))
     undated = dict(zip(FORECASTERS, (fits[page.WHOLE], fits[page.SATURATING]), strict=True))
     return {
@@ -90,6 +91,7 @@ def open_models() -> dict[str, Any]:
         "rounds": wild.by_round(fits[page.WHOLE], everyone),
         "labs": wild.worth_of_labs(fits[page.SATURATING], everyone),
         "latest": latest,
+        "earlier": {str(since): wild.latest(forecasters, since) for since in wild.EARLIER},
         "next": wild.next_models(dated, latest["weights"]),
         "without_new_tokens": wild.without_new_tokens(undated),
     }

@@ -24,6 +24,10 @@ WHOLE, SATURATING = "embeddings and inactive parameters", "diminishing returns"
 DATED, BOTH = "date of release", "diminishing returns, and date"
 
 
+# What is said of earlier dates, and with how many digits.
+EARLIER_COLUMNS = (("coverage", 2), ("rmse", 3))
+
+
 def write(content: dict[str, Any], out: Path) -> None:
     """Write `README.md`, `index.html`, the figures and `more-compute.json`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -94,6 +98,8 @@ def page(content: dict[str, Any]) -> str:
         latest_models=anyone["models"],
         latest_rows=anyone["rows"],
         latest_table=_latest(latest),
+        latest_chance=0.9 ** anyone["models"],
+        earlier_table=_earlier(content["earlier"]),
         per_param=40,
         round="2025-07",
         next_table=_next(content["next"]),
@@ -204,6 +210,18 @@ def _probability(step: dict[str, Any]) -> str:
 def _zero(steps: dict[str, Any]) -> str:
     holding = [name for name, one in steps.items() if one["gap"]["upper"] >= 0]
     return f"Intervals of {', '.join(holding)} hold 0." if holding else "No interval holds 0."
+
+
+def _earlier(earlier: dict[str, Any]) -> str:
+    """Coverage and RMSE of each model of the measurement, by the date up to which it was fitted."""
+    rows = []
+    for since, one in earlier.items():
+        models = one["models"].values()
+        cells = [f"{each[name]:.{digits}f}" for each in models for name, digits in EARLIER_COLUMNS]
+        rows.append([since, str(one["fitted"]), str(next(iter(models))["models"]), *cells])
+    first = next(iter(earlier.values()))["models"]
+    scores = [f"{name}: {title}" for name in first for title in ("coverage of 90 %", "RMSE")]
+    return _table(["up to", "rows", "models since", *scores], rows)
 
 
 def _latest(latest: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from bayescale.base import bundled
 
 SATURATING = Path(__file__).with_name("more_compute_saturating.toml")
 USED = "isnull(excluded)"
-SINCE = 2025.0
+SINCE, EARLIER = 2025.0, (2023.5, 2024.0, 2024.5)
 HO = 12 / 8 * np.log(2)  # arXiv 2403.05812: compute for the same loss halves every 8 months
 PER_PARAM = 40  # tokens per parameter of the largest dense models: Llama-3.1-405B has 37
 BUDGETS = (1e26, 1e27)
@@ -150,17 +150,17 @@ def worth_of_labs(fit: Approximation, table: pd.DataFrame, seed: int = 0) -> dic
     return dict(sorted(labs.items(), key=lambda item: -item[1]["median"]))
 
 
-def latest(specs: dict[str, Spec], seed: int = 0) -> dict[str, Any]:
-    """Each spec fitted to models to the end of 2024, and scored on those of 2025 and 2026.
+def latest(specs: dict[str, Spec], since: float = SINCE, seed: int = 0) -> dict[str, Any]:
+    """Each spec fitted to models released before a date, and scored on all from then on.
 
     A model to predict has its own family; its lab, tokenizer and architecture where earlier models
     have them; the middle of its range where its tokens are not stated. Rounds without five earlier
     models are left out: their level would be a guess.
     """
     runs = rows(f"{USED} and notnull(released)")
-    before = runs.keep(f"released < {SINCE}")
+    before = runs.keep(f"released < {since}")
     known = before.table.groupby("round").size()
-    later = runs.keep(f"released >= {SINCE}").table
+    later = runs.keep(f"released >= {since}").table
     later = later[later["round"].map(known).fillna(0) >= 5]
     middle = np.sqrt(later["tokens_low"] * later["tokens_high"])
     later = later.assign(tokens=later["tokens"].fillna(middle))
