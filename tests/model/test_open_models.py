@@ -1,5 +1,8 @@
 """Open models of many rounds: rows of one checkpoint share a latent token count."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +14,9 @@ from bayescale.model.design import design
 from bayescale.report.figures.compute import token_intervals
 from bayescale.testing import ladder, simulate
 
+ROOT = Path(__file__).parents[2]
+SATURATING = ROOT / "tests" / "benchmarks" / "more_compute_saturating.toml"
+MORE_COMPUTE = ROOT / "reports" / "more-compute" / "more-compute.json"
 USED = "isnull(excluded)"
 SPECS = ("open-models",)
 
@@ -100,6 +106,20 @@ def test_a_checkpoint_scored_twice_has_one_posterior_count() -> None:
 def test_all_rows_sample_cleanly(name: str, rows: Runs) -> None:
     fit = ScalingModel(name).fit(rows, Settings(draws=2500, tune=600, target_accept=0.9, ess=450))
     assert fit.convergence.passed, fit.convergence
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_diminishing_returns_sample_cleanly_and_agree_with_the_page(rows: Runs) -> None:
+    """Of this spec the page has Laplace's approximation."""
+    settings = Settings(draws=8000, tune=800, target_accept=0.98, ess=600)
+    fit = ScalingModel(SATURATING).fit(rows, settings)
+    assert fit.convergence.passed, fit.convergence
+    published = json.loads(MORE_COMPUTE.read_text("utf-8"))["steps"]["diminishing returns"]
+    for name in ("alpha", "beta", "inactive", "embeddings", "code"):
+        said = published[name]
+        sd = (said["upper"] - said["lower"]) / 3.3
+        assert abs(float(fit.posterior[name].median()) - said["median"]) < 0.5 * sd
 
 
 @pytest.mark.slow
