@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import scipy  # its parts load when first used
 import xarray as xr
+from scipy.optimize import elementwise
 
 type Arguments = Mapping[str, Any]
 type Function = Callable[[Any, Arguments], Any]
@@ -56,7 +56,7 @@ def minimum(function: Function, low: float, high: float, arguments: Arguments) -
     def finite(x: np.ndarray, *values: np.ndarray) -> np.ndarray:
         return np.nan_to_num(flat(x, *values), nan=_HUGE, posinf=_HUGE)
 
-    solution = scipy.optimize.elementwise.find_minimum(finite, bracket, args=tuple(arrays))
+    solution = elementwise.find_minimum(finite, bracket, args=tuple(arrays))
     return named(np.where(best == inner, solution.x, grid[best]))
 
 
@@ -67,7 +67,7 @@ def root(function: Function, low: float, high: float, arguments: Arguments) -> x
     """
     flat, arrays, named = _elementwise(function, arguments)
     ends = tuple(np.full(arrays[0].shape, end) for end in (low, high))
-    solution = scipy.optimize.elementwise.find_root(flat, ends, args=tuple(arrays))
+    solution = elementwise.find_root(flat, ends, args=tuple(arrays))
     return named(np.where(solution.success, solution.x, np.nan))
 
 
