@@ -12,7 +12,7 @@ USERS := build/users/.ready
 
 .PHONY: report docs chromium test lint fast long package learn-priors more-compute bench \
 	bench-benchmarks bench-curves bench-design bench-engine bench-refits bench-rows bench-scalebench \
-	bench-skill bench-start full-circle lock clean
+	bench-skill bench-start bench-unseen full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -75,6 +75,10 @@ bench-benchmarks: $(ENV)
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
+
+# The same where priors had not seen the tables, and below frontiers by which nothing was chosen.
+bench-unseen: $(ENV)
+	.venv/bin/python tests/benchmarks/skill_unseen.py
 
 # The claim of the source paper, on models since.
 more-compute: $(ENV)

@@ -23,6 +23,8 @@ OUT = Path(__file__).parents[2] / "reports" / "forecast-skill"
 type Method = dict[str, Any]
 
 TEXT = Path(__file__).with_name("skill_page.md")
+# Beside `skill.json`: what `make bench-unseen` writes.
+UNSEEN = "unseen.json"
 NONE = "-"
 # Published mean errors on the largest models of Farseer's grid, % (arXiv 2506.10972, its figures).
 PUBLISHED = (("Farseer's law", 0.50), ("Chinchilla's law", 2.68))
@@ -41,7 +43,8 @@ def write(said: dict[str, Any], out: Path) -> None:
     }
     for name, each in drawn.items():
         (out / f"{name}.svg").write_text(as_svg(each, name), "utf-8")
-    (out / "README.md").write_text(page(said), "utf-8")
+    unseen = json.loads((out / UNSEEN).read_text("utf-8")) if (out / UNSEEN).is_file() else {}
+    (out / "README.md").write_text(page(said, unseen), "utf-8")
 
 
 def _sorted(done: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def _sorted(done: dict[str, Any]) -> dict[str, Any]:
     return done | {"methods": methods}
 
 
-def page(said: dict[str, Any]) -> str:
+def page(said: dict[str, Any], unseen: dict[str, Any]) -> str:
     methods, splits = said["methods"], said["splits"]
     far, grid = said["far"], said["grid"]
     return TEXT.read_text("utf-8").format(
@@ -66,9 +69,40 @@ def page(said: dict[str, Any]) -> str:
         far_missing=_missing(far["methods"]),
         far_converged=_converged(far["methods"]),
         grid=_table(_grid(grid["methods"])),
+        unseen=_unseen(unseen),
         **{name: _by_split(methods, splits, name) for name in SHOWN},
         **{f"far_{name}": _by_split(far["methods"], far["splits"], name) for name in SHOWN},
     )
+
+
+def _unseen(unseen: dict[str, Any]) -> str:
+    """Scores of `forecast` where neither priors nor choices had seen the tables."""
+    named = {
+        "the splits above, priors without the people whose table is scored": unseen.get("left_out"),
+        "lower frontiers, from 3 times the compute": unseen.get("low", {}).get("3x"),
+        "lower frontiers, from 10 times the compute": unseen.get("low", {}).get("10x"),
+    }
+    rows = [
+        {
+            "splits": label,
+            "how many": str(len(said["splits"])),
+            "in 90 %": _shown(_score(said, "coverage")),
+            "below .70": str(sum(one["coverage"]["90"] < 0.7 for one in said["splits"])),
+            "in 50 %, pooled": _shown(said["pooled_coverage"]["50"]),
+            **{
+                label: _shown(_score(said, name))
+                for label, name in (
+                    ("interval score", "interval_score"),
+                    ("CRPS", "crps"),
+                    ("RMSE", "rmse"),
+                    ("bias", "bias"),
+                )
+            },
+        }
+        for label, said in named.items()
+        if said
+    ]
+    return _table(rows) if rows else "Not measured."
 
 
 def _grid(methods: list[Method]) -> list[dict[str, str]]:
