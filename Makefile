@@ -11,8 +11,8 @@ TORCH := .venv/.measure
 USERS := build/users/.ready
 
 .PHONY: report docs chromium test lint fast long package learn-priors more-compute bench \
-	bench-benchmarks bench-curves bench-design bench-engine bench-refits bench-rows bench-scalebench \
-	bench-skill bench-start bench-unseen full-circle lock clean
+	bench-benchmarks bench-curves bench-design bench-engine bench-left-out bench-refits bench-rows bench-scalebench \
+	bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
@@ -76,9 +76,9 @@ bench-benchmarks: $(ENV)
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
 
-# The same where priors had not seen the tables, and below frontiers by which nothing was chosen.
-bench-unseen: $(ENV)
-	.venv/bin/python tests/benchmarks/skill_unseen.py
+# The same with priors that have not seen the table that is scored.
+bench-left-out: $(ENV)
+	.venv/bin/python tests/benchmarks/skill_left_out.py
 
 # The claim of the source paper, on models since.
 more-compute: $(ENV)
