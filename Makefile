@@ -11,7 +11,7 @@ TORCH := .venv/.measure
 USERS := build/users/.ready
 
 .PHONY: report docs chromium test lint fast long package learn-priors more-compute bench \
-	bench-benchmarks bench-curves bench-design bench-engine bench-refits bench-rows bench-scalebench \
+	bench-benchmarks bench-curves bench-design bench-engine bench-left-out bench-refits bench-rows bench-scalebench \
 	bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
@@ -75,6 +75,10 @@ bench-benchmarks: $(ENV)
 
 bench-skill: $(ENV) | $(UV)
 	.venv/bin/python tests/benchmarks/skill.py
+
+# The same with priors that have not seen the table that is scored.
+bench-left-out: $(ENV)
+	.venv/bin/python tests/benchmarks/skill_left_out.py
 
 # The claim of the source paper, on models since.
 more-compute: $(ENV)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tomli_w
+import xarray as xr
 
 from bayescale import Runs, ScalingModel, Spec
 
@@ -53,9 +54,11 @@ CHOSEN = {
 }
 REAL = ("discrepancy_local_growth",)
 PREFIX = "discrepancy_"
+# Of each learnt parameter without bounds: a mean, and a standard deviation or a variance.
+type Moments = dict[str, tuple[float, float]]
 
 
-def priors(moments: dict[str, tuple[float, float]]) -> dict[str, dict]:
+def priors(moments: Moments) -> dict[str, dict]:
     """Every prior by its name in the posterior, from moments without bounds."""
     learnt = {
         name: {
@@ -97,47 +100,61 @@ def forecast(every: dict[str, dict]) -> Spec:
     return Spec.parse(tomli_w.dumps(values | every))
 
 
-def present() -> dict[str, tuple[float, float]]:
+def present() -> Moments:
     """Moments of the priors as they are in the file."""
     every = tomllib.loads(OUT.read_text("utf-8"))["ladders"]
     named = every["priors"] | {PREFIX + n: prior for n, prior in every["discrepancy"].items()}
     return {name: (named[name]["mu"], named[name]["sigma"]) for name in HYPER}
 
 
-def posterior(spec: Spec, entry: dict, runs: Runs) -> dict[str, tuple[float, float]]:
-    """Mean and variance of each learnt parameter without bounds, given one table."""
+def posterior(spec: Spec, entry: dict, runs: Runs, ess: int = 400) -> dict[str, np.ndarray]:
+    """Draws of each learnt parameter without bounds, given one table."""
     model = ScalingModel(spec, response=entry.get("response", "loss"))
-    fit = model.fit(runs, ess=400, seed=SEED, show_progress=False)
-    moments = {}
-    for name in HYPER:
-        draws = fit.posterior[name].to_numpy().ravel()
-        free = draws if name in REAL else np.log(draws)
-        moments[name] = (float(free.mean()), float(free.var()))
-    return moments
+    fit = model.fit(runs, ess=ess, seed=SEED, show_progress=False)
+    return unbounded(fit.posterior)
 
 
-def learn(without: str | None = None, rounds: int = ROUNDS) -> dict[str, tuple[float, float]]:
+def unbounded(draws: xr.Dataset) -> dict[str, np.ndarray]:
+    """Each learnt parameter without bounds, all chains in one array."""
+    flat = {name: draws[name].to_numpy().ravel() for name in HYPER}
+    return {name: values if name in REAL else np.log(values) for name, values in flat.items()}
+
+
+def moments_of(draws: dict[str, np.ndarray], weights: np.ndarray | None = None) -> Moments:
+    """Means and variances of draws, which all count alike unless they have weights."""
+    means = {name: np.average(values, weights=weights) for name, values in draws.items()}
+    return {
+        name: (float(mean), float(np.average((draws[name] - mean) ** 2, weights=weights)))
+        for name, mean in means.items()
+    }
+
+
+def learn(without: str | None = None, rounds: int = ROUNDS) -> Moments:
     """Moments of each prior, from all tables but those of one source."""
     tables = ladders(without)
     sources = [entry["source"] for entry, _ in tables]
-    weight = np.array([sources.count(source) ** -0.5 for source in sources])
     moments = present()
     for number in range(1, rounds + 1):
         spec = forecast(parts(priors(moments)))
         found = []
         for entry, runs in tables:
-            found.append(posterior(spec, entry, runs))
+            found.append(moments_of(posterior(spec, entry, runs)))
             print(f"round {number}: {entry['source']}, {len(runs)} runs", file=sys.stderr)
-        for name, (mean, spread) in HYPER.items():
-            means, variances = np.transpose([each[name] for each in found])
-            total = weight.sum()
-            middle = (weight @ means + TABLES / 2 * mean) / (total + TABLES / 2)
-            spreads = variances + (means - middle) ** 2
-            moments[name] = (
-                float(middle),
-                float(np.sqrt((weight @ spreads + TABLES * spread**2) / (total + TABLES))),
-            )
+        moments = from_tables(found, sources)
         print(f"round {number}: {moments}", file=sys.stderr, flush=True)
+    return moments
+
+
+def from_tables(found: list[Moments], sources: list[str]) -> Moments:
+    """Moments of each prior, from means and variances of its parameter given each table."""
+    weight = np.array([sources.count(source) ** -0.5 for source in sources])
+    total, moments = weight.sum(), {}
+    for name, (mean, spread) in HYPER.items():
+        means, variances = np.transpose([each[name] for each in found])
+        middle = (weight @ means + TABLES / 2 * mean) / (total + TABLES / 2)
+        spreads = variances + (means - middle) ** 2
+        sd = np.sqrt((weight @ spreads + TABLES * spread**2) / (total + TABLES))
+        moments[name] = (float(middle), float(sd))
     return moments
 
 

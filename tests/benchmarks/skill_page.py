@@ -23,6 +23,8 @@ OUT = Path(__file__).parents[2] / "reports" / "forecast-skill"
 type Method = dict[str, Any]
 
 TEXT = Path(__file__).with_name("skill_page.md")
+# Beside `skill.json`: what `make bench-left-out` writes.
+LEFT_OUT = "left_out.json"
 NONE = "-"
 # Published mean errors on the largest models of Farseer's grid, % (arXiv 2506.10972, its figures).
 PUBLISHED = (("Farseer's law", 0.50), ("Chinchilla's law", 2.68))
@@ -41,7 +43,9 @@ def write(said: dict[str, Any], out: Path) -> None:
     }
     for name, each in drawn.items():
         (out / f"{name}.svg").write_text(as_svg(each, name), "utf-8")
-    (out / "README.md").write_text(page(said), "utf-8")
+    file = out / LEFT_OUT
+    left_out = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    (out / "README.md").write_text(page(said, left_out), "utf-8")
 
 
 def _sorted(done: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def _sorted(done: dict[str, Any]) -> dict[str, Any]:
     return done | {"methods": methods}
 
 
-def page(said: dict[str, Any]) -> str:
+def page(said: dict[str, Any], left_out: dict[str, Any]) -> str:
     methods, splits = said["methods"], said["splits"]
     far, grid = said["far"], said["grid"]
     return TEXT.read_text("utf-8").format(
@@ -66,9 +70,30 @@ def page(said: dict[str, Any]) -> str:
         far_missing=_missing(far["methods"]),
         far_converged=_converged(far["methods"]),
         grid=_table(_grid(grid["methods"])),
+        left_out=_left_out(left_out, methods),
         **{name: _by_split(methods, splits, name) for name in SHOWN},
         **{f"far_{name}": _by_split(far["methods"], far["splits"], name) for name in SHOWN},
     )
+
+
+def _left_out(left_out: dict[str, Any], methods: list[Method]) -> str:
+    """Scores of `forecast` with the shipped priors, and with some that had not seen the tables."""
+    ours = next((one["mean"] for one in methods if one["method"] == "bayescale, forecast"), None)
+    if not left_out or ours is None:
+        return "Not measured."
+    rows = []
+    for label, said in {"as shipped": ours, "not from the scored table": left_out}.items():
+        row = {
+            "priors": label,
+            "in 90 %": _shown(_score(said, "coverage")),
+            "in 50 %, pooled": _shown(said["pooled_coverage"]["50"]),
+            "interval score": _shown(_score(said, "interval_score")),
+            "CRPS": _shown(_score(said, "crps")),
+            "RMSE": _shown(_score(said, "rmse")),
+            "bias": _shown(_score(said, "bias")),
+        }
+        rows.append(row)
+    return _table(rows)
 
 
 def _grid(methods: list[Method]) -> list[dict[str, str]]:

@@ -12,8 +12,10 @@ from bayescale import Runs
 from bayescale.evaluation.backtest import split
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import learn_priors
 import skill
 import skill_distance
+import skill_left_out
 import skill_page
 
 LOSS = [3.0, 2.8, 2.6, 2.4, 2.2]
@@ -58,7 +60,7 @@ def test_the_page_names_what_a_peer_could_not_do(one) -> None:
     ]
     part = {"methods": methods, "splits": {"toy": {"n_train": 2, "n_test": 3}}}
     said = {**part, "seed": 0, "versions": {"numpy": "2"}, "far": part, "grid": part}
-    page = skill_page.page(said)
+    page = skill_page.page(said, {})
     assert "- theirs, toy: no fit" in page
     assert "| mine | 1 | 1.00 |" in page
     assert "| theirs | 2 | - |" in page
@@ -81,7 +83,17 @@ def test_a_bin_of_distance_counts_each_split_once(one) -> None:
 def test_the_published_page_is_that_of_its_numbers() -> None:
     said = json.loads((skill_page.OUT / "skill.json").read_text("utf-8"))
     published = (skill_page.OUT / "README.md").read_text("utf-8")
-    assert skill_page.page(said) == published, "run `make report`"
+    left_out = json.loads((skill_page.OUT / skill_page.LEFT_OUT).read_text("utf-8"))
+    assert skill_page.page(said, left_out) == published, "run `make report`"
+
+
+def test_weights_make_of_one_priors_posterior_that_of_another() -> None:
+    # A table says 1, give or take 1. Under a Normal prior around 0 that makes .5, variance .5.
+    draws = {"alpha": np.random.default_rng(0).normal(0.5, 0.5**0.5, 200_000)}
+    ratio = skill_left_out.log_ratio(draws, {"alpha": (0.2, 0.5)}, {"alpha": (0.0, 1.0)})
+    mean, variance = learn_priors.moments_of(draws, skill_left_out.normalised(ratio))["alpha"]
+    assert mean == pytest.approx((1 + 0.2 / 0.25) / (1 + 1 / 0.25), abs=0.01)
+    assert variance == pytest.approx(1 / (1 + 1 / 0.25), abs=0.01)
 
 
 def test_without_the_suite_one_line_says_so(monkeypatch, tmp_path: Path) -> None:
