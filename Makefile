@@ -11,8 +11,8 @@ TORCH := .venv/.measure
 USERS := build/users/.ready
 
 .PHONY: report docs chromium test lint fast long package learn-priors more-compute bench \
-	bench-benchmarks bench-curves bench-design bench-engine bench-left-out bench-refits bench-rows bench-scalebench \
-	bench-skill bench-start full-circle lock clean
+	bench-benchmarks bench-curves bench-design bench-engine bench-left-out bench-refits bench-rows \
+	bench-scalebench bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.

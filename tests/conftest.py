@@ -19,6 +19,8 @@ from bayescale.sampling import jobs as many
 from bayescale.testing import ladder, simulate
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+# Gives the fit of a name, made by the first worker that asks for it.
+type Once = Callable[[str, Callable[[], Fit]], Fit]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,7 +55,7 @@ def fitted_dir(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[], Fit]], Fit]:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     """Makes a fit of a name once for all workers."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -69,7 +71,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[]
 
 
 @pytest.fixture(scope="session")
-def chinchilla_240(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
+def chinchilla_240(once: Once) -> Fit:
     """Chinchilla's law without groups on the 240 digitised points."""
     path = SHARED / "chinchilla_245.csv"
     if not path.is_file():
@@ -80,7 +82,7 @@ def chinchilla_240(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
 
 
 @pytest.fixture(scope="session")
-def data_constrained(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
+def data_constrained(once: Once) -> Fit:
     """The data-constrained law on the published rows, where it can follow them."""
     path = SHARED / "datablations.csv"
     if not path.is_file():
@@ -91,7 +93,7 @@ def data_constrained(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
 
 
 @pytest.fixture(scope="session")
-def forecast(once: Callable[[str, Callable[[], Fit]], Fit]) -> Fit:
+def forecast(once: Once) -> Fit:
     """The forecast spec on simulated runs of Chinchilla's law."""
     return once("forecast", _forecast)
 

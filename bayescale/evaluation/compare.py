@@ -27,7 +27,7 @@ from bayescale.base.numbers import count, plural
 from bayescale.base.output import say
 from bayescale.base.settings import Settings
 from bayescale.base.shown import Shown
-from bayescale.evaluation.elpd import log_mean, redrawn
+from bayescale.evaluation.elpd import by_weight, log_mean, redrawn
 from bayescale.evaluation.folds import By, Fold, folds
 from bayescale.evaluation.scores import averaged, scores
 from bayescale.fit.fit import Fit
@@ -421,9 +421,7 @@ def _reweighted(draws: xr.DataArray, smoothed: Any, seed: int) -> xr.DataArray:
     rng = np.random.default_rng(seed)
     drawn = np.empty_like(flat.values)
     for i, weight in enumerate(weights.values):
-        positions = (rng.random() + np.arange(weight.size)) / weight.size  # systematic
-        kept = np.searchsorted(np.cumsum(weight / weight.sum()), positions)
-        drawn[i] = flat.values[i][..., np.minimum(kept, weight.size - 1)]
+        drawn[i] = flat.values[i][..., by_weight(weight, weight.size, rng)]
     return flat.copy(data=drawn).unstack("sample")
 
 

@@ -59,6 +59,13 @@ def log_mean(density: xr.DataArray, log_weights: xr.DataArray | None = None) -> 
     return xr.Dataset({"elpd": highest + np.log(mean), "mcse": np.sqrt(variance)})
 
 
+def by_weight(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions (count) of draws, each as often as its weight says: systematic resampling."""
+    positions = (rng.random() + np.arange(count)) / count
+    chosen = np.searchsorted(np.cumsum(weights / weights.sum()), positions)
+    return np.minimum(chosen, weights.size - 1)
+
+
 @dataclass(frozen=True)
 class _Unknown:
     """What a posterior has of some left-out runs alone: entries of one variable along one dim."""

@@ -44,9 +44,7 @@ def emergent_table(seed: int) -> tuple[Scores, np.ndarray, list[str]]:
     known = {name: Benchmark(title=name, chance=0.25, questions=_QUESTIONS) for name in names}
     scores = Scores.of(Runs.from_frame(frame), {name: name for name in names}, known)
     below = np.arange(len(frame)) < _BELOW
-    best = scores.scores[below].max()
-    at_chance = [str(name) for name in best.index[best < 0.25 + 3 * (0.1875 / _QUESTIONS) ** 0.5]]
-    return scores, below, at_chance
+    return scores, below, scores.rows(below).at_chance
 
 
 def simulated_emergence(tables: int = 12) -> dict[str, Any]:

@@ -24,8 +24,8 @@ WHOLE, SATURATING = "embeddings and inactive parameters", "diminishing returns"
 DATED, BOTH = "date of release", "diminishing returns, and date"
 
 
-# What is said of earlier dates, and with how many digits.
-EARLIER_COLUMNS = (("coverage", 2), ("rmse", 3))
+# What is said of earlier dates: the column, and how many digits.
+EARLIER = {"coverage": ("coverage of 90 %", 2), "rmse": ("RMSE", 3)}
 
 
 def write(content: dict[str, Any], out: Path) -> None:
@@ -217,10 +217,12 @@ def _earlier(earlier: dict[str, Any]) -> str:
     rows = []
     for since, one in earlier.items():
         models = one["models"].values()
-        cells = [f"{each[name]:.{digits}f}" for each in models for name, digits in EARLIER_COLUMNS]
+        cells = [
+            f"{each[key]:.{digits}f}" for each in models for key, (_, digits) in EARLIER.items()
+        ]
         rows.append([since, str(one["fitted"]), str(next(iter(models))["models"]), *cells])
     first = next(iter(earlier.values()))["models"]
-    scores = [f"{name}: {title}" for name in first for title in ("coverage of 90 %", "RMSE")]
+    scores = [f"{name}: {title}" for name in first for title, _ in EARLIER.values()]
     return _table(["up to", "rows", "models since", *scores], rows)
 
 

@@ -25,6 +25,7 @@ from scipy import stats
 from bayescale import Fit, ScalingModel, Spec
 from bayescale.base.intervals import SAMPLE_DIMS
 from bayescale.evaluation.backtest import Split, as_scored, described, means, read_suite, scored
+from bayescale.evaluation.elpd import by_weight
 
 ROUNDS, SEED = 15, 0
 # Effective draws of a fit whose weighted draws stand for another's, drawn by weight from them, and
@@ -80,7 +81,7 @@ def scores_of(split: Split, moments: Moments, present: Moments) -> dict[str, Any
         fit = _fitted(
             split, learn_priors.forecast(learn_priors.parts(learn_priors.priors(moments)))
         )
-        weights = np.full(fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"], 1.0)
+        weights = np.ones(fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"])
     predicted = as_scored(fit.spec, split, fit.predict(split.test, "run").draws)
     points = scored(split, fit.spec.response, _drawn(predicted, weights), fit.spec.params)
     return {
@@ -97,12 +98,11 @@ def _fitted(split: Split, spec: Spec) -> Fit:
 
 
 def _drawn(predicted: xr.DataArray, weights: np.ndarray) -> xr.DataArray:
-    """Draws by weight, systematically, as one chain."""
-    positions = (np.random.default_rng(SEED).random() + np.arange(DRAWN)) / DRAWN
-    chosen = np.searchsorted(np.cumsum(weights / weights.sum()), positions)
+    """Draws by weight, as one chain."""
+    chosen = by_weight(weights, DRAWN, np.random.default_rng(SEED))
     flat = predicted.stack(sample=SAMPLE_DIMS).transpose("sample", "run").to_numpy()
     return xr.DataArray(
-        flat[np.minimum(chosen, len(flat) - 1)][None],
+        flat[chosen][None],
         dims=("chain", "draw", "run"),
         coords={"run": predicted["run"]},
     )
