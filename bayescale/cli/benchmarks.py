@@ -1,4 +1,4 @@
-"""The commands `benchmarks fit`, `predict`, `reach` and `backtest`: scores from compute or loss."""
+"""The commands `benchmarks fit`, `predict`, `reach` and `compare`: scores from compute or loss."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ benchmarks_app = typer.Typer(
 
 _TABLE: Any = typer.Argument(metavar="TABLE", help="A file of models and scores, or - for stdin.")
 _FOLDER: Any = typer.Argument(metavar="DIR", help="Folder of a fit of benchmarks.")
-_FORMS = ("latent", "two-stage")
+_FORMS = ("direct", "latent", "two-stage")
 Benchmarks = Annotated[
     list[str] | None,
     typer.Option(
@@ -62,7 +62,8 @@ Form = Annotated[
         "--form",
         parser=one_of("form", _FORMS),
         metavar="FORM",
-        help="latent, or two-stage: through losses.",
+        help="direct: each benchmark from compute; latent: through a capability that is "
+        "common to all; two-stage: through losses.",
     ),
 ]
 
@@ -215,9 +216,9 @@ def reach_command(
     return Output(content, [Table(short, title, rows)], serious(fitted.notes))
 
 
-@benchmarks_app.command("backtest")
+@benchmarks_app.command("compare")
 @printing
-def backtest_command(
+def compare_command(
     table: Annotated[str, _TABLE],
     *,
     frontier: Annotated[
@@ -230,34 +231,46 @@ def backtest_command(
     units: Units = False,
     prob: Prob = PROB,
 ) -> Output:
-    """Fit models below a frontier, predict those above, by every form that the table allows."""
+    """Which form predicts larger models best? Each is fitted below a frontier, and predicts above.
+
+    The best has the lowest CRPS (continuous ranked probability score), over all benchmarks.
+    """
     from bayescale.evaluation.benchmarks import beyond_frontier, forms_of, held_out
 
     scores = _scores(table, benchmark, card, column=column, where=where, units=units).with_compute()
     split = beyond_frontier(scores, frontier)
-    done = [held_out(scores, [split], form, prob=prob)[0] for form in forms_of(scores)]
+    done = {form: held_out(scores, [split], form, prob=prob)[0] for form in forms_of(scores)}
+    best = min(done, key=lambda form: done[form].crps)
+    forms = [
+        {
+            "form": form,
+            **{name: getattr(each, name) for name in ("crps", "rmse", "coverage")},
+            "r_hat": each.convergence.r_hat,
+        }
+        for form, each in done.items()
+    ]
     rows = [
-        {"form": each.form, "benchmark": name, **row}
-        for each in done
+        {"benchmark": name, "form": form, **row}
+        for form, each in done.items()
         for name, row in each.by_benchmark().to_dict(orient="index").items()
     ]
-    best = min(done, key=lambda each: each.rmse)
-    sentences = [
-        f"{each.form}: mean RMSE {each.rmse:.3f}, {each.coverage:.0%} of the scores inside"
-        for each in done
-    ]
-    notes = [note for each in done for note in each.convergence.notes()]
-    shown = [{**row, **{k: f"{row[k]:.3f}" for k in ("rmse", "bias", "coverage")}} for row in rows]
+    rows = [row for name in scores.benchmarks for row in rows if row["benchmark"] == name]
+    models = f"{split[1].sum()} models above {frontier:g} FLOP, from {split[0].sum()} below"
+    notes = [note for each in done.values() for note in each.convergence.notes()]
     return Output(
-        {
-            "frontier": frontier,
-            "rows": rows,
-            "forms": {e.form: {"rmse": e.rmse, "coverage": e.coverage} for e in done},
-            "best": best.form,
-        },
-        [Table(shown, f"models above {frontier:g} FLOP", rows), *sentences],
+        {"frontier": frontier, "forms": forms, "rows": rows, "best": best},
+        [
+            Table([_errors(row) for row in forms], models, forms),
+            Table([_errors(row) for row in rows], "by benchmark", rows),
+            f"{best} predicts best: the lowest CRPS",
+        ],
         notes,
     )
+
+
+def _errors(row: dict[str, Any]) -> dict[str, Any]:
+    """Errors and coverage with three digits."""
+    return {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in row.items()}
 
 
 def _point(text: str, fitted: BenchmarkFit) -> dict[str, Any]:

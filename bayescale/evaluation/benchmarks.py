@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import BayescaleError
+from bayescale.base.intervals import one_chain
 from bayescale.base.settings import PROB, Settings
+from bayescale.evaluation.scores import crps
 from bayescale.fit.benchmarks.fit import SETTINGS
-from bayescale.model.benchmarks.design import completed, design, usual_form
+from bayescale.model.benchmarks.design import FORMS, completed, design, usual_form
 from bayescale.predictive.benchmarks import NEW, BenchmarkPredictive
 from bayescale.runs.benchmarks.scores import Scores
 from bayescale.sampling.convergence import Convergence
@@ -29,8 +31,8 @@ class HeldOut:
     ----------
     form : str
     points : DataFrame
-        A row a model and benchmark: `run`, `family`, `benchmark`, `observed`, `median`, `lower`,
-        `upper`, `inside`.
+        A row a model and benchmark: `run`, `benchmark`, `observed`, `median`, `lower`, `upper`,
+        `inside`, and `crps`, the continuous ranked probability score.
     convergence : Convergence
     seconds : float
         Of the sampling.
@@ -42,7 +44,7 @@ class HeldOut:
     seconds: float
 
     def by_benchmark(self) -> pd.DataFrame:
-        """Of each benchmark: scores predicted, RMSE, mean error and coverage."""
+        """Of each benchmark: scores predicted, RMSE, mean error, CRPS and coverage."""
         error = self.points["median"] - self.points["observed"]
         rows = self.points.assign(error=error, square=error**2).groupby("benchmark", sort=False)
         return pd.DataFrame(
@@ -50,6 +52,7 @@ class HeldOut:
                 "models": rows.size(),
                 "rmse": rows["square"].mean() ** 0.5,
                 "bias": rows["error"].mean(),
+                "crps": rows["crps"].mean(),
                 "coverage": rows["inside"].mean(),
             }
         )
@@ -58,6 +61,11 @@ class HeldOut:
     def rmse(self) -> float:
         """Mean over benchmarks."""
         return float(self.by_benchmark()["rmse"].mean())
+
+    @property
+    def crps(self) -> float:
+        """Mean over benchmarks."""
+        return float(self.by_benchmark()["crps"].mean())
 
     @property
     def coverage(self) -> float:
@@ -82,7 +90,7 @@ def held_out(
     splits : sequence of (ndarray of bool, ndarray of bool)
         Models to fit and models to predict, over those of the table. A family without a model to
         fit is a new one.
-    form : {"latent", "two-stage"}, optional
+    form : {"direct", "latent", "two-stage"}, optional
     settings : Settings, optional
     prob : float
         That an interval holds.
@@ -103,10 +111,11 @@ def held_out(
             table["family"] = scores.runs.table["family"].where(known, NEW)
         sampled = sample_scores(arrays, settings or SETTINGS, show_progress=show_progress)
         predictive = BenchmarkPredictive(arrays, sampled.posterior)
-        draws = predictive.draws(table[test]).values
+        draws = predictive.draws(table[test])
         tail = (1 - prob) / 2
-        lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
+        lower, median, upper = np.quantile(draws.values, [tail, 0.5, 1 - tail], axis=0)
         observed = scores.scores.to_numpy()[test]
+        error = crps(one_chain(draws), draws[0].copy(data=observed)).values
         row, column = np.nonzero(np.isfinite(observed))
         points = pd.DataFrame(
             {
@@ -116,6 +125,7 @@ def held_out(
                 "median": median[row, column],
                 "lower": lower[row, column],
                 "upper": upper[row, column],
+                "crps": error[row, column],
             }
         )
         inside = (points["observed"] >= points["lower"]) & (points["observed"] <= points["upper"])
@@ -126,7 +136,7 @@ def held_out(
 
 def forms_of(scores: Scores) -> list[str]:
     """The forms that a table with compute allows, the usual one first."""
-    forms = ["latent"] if scores.losses.empty else ["latent", "two-stage"]
+    forms = [form for form in FORMS if form != "two-stage" or not scores.losses.empty]
     return sorted(forms, key=lambda form: form != usual_form(scores))
 
 

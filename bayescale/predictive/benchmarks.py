@@ -117,9 +117,9 @@ class BenchmarkPredictive:
 
     def _logit(self, at: dict[str, xr.DataArray]) -> xr.DataArray:
         x = {**self._x, **at}
-        if self.design.form == "latent":
+        if self.design.form != "two-stage":
             z = {name: value for name, value in self._new.items() if name != "unstated_z"}
-            return xr.DataArray(formulas.latent(z, x, np))
+            return xr.DataArray(formulas.by_compute(z, x, np))
         losses = at["log_loss"] if "log_loss" in at else formulas.log_loss(self._z, x, np)
         return xr.DataArray(formulas.by_loss(losses, self._new, x, np))
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from bayescale.sampling import chains, compiled
 from bayescale.sampling.compiled import Native
@@ -23,6 +24,8 @@ _CHAINS, _TUNE, _DRAWS, _EACH = 2, 200, 50, 5
 _STEP = 1e-5
 # Least curvature: less than half of the prior's, which is 1, is that of an outlier's shoulder.
 _LEAST = 0.5
+# Correlations that are left out of the coordinates: nearly all of them are this small.
+_NEGLIGIBLE = 0.01
 _PLACE = ctypes.c_void_p
 _SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, _PLACE, _PLACE, _PLACE, _PLACE)
 
@@ -43,14 +46,16 @@ class Rotated:
     density : ScoreDensity
     centre : ndarray (count,)
     root : ndarray (count, count)
-        Upper triangular.
+        Mostly zeros, which cost nothing.
     """
 
     def __init__(self, density: _Density, centre: np.ndarray, root: np.ndarray) -> None:
-        self._density, self._centre = density, np.ascontiguousarray(centre)
-        self._root = np.ascontiguousarray(root)
+        self._density, self._centre, self._root = density, np.ascontiguousarray(centre), root
         self.native, self.count = compiled.rotation(), density.count
-        arrays = (density.table, self._centre, self._root)
+        rows, columns = np.nonzero(root)
+        starts = np.searchsorted(rows, np.arange(self.count + 1))
+        self._sparse = root[rows, columns], columns.astype(np.int64), starts.astype(np.int64)
+        arrays = (density.table, self._centre, *self._sparse)
         addresses = [density.native.address, *(each.ctypes.data for each in arrays)]
         self.table = np.array(addresses, np.int64)
 
@@ -70,9 +75,11 @@ def rotated(density: _Density, seed: int) -> Rotated:
     draws, _ = chains.run(cast("Any", density), plan)
     places = draws[:, ::_EACH].reshape(-1, density.count)
     gradient = _gradient(density)
-    with ThreadPoolExecutor() as pool:
+    with threadpool_limits(1), ThreadPoolExecutor() as pool:  # threads of BLAS would get in the way
         covariance = sum(pool.map(lambda x: _covariance(gradient, x), places)) / len(places)
-    return Rotated(density, places.mean(0), np.linalg.cholesky(covariance).T)
+    root = np.linalg.cholesky(covariance).T
+    share = np.abs(root) / np.sqrt((root**2).sum(0))
+    return Rotated(density, places.mean(0), np.where(share < _NEGLIGIBLE, 0.0, root))
 
 
 def _covariance(gradient: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:

@@ -102,7 +102,8 @@ def corpora(folder: Path) -> dict[str, Any]:
     """Checkpoints of each training corpus, from those of the others, given their losses."""
     frame = pd.read_csv(folder / "bpb_and_benchmarks.csv", dtype=str)
     frame["run"] = [f"{run} {row}" for row, run in enumerate(frame["run"])]
-    runs = Runs.from_frame(frame.assign(family=frame["dataset"]), blank_counts=True)
+    frame = frame.assign(family=frame["dataset"]).drop(columns=["params", "tokens"])
+    runs = Runs.from_frame(frame, blank_counts=True)
     scores = Scores.of(runs)
     names = runs.table["family"].to_numpy(str)
     splits = [(names != name, names == name) for name in np.unique(names)]

@@ -40,7 +40,7 @@ class BenchmarkFit(Shown):
 
     Attributes
     ----------
-    form : {"latent", "two-stage"}
+    form : {"direct", "latent", "two-stage"}
     scores : Scores
     posterior : Dataset (chain, draw, ...)
         Standardised values, as `bayescale.model.benchmarks.formulas` takes them.
@@ -277,7 +277,7 @@ def fit_benchmarks(
     Parameters
     ----------
     scores : Scores
-    form : {"latent", "two-stage"}, optional
+    form : {"direct", "latent", "two-stage"}, optional
         By default two-stage where benchmarks have losses of their own, or where there are losses
         and sizes are not known; else latent.
     settings : Settings, optional

@@ -12,12 +12,12 @@ import xarray as xr
 
 from bayescale.base.errors import BayescaleError
 from bayescale.model.benchmarks import formulas
-from bayescale.model.benchmarks.formulas import FAMILY_SD, MODEL_SD
+from bayescale.model.benchmarks.formulas import MODEL_SD
 from bayescale.model.density.nodes import Dims, ordered
 from bayescale.runs.benchmarks.scores import Scores
 
-# Through latent capabilities, or through losses.
-FORMS = ("latent", "two-stage")
+# Each benchmark from compute, through latent capabilities, or through losses.
+FORMS = ("direct", "latent", "two-stage")
 # What a table without families has all models belong to.
 NO_FAMILY = "all"
 # Latent capabilities, where there are as many benchmarks.
@@ -35,7 +35,7 @@ class Design:
 
     Attributes
     ----------
-    form : {"latent", "two-stage"}
+    form : {"direct", "latent", "two-stage"}
     centre : mapping
         Geometric means of parameters, tokens and each loss.
     data : Dataset
@@ -74,14 +74,13 @@ class Design:
         names: dict[str, tuple[str, ...]] = dict.fromkeys(
             ("level_z", "floor_z", "lapse_z", "score_sd_z"), ("benchmark",)
         )
-        if self.form == "latent":
-            names |= dict.fromkeys(("slope_params_z", "slope_tokens_z", "model_sd_z"), ("factor",))
-            names |= {"model_z": ("run", "factor"), "loading_z": ("benchmark", "factor")}
-            if self.has_families:
-                names |= {
-                    "capability_sd_z": ("factor",),
-                    "capability_z": ("family", "factor"),
-                }
+        if self.form != "two-stage":
+            names |= dict.fromkeys(("slope_params_z", "slope_tokens_z"), ("factor",))
+            names |= {"loading_z": ("benchmark", "factor")}
+            if self.form == "latent":
+                names |= {"model_sd_z": ("factor",), "model_z": ("run", "factor")}
+            if self.form == "latent" and self.has_families:
+                names |= {"capability_sd_z": ("factor",), "capability_z": ("family", "factor")}
             if data["tuned"].any():
                 names["tuning_z"] = ("benchmark",)
             if data.sizes.get("unstated"):
@@ -140,12 +139,13 @@ def design(scores: Scores, form: str) -> Design:
         "no_chance": ("benchmark", [1.0 * (b.chance == 0) for b in scores.benchmarks.values()]),
         "at_chance": ("benchmark", [1.0 * (n in at_chance) for n in scores.benchmarks]),
         "questions": ("benchmark", [1.0 * b.questions for b in scores.benchmarks.values()]),
-        **_references(scores, member),
+        **_references(scores),
+        **_family_references(scores, member),
         **_unstated(logs),
     }
     if scores.own:
         data["own_index"] = ("benchmark", np.arange(len(scores.benchmarks)))
-    elif form == "two-stage":
+    if form == "two-stage" and not logs.notna().all(axis=None):
         data |= _absent(losses.to_numpy())
     arrays = {name: (dims, np.asarray(values)) for name, (dims, values) in data.items()}
     labels = {
@@ -153,7 +153,9 @@ def design(scores: Scores, form: str) -> Design:
         "family": names,
         "benchmark": list(scores.benchmarks),
         "factor": np.arange(FACTORS),
+        "member": np.arange(arrays["member_index"][1].shape[1]),
         "corpus": list(losses.columns),
+        "absent": np.arange(int(losses.isna().to_numpy().sum())),
         "unstated": table["run"].to_numpy(str)[logs["tokens"].isna()],
     }
     centres = {str(name): float(np.exp(mean)) for name, mean in centre.items()}
@@ -173,56 +175,66 @@ def _require(scores: Scores, form: str, logs: pd.DataFrame) -> None:
         raise BayescaleError(
             f"{name}: the two-stage form needs losses: columns that begin with bpb, bpc or loss"
         )
-    if form == "latent":
+    if form != "two-stage":
         for count in _COUNTS:
             if logs[count].isna().all():
-                raise BayescaleError(f"{name}: the latent form needs {count}, and no model has any")
+                raise BayescaleError(f"{name}: the {form} form needs {count}, and no model has any")
         blank = logs.index[logs["params"].isna()]
         if len(blank):
             run = scores.runs.table.at[blank[0], "run"]
             raise BayescaleError(
-                f"{name}: row {blank[0]} ({run}): params=blank: the latent form needs it; leave "
+                f"{name}: row {blank[0]} ({run}): params=blank: the {form} form needs it; leave "
                 "such models out with --where 'params > 0'"
             )
 
 
-def _references(scores: Scores, families: np.ndarray) -> dict[str, Any]:
-    """Mean scores, and a score's slope there if floor and lapse are as expected.
-
-    Of all models and of each family, whose `share` (family, run) makes the mean of its models.
-    """
-    chance = np.array([each.chance for each in scores.benchmarks.values()])
-    member = (np.arange(families.max() + 1)[:, None] == families).astype(float)
-    share = member / member.sum(1, keepdims=True)
+def _references(scores: Scores) -> dict[str, Any]:
+    """Mean scores, and a score's slope there if floor and lapse are as expected."""
+    known = scores.benchmarks.values()
+    chance = np.array([each.chance for each in known])
     mean = scores.scores.mean().to_numpy()
-    of_family = scores.scores.groupby(families).mean()
-    own = of_family.fillna(dict(zip(of_family, mean, strict=True))).to_numpy()
 
     def slope(reference: np.ndarray) -> np.ndarray:
         above = formulas.rounded(reference - chance)
         below = formulas.rounded(1 - formulas.expit(formulas.LAPSE, np) - reference)
         return np.asarray(formulas.slope(above, below))
 
-    def told(sd: float) -> np.ndarray:
-        """How well a score tells a logit of this spread, as a ratio of variances."""
-        score = scores.scores.to_numpy()
-        return np.nan_to_num((sd * slope(score) / _TYPICAL_ERROR) ** 2)
-
-    def share_told(ratio: np.ndarray) -> np.ndarray:
-        return ratio / (1 + ratio)
-
-    cells = ("family", "benchmark")
+    # How well its scores tell a model's rest, as a ratio of variances.
+    told = (MODEL_SD * slope(scores.scores.to_numpy()) / _TYPICAL_ERROR) ** 2
+    told = np.nan_to_num(told).sum(1)
     return {
         "reference": ("benchmark", mean),
         "reference_slope": ("benchmark", slope(mean)),
-        "family_reference": (cells, own),
-        "family_reference_slope": (cells, slope(own)),
-        "told": ("run", share_told(told(MODEL_SD).sum(1))),
-        "family_told": (cells, share_told(member @ told(FAMILY_SD["bias"]))),
-        "share": (("family", "run"), share),
-        "family_tuned": ("family", share @ scores.tuned.to_numpy(float)),
-        "benchmarks": ((), float(len(chance))),
+        "told": ("run", told / (1 + told)),
+        "sampling": ("benchmark", mean * (1 - mean) / [each.questions for each in known]),
+        "benchmarks": ((), float(len(known))),
     }
+
+
+def _family_references(scores: Scores, families: np.ndarray) -> dict[str, Any]:
+    """Each family's mean score on a benchmark, of how many models, and their shares in it."""
+    members, is_one = _members(families)
+    used = scores.scores.notna().to_numpy(float)[members] * is_one[:, :, None]
+    count = used.sum(1)
+    share = used / np.maximum(count[:, None], 1)
+    tuned = scores.tuned.to_numpy(float)[members]
+    mean = (share * scores.scores.fillna(0.0).to_numpy()[members]).sum(1)
+    cells = ("family", "benchmark")
+    return {
+        "family_reference": (cells, np.where(count > 0, mean, scores.scores.mean())),
+        "family_scored": (cells, count),
+        "family_tuned": (cells, (share * tuned[:, :, None]).sum(1)),
+        "member_index": (("family", "member"), members),
+        "share": (("family", "member", "benchmark"), share),
+    }
+
+
+def _members(families: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of each family's models (family, member), and where there is one."""
+    of_family = [np.flatnonzero(families == family) for family in range(families.max() + 1)]
+    most = max(map(len, of_family))
+    places = np.array([np.resize(each, most) for each in of_family])
+    return places, np.arange(most) < np.array([[len(each)] for each in of_family])
 
 
 def _unstated(logs: pd.DataFrame) -> dict[str, Any]:

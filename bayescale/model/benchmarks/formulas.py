@@ -37,6 +37,8 @@ TUNING = 1.0
 # Beyond the frontier the gain in logits is known up to a factor, whose standard deviation in logs
 # has this median and spread. Half of its variance is common to all benchmarks.
 BEYOND, BEYOND_SD = 0.2, 0.4
+# Squared: gaps between scores that are smaller than this (0.06) are hardly told apart.
+ROUNDING = 0.0036
 
 
 def expit(x: Any, xp: Any) -> Any:
@@ -61,29 +63,40 @@ def family_sd(z: Values, name: str, xp: Any) -> Any:
     return lognormal(z[f"{name}_sd_z"], FAMILY_SD[name], SPREAD, xp)
 
 
-def latent(z: Values, x: Values, xp: Any) -> Any:
-    """Logits (run, benchmark) by latent capabilities (arXiv 2412.06540).
+def by_compute(z: Values, x: Values, xp: Any) -> Any:
+    """Logits (run, benchmark) from parameters and tokens.
 
-    A model's capabilities (factor) grow with ln N and ln D, differ between families and have a
-    rest of their own; a benchmark's logit is linear in them.
+    A model's capability (factor) grows with ln N and ln D; a benchmark's logit is linear in it. In
+    the latent form (arXiv 2412.06540) capabilities differ between families too, and each model's
+    has a rest of its own, seen on all benchmarks alike; in the direct form neither.
 
     Parameters
     ----------
     z : mapping
     x : mapping
         `params`, `tokens` (run), centred logarithms; `tuned` (run); `family_index` (run);
-        `at_chance` (benchmark), 1 where every model is at chance;
-        `anchored` and `free` (benchmark, factor): the anchors' loadings, and 1 where a loading is
-        free; `factors`, their number; for counts that are not stated `tokens_sd` (), `is_unstated`
-        (run) and `unstated_index` (run).
+        `at_chance` (benchmark), 1 where every model is at chance; `benchmarks`, their number; for
+        counts that are not stated `tokens_sd` (), `is_unstated` (run) and `unstated_index` (run).
     xp : module
     """
-    sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
-    capability = expected_capability(z, x, xp) + sd * z["model_z"]
-    rest = (loading(z, x, xp) * capability).sum("factor") + family_effects(z, "bias", x, xp)
+    rest = (loading(z, x, xp) * capability(z, x, xp)).sum("factor")
+    rest = rest + family_effects(z, "bias", x, xp)
     if "tuning_z" in z:
         rest = rest + TUNING * z["tuning_z"] * x["tuned"]
     return level(z, x, xp) + reference(z, x, xp)[1] * rest
+
+
+def capability(z: Values, x: Values, xp: Any) -> Any:
+    """Capability (run, factor) of each model."""
+    expected = expected_capability(z, x, xp)
+    if "model_z" not in z:
+        return expected
+    return expected + model_sd(z, xp) * z["model_z"]
+
+
+def model_sd(z: Values, xp: Any) -> Any:
+    """Standard deviation (factor) of models around their family."""
+    return lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
 
 
 def expected_capability(z: Values, x: Values, xp: Any) -> Any:
@@ -109,20 +122,25 @@ def loading(z: Values, x: Values, xp: Any) -> Any:
     return xp.exp(LOADING_SPREAD * (free - free.sum("benchmark") / x["benchmarks"]))
 
 
-def reference(z: Values, x: Values, xp: Any, of: str = "reference") -> tuple[Any, Any]:
-    """Logit of an observed mean score, and the unit of what is added to it.
+def reference(z: Values, x: Values, xp: Any) -> tuple[Any, Any]:
+    """Logit (benchmark) of the models' mean score, and the unit of what is added to it.
 
     Floor and lapse bend the whole curve; measured from a score that was observed, in units of the
     score's slope there, what the scores determine hardly moves with them.
-
-    Parameters
-    ----------
-    of : {"reference", "family_reference"}
-        The mean of all models (benchmark), or of each family (family, benchmark).
     """
+    above, below = gaps(x["reference"], z, x, xp)
+    return xp.log(above / below), x["reference_slope"] / slope(above, below)
+
+
+def family_mean(values: Any, x: Values) -> Any:
+    """Mean of the models (run) of each family that have a score on a benchmark."""
+    return (x["share"] * values.isel({"run": x["member_index"]})).sum("member")
+
+
+def gaps(observed: Any, z: Values, x: Values, xp: Any) -> tuple[Any, Any]:
+    """How far observed scores are above the floor and below the ceiling, kept above 0."""
     low, missed = ends(z, x, xp)
-    above, below = rounded(x[of] - low), rounded(1 - missed - x[of])
-    return xp.log(above / below), x[f"{of}_slope"] / slope(above, below)
+    return rounded(observed - low), rounded(1 - missed - observed)
 
 
 def slope(above: Any, below: Any) -> Any:
@@ -132,7 +150,7 @@ def slope(above: Any, below: Any) -> Any:
 
 def rounded(gap: Any) -> Any:
     """A gap between scores, kept above 0: by 0.03 where it is 0, and hardly where it is 0.2."""
-    return 0.5 * (gap + (gap * gap + 0.0036) ** 0.5)
+    return 0.5 * (gap + (gap * gap + ROUNDING) ** 0.5)
 
 
 def level(z: Values, x: Values, xp: Any) -> Any:
@@ -215,8 +233,13 @@ def score(logit: Any, z: Values, x: Values, xp: Any) -> Any:
 
 def variance(mean: Any, z: Values, x: Values, xp: Any) -> Any:
     """Squared scale of a score: that of so many questions, and what else differs between runs."""
-    sd = lognormal(z["score_sd_z"], 0.015, 0.7, xp)
+    sd = score_sd(z, xp)
     return mean * (1 - mean) / x["questions"] + sd * sd
+
+
+def score_sd(z: Values, xp: Any) -> Any:
+    """Standard deviation (benchmark) of what else differs between runs, as a share."""
+    return lognormal(z["score_sd_z"], 0.015, 0.7, xp)
 
 
 def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -234,37 +257,42 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
     """
     z, change = dict(free), []
 
-    def moved(name: str, at: Any, log_scale: Any, weight: Any = 1.0) -> None:
+    def moved(name: str, at: Any, log_scale: Any) -> None:
         raw = free[name]
-        z[name] = weight * at + xp.exp(weight * log_scale) * raw
-        change.append(0.5 * raw * raw - 0.5 * z[name] * z[name] + weight * log_scale)
+        z[name] = at + xp.exp(log_scale) * raw
+        change.append(0.5 * raw * raw - 0.5 * z[name] * z[name] + log_scale)
 
-    latent = "slope_params_z" in z
+    def moved_bias(others: Any, unit: Any) -> None:
+        # A family's mean score on a benchmark measures its effect with some precision, near the
+        # floor with little. Were the logit linear in the score, what is sampled would be standard
+        # normal, whatever the standard deviations are.
+        above, below = gaps(x["family_reference"], z, x, xp)
+        sd = unit * family_sd(z, "bias", xp)
+        steepness = slope(above, below) / (1 + ROUNDING / (above * above))
+        noise = score_sd(z, xp) ** 2 + x["sampling"]
+        precision = x["family_scored"] * (sd * steepness) ** 2 / noise
+        measured = (xp.log(above / below) - level(z, x, xp) - unit * others) / sd
+        moved("bias_z", precision / (1 + precision) * measured, -0.5 * xp.log(1 + precision))
+
     if "capability_sd_z" in z:
         moved("capability_z", 0.0, -SPREAD * z["capability_sd_z"])
     at, unit = reference(z, x, xp)
     prior_sd = level_sd(z, x, xp)
     moved("level_z", (at - LEVEL) / prior_sd, xp.log(unit / prior_sd))
-    if latent:
-        expected = expected_capability(z, x, xp)
-        sd = lognormal(z["model_sd_z"], MODEL_SD, SPREAD, xp)
+    if "model_z" in z:
+        sd = model_sd(z, xp)
         usual = SLOPE * (x["params"] + TOKENS * x["tokens"])
-        moved("model_z", (usual - expected) / sd, xp.log(SLOPE / sd), x["told"])
-        if "bias_z" in z:
-            mean = (x["share"] * (expected + sd * z["model_z"])).sum("run")
-            others = (loading(z, x, xp) * mean).sum("factor")
-            if "tuning_z" in z:
-                others = others + TUNING * z["tuning_z"] * x["family_tuned"]
-            at, own = reference(z, x, xp, "family_reference")
-            sd = family_sd(z, "bias", xp)
-            gap = (at - level(z, x, xp)) / unit - others
-            moved("bias_z", gap / sd, xp.log(own / (unit * sd)), x["family_told"])
+        rest = (usual - expected_capability(z, x, xp)) / sd
+        moved("model_z", x["told"] * rest, x["told"] * xp.log(SLOPE / sd))
+    if "bias_z" in z and "slope_params_z" in z:
+        mean = family_mean(capability(z, x, xp), x)
+        others = (loading(z, x, xp) * mean).sum("factor")
+        if "tuning_z" in z:
+            others = others + TUNING * z["tuning_z"] * x["family_tuned"]
+        moved_bias(others, unit)
     elif "bias_z" in z:
         losses = log_loss(z, x, xp) if "loss_sd_z" in z else measured_loss(z, x)
-        others = along_loss((x["share"] * losses).sum("run"), z, x, xp)
-        at, own = reference(z, x, xp, "family_reference")
-        sd = family_sd(z, "bias", xp)
-        moved("bias_z", (at - level(z, x, xp) - others) / sd, xp.log(own / sd), x["family_told"])
+        moved_bias(along_loss(family_mean(losses, x), z, x, xp), 1.0)
     return z, change
 
 
@@ -284,7 +312,7 @@ def log_density(free: Values, x: Values, xp: Any) -> Any:
     """
     z, parts = standardised(free, x, xp)
     if "slope_params_z" in z:
-        logit = latent(z, x, xp)
+        logit = by_compute(z, x, xp)
     elif "loss_sd_z" in z:
         losses, sd = log_loss(z, x, xp), loss_sd(z, xp)
         error = (x["log_loss"] - losses) / sd

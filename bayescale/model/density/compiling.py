@@ -124,17 +124,20 @@ def function(program: Program) -> Any:
 
 
 def rotated(count: Any, u_: Any, out_: Any, value_: Any, table_: Any) -> int:
-    """A density in coordinates u, x = centre + root' u, root upper triangular; as `DENSITY`.
+    """A density in coordinates u, x = centre + root' u, with a sparse root; as `DENSITY`.
 
-    The table holds the addresses of the density, its table, the centre and the root (count, count).
+    The table holds the addresses of the density, its table and the centre, and of the root by rows:
+    its values, their columns, and where each row starts (count + 1).
     """
-    table = numba.carray(table_, (4,), np.int64)
+    table = numba.carray(table_, (6,), np.int64)
     u, out = numba.carray(u_, (count,)), numba.carray(out_, (count,))
-    root = numba.carray(_pointer(table[3]), (count, count), np.float64)
+    starts = numba.carray(_pointer(table[5]), (count + 1,), np.int64)
+    root = numba.carray(_pointer(table[3]), (starts[count],), np.float64)
+    columns = numba.carray(_pointer(table[4]), (starts[count],), np.int64)
     x = numba.carray(_pointer(table[2]), (count,), np.float64).copy()
     for i in range(count):
-        for j in range(i, count):
-            x[j] += u[i] * root[i, j]
+        for k in range(starts[i], starts[i + 1]):
+            x[columns[k]] += u[i] * root[k]
     slope, value = np.empty(count), np.empty(1)
     failed = evaluate(
         table[0], count, x.ctypes.data, slope.ctypes.data, value.ctypes.data, table[1]
@@ -142,8 +145,8 @@ def rotated(count: Any, u_: Any, out_: Any, value_: Any, table_: Any) -> int:
     numba.carray(value_, (1,))[0] = value[0]
     for i in range(count):
         total = 0.0
-        for j in range(i, count):
-            total += root[i, j] * slope[j]
+        for k in range(starts[i], starts[i + 1]):
+            total += root[k] * slope[columns[k]]
         out[i] = total
     return failed
 
