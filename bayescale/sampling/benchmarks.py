@@ -18,6 +18,8 @@ from bayescale.sampling.retry import Sampled, until_converged
 from bayescale.sampling.rotation import rotated
 
 _ATTEMPTS = 2
+# How far below the usual the standard deviations between families are where chains start.
+_ALIKE = 4.0
 
 
 class ScoreDensity:
@@ -38,7 +40,10 @@ class ScoreDensity:
         self._shapes = {
             name: tuple(sizes[dim] for dim in dims) for name, dims in self._program.params.items()
         }
-        self.count = sum(int(np.prod(shape)) for shape in self._shapes.values())
+        stops = np.cumsum([int(np.prod(shape)) for shape in self._shapes.values()])
+        starts = [0, *stops[:-1]]
+        self._places = dict(zip(self._shapes, map(slice, starts, stops), strict=True))
+        self.count = int(stops[-1])
         places = (self._floats, self._indices)
         found = [part for each in places for part in (each.ctypes.data, len(each))]
         lengths = [sizes[dim] for dim in self._program.sizes]
@@ -46,16 +51,19 @@ class ScoreDensity:
 
     def start(self, seed: int) -> np.ndarray:
         """Where a chain of this seed starts."""
-        return np.random.default_rng(seed).uniform(-1, 1, self.count)
+        x = np.random.default_rng(seed).uniform(-1, 1, self.count)
+        # Where families hardly differ, so that sizes and losses explain what they can: started
+        # among large differences, the weights of losses stay where those explain them.
+        if "bias_sd_z" in self._places:
+            x[self._places["bias_sd_z"]] -= _ALIKE
+        return x
 
     def values(self, draws: np.ndarray) -> dict[str, xr.DataArray]:
         """Draws of the blocks as they are sampled, (chain, draw, ...)."""
-        found, start = {}, 0
+        found = {}
         for name, shape in self._shapes.items():
-            stop = start + int(np.prod(shape))
-            values = draws[..., start:stop].reshape(*draws.shape[:2], *shape)
+            values = draws[..., self._places[name]].reshape(*draws.shape[:2], *shape)
             found[name] = xr.DataArray(values, dims=("chain", "draw", *self._program.params[name]))
-            start = stop
         return found
 
     def posterior(self, draws: np.ndarray) -> xr.Dataset:

@@ -103,9 +103,9 @@ def corpora(folder: Path) -> dict[str, Any]:
     frame = pd.read_csv(folder / "bpb_and_benchmarks.csv", dtype=str)
     frame["run"] = [f"{run} {row}" for row, run in enumerate(frame["run"])]
     frame = frame.assign(family=frame["dataset"]).drop(columns=["params", "tokens"])
-    runs = Runs.from_frame(frame, blank_counts=True)
-    scores = Scores.of(runs)
-    names = runs.table["family"].to_numpy(str)
+    scores = Scores.of(Runs.from_frame(frame, blank_counts=True))
+    scores = scores.rows(scores.losses.notna().any(axis=1).to_numpy())
+    names = scores.runs.table["family"].to_numpy(str)
     splits = [(names != name, names == name) for name in np.unique(names)]
     done = held_out(scores, splits)
     points = pd.concat([each.points for each in done])

@@ -22,8 +22,6 @@ FORMS = ("direct", "latent", "two-stage")
 NO_FAMILY = "all"
 # Latent capabilities, where there are as many benchmarks.
 FACTORS = 1
-# Rounds of regressions that fill in missing losses.
-_ROUNDS = 20
 _COUNTS = ("params", "tokens")
 # Of a score, to tell which effects the scores determine.
 _TYPICAL_ERROR = 0.02
@@ -88,7 +86,7 @@ class Design:
         else:
             names |= {"common_steepness_z": (), "steepness_z": ("benchmark",)}
             if "own_index" not in data:
-                names["weight_z"] = ("benchmark", "corpus")
+                names |= {"common_weight_z": ("corpus",), "weight_z": ("benchmark", "corpus")}
             if self.has_law:
                 of_corpus = ("loss_level", "irreducible", "of_params", "alpha", "beta", "loss_sd")
                 names |= {f"{name}_z": ("corpus",) for name in of_corpus}
@@ -249,24 +247,31 @@ def _unstated(logs: pd.DataFrame) -> dict[str, Any]:
 
 
 def completed(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log losses (run, corpus), missing ones as regressions on the others expect, and their errors.
+    """Log losses (run, corpus), missing ones as the model's others let expect, and their errors.
+
+    Each missing loss is a regression on those that the model has, over the models that have all of
+    them; of a model without any, the mean.
 
     Returns
     -------
     losses : ndarray (run, corpus)
-    spread : ndarray (corpus,)
-        Standard deviation of the regressions' residuals.
+    spread : ndarray (run, corpus)
+        Standard deviation of the regression's residuals; 0 where a loss is known.
     """
-    missing = ~np.isfinite(losses)
-    expected = np.where(missing, np.nanmean(losses, axis=0), losses)
-    spread = np.zeros(losses.shape[1])
-    for _ in range(_ROUNDS if missing.any() else 0):
-        for corpus in range(losses.shape[1]):
-            others = np.column_stack([np.ones(len(losses)), np.delete(expected, corpus, 1)])
-            known = ~missing[:, corpus]
-            weights = np.linalg.lstsq(others[known], losses[known, corpus], rcond=None)[0]
-            spread[corpus] = np.std(losses[known, corpus] - others[known] @ weights)
-            expected[~known, corpus] = (others @ weights)[~known]
+    known = np.isfinite(losses)
+    expected, spread = losses.copy(), np.zeros(losses.shape)
+    for run, corpus in np.argwhere(~known):
+        others = np.flatnonzero(known[run])
+        rows = known[:, corpus] & known[:, others].all(axis=1)
+        while rows.sum() <= len(others) + 1 and len(others):  # too few for so many coefficients
+            others = others[:-1]
+            rows = known[:, corpus] & known[:, others].all(axis=1)
+        design = np.column_stack([np.ones(len(losses)), np.where(known, losses, 0.0)[:, others]])
+        weights = np.linalg.lstsq(design[rows], losses[rows, corpus], rcond=None)[0]
+        residuals = losses[rows, corpus] - design[rows] @ weights
+        freedom = max(rows.sum() - design.shape[1], 1)
+        expected[run, corpus] = design[run] @ weights
+        spread[run, corpus] = np.sqrt((residuals**2).sum() / freedom)
     return expected, spread
 
 
@@ -279,7 +284,7 @@ def _absent(losses: np.ndarray) -> dict[str, Any]:
     place = np.where(missing, np.cumsum(missing).reshape(missing.shape) - 1, 0)
     return {
         "log_loss": (("run", "corpus"), expected),
-        "absent_sd": (("run", "corpus"), missing * spread),
+        "absent_sd": (("run", "corpus"), spread),
         "absent_index": (("run", "corpus"), place),
     }
 

@@ -22,8 +22,10 @@ EASY, EASY_SD = -3.0, 1.5
 # Share of questions that no model gets right, wrong keys among them: 3 %, from 1.3 to 6.4 %.
 LAPSE, LAPSE_SD = -3.5, 0.5
 # Medians of standard deviations, in logits: of families' capabilities, of families on one
-# benchmark, of models around their family. The spread of each, in logs.
+# benchmark, of models around their family. The spread of each, in logs. Given a model's losses its
+# family matters less: they hold most of what its recipe does.
 FAMILY_SD, MODEL_SD, SPREAD = {"capability": 0.4, "bias": 0.4}, 0.15, 0.7
+GIVEN_LOSSES = 0.15
 # Logits an e-fold of parameters, and what an e-fold of tokens counts beside it: about as much
 # (Hoffmann et al. 2022), a little less where models have far more than 20 tokens a parameter.
 SLOPE, SLOPE_SPREAD, TOKENS, TOKENS_SPREAD = 0.4, 0.8, 0.8, 0.3
@@ -37,6 +39,9 @@ TUNING = 1.0
 # Beyond the frontier the gain in logits is known up to a factor, whose standard deviation in logs
 # has this median and spread. Half of its variance is common to all benchmarks.
 BEYOND, BEYOND_SD = 0.2, 0.4
+# Standard deviations of the logarithms of the weights of losses on corpora: of what is common to
+# all benchmarks, and of each.
+WEIGHT, OWN_WEIGHT = 0.7, 1.0
 # Squared: gaps between scores that are smaller than this (0.06) are hardly told apart.
 ROUNDING = 0.0036
 
@@ -60,7 +65,8 @@ def family_effects(z: Values, name: str, x: Values, xp: Any) -> Any:
 
 def family_sd(z: Values, name: str, xp: Any) -> Any:
     """Standard deviation between families."""
-    return lognormal(z[f"{name}_sd_z"], FAMILY_SD[name], SPREAD, xp)
+    median = FAMILY_SD[name] if "slope_params_z" in z else GIVEN_LOSSES
+    return lognormal(z[f"{name}_sd_z"], median, SPREAD, xp)
 
 
 def by_compute(z: Values, x: Values, xp: Any) -> Any:
@@ -210,12 +216,17 @@ def along_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
     weights that are learnt.
     """
     if "weight_z" in z:
-        weight = xp.exp(z["weight_z"])
-        loss = (weight * losses).sum("corpus") / weight.sum("corpus")
+        loss = (weights(z, x, xp) * losses).sum("corpus")
     else:
         loss = losses.isel({"corpus": x["own_index"]})
     steepness = lognormal(z["common_steepness_z"], 5, 0.7, xp) * xp.exp(0.4 * z["steepness_z"])
     return -steepness * loss
+
+
+def weights(z: Values, x: Values, xp: Any) -> Any:
+    """Weights (benchmark, corpus) of the losses; their sum is 1."""
+    weight = xp.exp(WEIGHT * z["common_weight_z"] + OWN_WEIGHT * z["weight_z"])
+    return weight / weight.sum("corpus")
 
 
 def ends(z: Values, x: Values, xp: Any) -> tuple[Any, Any]:
