@@ -23,6 +23,7 @@ from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.predictive.groups import NEW, effects_at
 from bayescale.report.browser import curve_as_javascript, packed
+from bayescale.report.content.benchmarks import whose
 from bayescale.report.content.forecasts import default_target
 from bayescale.report.figures.benchmarks import tokens_per_param
 from bayescale.report.figures.compute import training_compute
@@ -200,7 +201,7 @@ def score_explorer(fit: BenchmarkFit, curves: pd.DataFrame, points: pd.DataFrame
         "legend": sentence(
             "benchmarks.legend",
             prob=percent(PROB),
-            by=sentence("benchmarks.by_new") if fit.design.has_families else "",
+            by=whose(fit),
             ratio=human(ratio),
             tuned=sentence("benchmarks.tuned") if fit.scores.tuned.any() else "",
         ),

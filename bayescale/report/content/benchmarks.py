@@ -13,6 +13,7 @@ from bayescale.fit.benchmarks.fit import BenchmarkFit
 from bayescale.predictive.benchmarks import NEW
 from bayescale.report.content.records import Records, records
 from bayescale.report.figures.benchmarks import split, tokens_per_param
+from bayescale.report.sentences import sentence
 
 
 def score_points(fit: BenchmarkFit, asked: Sequence[Mapping[str, Any]] | None) -> pd.DataFrame:
@@ -33,6 +34,12 @@ def score_points(fit: BenchmarkFit, asked: Sequence[Mapping[str, Any]] | None) -
         points = stated[[name for name in ("params", "tokens") if name in stated]]
         points = points.drop_duplicates(ignore_index=True)
     return points.assign(family=NEW) if fit.design.has_families else points
+
+
+def whose(fit: BenchmarkFit) -> str:
+    """A clause on the model that is predicted, as far as the fitted ones differ."""
+    new = sentence("benchmarks.by_new") if fit.design.has_families else ""
+    return new + (sentence("benchmarks.untuned") if fit.scores.tuned.any() else "")
 
 
 def benchmarks(
@@ -61,7 +68,7 @@ def benchmarks(
         "file": fit.scores.runs.name,
         "form": fit.form,
         "models": len(fit.scores),
-        "families": fit.design.has_families,
+        "of": whose(fit),
         "asked": asked,
         "tokens_per_param": tokens_per_param(fit),
         "benchmarks": [

@@ -15,8 +15,7 @@ def benchmarks(context: Context) -> list[Block]:
     content = context.report["benchmarks"]
     if content is None:
         return []
-    by = sentence("benchmarks.by_new") if content["families"] else ""
-    ratio = human(content["tokens_per_param"])
+    by, ratio = content["of"], human(content["tokens_per_param"])
     where = "asked" if content["asked"] else "default"
     text = sentence(
         "benchmarks.text",
