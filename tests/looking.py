@@ -1,13 +1,30 @@
-"""A page in a browser that fetches nothing and finds no fault."""
+"""Pages in a real browser, which fetch nothing and have no fault."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+         "--disable-background-networking --disable-component-update --disable-sync")  # fmt: skip
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """Debian's Chromium."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("no chromium found; install Debian's package chromium", pytrace=False)
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=FLAGS.split())
+        yield opened
+        opened.close()
 
 
 @contextmanager

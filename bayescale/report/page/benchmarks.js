@@ -21,7 +21,8 @@ const benchmarks = (host, fit) => {
     el("p", { className: "small", textContent: fit.legend }));
 
   const at = (values, flops) => {
-    const i = Math.max(1, grid.findIndex((v) => v >= flops));
+    const i = grid.findIndex((v) => v >= flops);
+    if (grid[i] === flops) return values[i];
     const part = Math.log(flops / grid[i - 1]) / Math.log(grid[i] / grid[i - 1]);
     return values[i - 1] + (values[i] - values[i - 1]) * part;
   };
