@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -104,6 +105,14 @@ def _forecast() -> Fit:
     some = Runs(runs.table.sample(40, random_state=1).reset_index(drop=True), "simulated")
     forecast = Spec.load("forecast").replace(response="bpc")
     return ScalingModel(forecast).fit(some, ess=400, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from looking import launched
+
+    with launched() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -82,6 +82,11 @@ def percent(value: float, needed: int = 0) -> str:
     return f"{value:.{places}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
+def share(value: float, /, *, needed: int = 0) -> str:
+    """Write a benchmark score: three decimals, however narrow its interval."""
+    return f"{value:.3f}"
+
+
 class Write(Protocol):
     """How people write a number: `digits`, `human` or `percent`."""
 

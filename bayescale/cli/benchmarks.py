@@ -343,14 +343,14 @@ def _shares(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _for_people(row: dict[str, Any]) -> dict[str, Any]:
-    from bayescale.base.numbers import human
+    from bayescale.base.numbers import human, share
 
     short: dict[str, Any] = {}
     for name, value in row.items():
         if name in ("params", "tokens"):
             short[name] = human(value)
         elif name in ("median", "lower", "upper"):
-            short[name] = f"{value:.3f}"
+            short[name] = share(value)
         elif name == "decades_outside":
             if value == value:  # noqa: PLR0124 - not a number where losses are given
                 short["decades outside"] = f"{value:.2f}"

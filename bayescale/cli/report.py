@@ -16,6 +16,7 @@ from bayescale.cli.printing import Output, failures, printing
 from bayescale.report.figures import OF_A_FIT
 
 if TYPE_CHECKING:
+    from bayescale.fit.benchmarks.fit import BenchmarkFit
     from bayescale.fit.fit import Fit
     from bayescale.report.content.running import Running
     from bayescale.runs.table import Runs
@@ -86,6 +87,10 @@ def report_command(
     ] = None,
     schedule: Rates = None,
     end: End = None,
+    benchmarks: Annotated[
+        Path | None,
+        typer.Option("--benchmarks", help="A fit of `benchmarks fit`: what scores to expect."),
+    ] = None,
     seed: Seed = Settings.seed,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> Output:
@@ -105,6 +110,7 @@ def report_command(
     from bayescale.report.write import write
 
     in_progress = _in_progress(curves, run or [], schedule, end, seed)  # refused before any fit
+    scores = None if benchmarks is None else _scores(benchmarks)
     if comparison and not folders:
         raise BayescaleError(
             f"--comparison {comparison}: without fits the main job makes its own; name the folders "
@@ -125,7 +131,7 @@ def report_command(
     asked: dict[str, Any] = {"--seed": seed if curves or not folders else None}
     asked |= {"--question": question, "--target": target, "--budget": budget, "--against": against}
     asked |= {"--comparison": comparison, "--curves": curves, "--run": run}
-    asked |= {"--schedule": schedule, "--end": end}
+    asked |= {"--schedule": schedule, "--end": end, "--benchmarks": benchmarks}
     content = write(
         fits,
         out,
@@ -137,8 +143,10 @@ def report_command(
         comparison=compared,
         rivals=rivals,
         in_progress=in_progress,
+        scores=scores,
     )
     notes += [note for fit in (*fits, *rivals) for note in failures(fit.notes)]
+    notes += [] if scores is None else failures(scores.notes)
     if compared is not None and not compared.get("passed"):
         text, hint = "refits of the comparison did not converge", "do not use its numbers"
         notes.append(Note("unconverged", "failure", text, hint))
@@ -172,6 +180,19 @@ def _in_progress(
             )
         return None
     return Running(Curves.read(curves, schedule=schedule, end=end), runs, end, seed)
+
+
+def _scores(folder: Path) -> BenchmarkFit:
+    """A fit of benchmarks that predicts scores from parameters and tokens."""
+    from bayescale.fit.benchmarks.fit import BenchmarkFit
+
+    fitted = BenchmarkFit.load(folder)
+    if fitted.design.takes_losses:
+        raise BayescaleError(
+            f"--benchmarks {folder}: this fit predicts scores from losses, and a report has none; "
+            "fit models whose params and tokens are known"
+        )
+    return fitted
 
 
 def _opens(page: Path) -> bool:

@@ -23,8 +23,8 @@ class BenchmarkPredictive:
     """Predictive distribution of scores.
 
     Beyond the frontier the gain in logits has a factor of its own around 1, of which no data tell:
-    see `formulas.BEYOND`. What a new family or one model adds is drawn from its distribution, the
-    same draw at every point.
+    see `formulas.BEYOND`. What a new family, one model or its noise adds is drawn from its
+    distribution, the same draw at every point: an answer does not depend on what else is asked.
 
     Parameters
     ----------
@@ -82,10 +82,8 @@ class BenchmarkPredictive:
         logit = frontier + (self._logit(at) - frontier) * self._factor
         mean = formulas.score(logit, self._z, self._x, np)
         if kind == "run":
-            mean = mean.transpose("sample", "run", "benchmark")
-            noise = xr.DataArray(self._rng(1).normal(size=mean.shape), dims=mean.dims)
             scale = formulas.variance(mean, self._z, self._x, np) ** 0.5
-            mean = (mean + scale * noise).clip(0, 1)
+            mean = (mean + scale * self._normal(1, "benchmark")).clip(0, 1)
         labelled = mean.rename(run="point").transpose("sample", "point", "benchmark")
         return labelled.assign_coords(benchmark=self.design.data["benchmark"].values)
 

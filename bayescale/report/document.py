@@ -79,7 +79,7 @@ class Code:
 class Interactive:
     """An explorer that needs JavaScript, by the key of its data; `fallback` stands without it."""
 
-    name: Literal["forecaster", "exhaustion"]
+    name: Literal["forecaster", "exhaustion", "benchmarks"]
     source: str
     fallback: str
     kind: str = "interactive"

@@ -11,8 +11,10 @@ import pandas as pd
 import shapely
 
 from bayescale.base.intervals import SAMPLE_DIMS
+from bayescale.base.numbers import human, percent
 from bayescale.base.seeds import random
 from bayescale.base.settings import PROB
+from bayescale.fit.benchmarks.fit import BenchmarkFit
 from bayescale.fit.fit import Fit
 from bayescale.model.design import centred, inputs_of
 from bayescale.model.noise import NOISES
@@ -21,7 +23,9 @@ from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN
 from bayescale.plan.scenario import Scenario
 from bayescale.predictive.groups import NEW, effects_at
 from bayescale.report.browser import curve_as_javascript, packed
+from bayescale.report.content.benchmarks import whose
 from bayescale.report.content.forecasts import default_target
+from bayescale.report.figures.benchmarks import tokens_per_param
 from bayescale.report.figures.compute import training_compute
 from bayescale.report.sentences import sentence
 from bayescale.runs.columns import COLUMNS
@@ -157,6 +161,51 @@ def exhaustion_explorer(scenario: Scenario) -> dict[str, Any]:
         "inputs": inputs,
         "draws": {name: packed(np.ravel(np.asarray(values))) for name, values in draws.items()},
     }  # fmt: skip
+
+
+def score_explorer(fit: BenchmarkFit, curves: pd.DataFrame, points: pd.DataFrame) -> dict[str, Any]:
+    """Curves and models of the menu of benchmarks; the page only interpolates.
+
+    Parameters
+    ----------
+    fit : BenchmarkFit
+    curves : DataFrame
+        As `score_curves` gives them, with the compute of `points` among theirs.
+    points : DataFrame
+        What was asked; the menu starts at the first one's compute.
+    """
+    ratio, flops = tokens_per_param(fit), fit.scores.flops
+    benchmarks = []
+    for name, each in fit.scores.benchmarks.items():
+        rows, scores = curves[curves["benchmark"] == name], fit.scores.scores[name]
+        models = zip(flops, scores, fit.scores.tuned, strict=True)
+        benchmarks.append(
+            {
+                "title": each.title,
+                "chance": each.chance,
+                **{end: packed(rows[end]) for end in ("lower", "median", "upper")},
+                "models": [
+                    [float(c), float(y), bool(tuned)]
+                    for c, y, tuned in models
+                    if np.isfinite(c) and np.isfinite(y)
+                ],
+            }
+        )
+    return {
+        "prob": PROB,
+        "ratio": ratio,
+        "flops": sorted(curves["flops"].unique().tolist()),
+        "start": float(6 * points["params"].iloc[0] * points["tokens"].iloc[0]),
+        "most": float(flops.max()),
+        "benchmarks": benchmarks,
+        "legend": sentence(
+            "benchmarks.legend",
+            prob=percent(PROB),
+            by=whose(fit),
+            ratio=human(ratio),
+            tuned=sentence("benchmarks.tuned") if fit.scores.tuned.any() else "",
+        ),
+    }
 
 
 def _others(fit: Fit, start: Mapping[str, Any]) -> list[dict[str, Any]]:

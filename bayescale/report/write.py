@@ -10,16 +10,19 @@ from typing import Any
 from bayescale.base.errors import BayescaleError
 from bayescale.base.files import write_whole
 from bayescale.base.output import read_json
+from bayescale.fit.benchmarks.fit import BenchmarkFit
 from bayescale.fit.fit import Fit
 from bayescale.plan.scenario import Scenario
 from bayescale.report import figures
 from bayescale.report.browser import curve_as_javascript
 from bayescale.report.content import content, sections_of
+from bayescale.report.content.benchmarks import benchmarks, score_points
 from bayescale.report.content.changes import changes
 from bayescale.report.content.forecasts import default_points
 from bayescale.report.content.running import Running, running
 from bayescale.report.decisions import SCENARIO, decisions, exhaustion
-from bayescale.report.explorer import exhaustion_explorer, explorer, refusal
+from bayescale.report.explorer import exhaustion_explorer, explorer, refusal, score_explorer
+from bayescale.report.figures.benchmarks import score_curves, score_figure
 from bayescale.report.figures.files import as_svg
 from bayescale.report.page import as_html, as_markdown
 from bayescale.report.sections import document
@@ -38,6 +41,7 @@ def write(
     comparison: Mapping[str, Any] | None = None,
     rivals: Sequence[Fit] = (),
     in_progress: Running | None = None,
+    scores: BenchmarkFit | None = None,
 ) -> dict[str, Any]:
     """Write `index.html`, `report.md`, `report.json` and the first figure.
 
@@ -55,6 +59,8 @@ def write(
         Fits that are compared with the first, and have no section of their own.
     in_progress : Running, optional
         Curves of runs that are training now: where they end.
+    scores : BenchmarkFit, optional
+        Benchmark scores of models: what one of the sizes asked for gets.
 
     Returns
     -------
@@ -99,6 +105,13 @@ def write(
         of_loss = target if shown[0].spec.response == "loss" else None  # as the curves are
         report["running"], of_curves = running(in_progress, of_loss)
         drawn |= {kind: as_svg(figure, kind) for kind, figure in of_curves.items()}
+    report["benchmarks"] = None
+    if scores is not None:
+        at = score_points(scores, points)
+        along = score_curves(scores, also=(6 * at["params"] * at["tokens"]).tolist())
+        report["benchmarks"] = benchmarks(scores, at, along, asked=points is not None)
+        drawn["scores"] = as_svg(score_figure(scores, curves=along), "scores")
+        embedded["benchmarks"] = score_explorer(scores, along, at)
     written = document(report, set(drawn))
     report["document"] = written.to_dict()
     report["passed"] = report["passed"] and not written.alerts

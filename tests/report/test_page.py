@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from known_responses import ACCURACY, simulated
+from looking import faultless
 from matplotlib.figure import Figure
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from bayescale import Fit, Runs, ScalingModel, Settings
 from bayescale.base.numbers import digits
@@ -25,8 +25,6 @@ from bayescale.report.page import as_markdown
 HOSTILE = ("<script>alert(1)</script>", "x" * 300, "通义千问")
 SECTIONS = ("answer", "forecast", "families", "law", "discrepancy", "plan", "exhaustion", "checks",
             "priors", "data", "reproduce")  # fmt: skip
-FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-         "--disable-background-networking --disable-component-update --disable-sync")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -64,33 +62,10 @@ def written(folder: Path, opened: str) -> dict[str, Any]:
     return json.loads((folder.parent / "report.json").read_text("utf-8"))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail("no chromium found; install Debian's package chromium", pytrace=False)
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=FLAGS.split())
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def page(browser: Any, folder: Path, written: dict[str, Any]) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(120_000)  # a machine may be busy
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.on("console", lambda message: faults.append(message.text))
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("dialog", lambda dialog: faults.append(dialog.message))
-    opened.on(
-        "request", lambda sent: sent.url.startswith(("file:", "data:")) or faults.append(sent.url)
-    )
-    opened.goto((folder.parent / "index.html").as_uri())
-    yield opened
-    context.close()
-    assert not faults
+    with faultless(browser, folder.parent / "index.html") as opened:
+        yield opened
 
 
 def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

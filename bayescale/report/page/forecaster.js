@@ -43,13 +43,8 @@ const forecaster = (host, fit) => {
       if (group !== leading) menus[group].selectedIndex = implied[group] === undefined ? labels.length - 1 : labels.indexOf(implied[group]);
   };
 
-  const answers = {}, out = el("dl", { className: "key" });
-  out.setAttribute("aria-live", "polite");
-  for (const name of ["median", "run", "curve", "reach"]) {
-    answers[name] = el("strong");
-    answers[name].dataset.answer = name;
-    out.append(el("div", {}, el("dt", { textContent: sentence(name, { prob: percent(fit.prob) }) }), el("dd", {}, answers[name])));
-  }
+  const named = (name) => [name, sentence(name, { prob: percent(fit.prob) })];
+  const { node: out, answers } = answering(Object.fromEntries(["median", "run", "curve", "reach"].map(named)));
   const note = el("p", { className: "small" }), figure = el("div", { className: "chart" });
   const draws = sentence(fit.step === 1 ? "all_draws" : "some_draws", { total: fit.total, step: fit.step });
   host.replaceChildren(
@@ -121,29 +116,16 @@ const forecaster = (host, fit) => {
     const values = [points.map((p) => p[0]), ...[0, 1, 2, 3, 4].map((i) => rows.map((r) => r[i])), points.map((p) => p[1])];
     mark = flops;
     if (plot) return plot.setData(values);
-    const invisible = { stroke: "transparent", points: { show: false } };
-    const dots = { stroke: "#D55E00", paths: () => null, points: { show: true, size: 6, fill: "#D55E00" } };
     plot = chart(figure, sentence("chart", { response: fit.response }), {
-      scales: { x: { time: false, distr: 3, range: (_, least, most) => [least, most] }, y: {} },
+      scales: { x: logScale, y: {} },
       axes: [
-        { label: sentence("compute"), values: (_, ticks) => ticks.map((v) => v === null ? "" : v.toExponential(0).replace("+", "")) },
+        computeAxis(),
         { label: sentence("response", { response: fit.response, unit: fit.unit }), size: 60 },
       ],
-      series: [{}, invisible, invisible, invisible, invisible, { stroke: accent, width: 2, points: { show: false } }, dots],
+      series: [{}, edge, edge, edge, edge, { stroke: accent, width: 2, points: { show: false } }, dots],
       bands: [{ series: [1, 2], fill: () => accent() + "26" }, { series: [3, 4], fill: () => accent() + "59" }],
-      hooks: { draw: [markPoint] },
+      hooks: { draw: [(u) => dashed(u, mark)] },
     }, values);
-  };
-  const markPoint = (u) => {
-    const x = u.valToPos(mark, "x", true), c = u.ctx;
-    c.save();
-    c.strokeStyle = accent();
-    c.setLineDash([6, 4]);
-    c.beginPath();
-    c.moveTo(x, u.bbox.top);
-    c.lineTo(x, u.bbox.top + u.bbox.height);
-    c.stroke();
-    c.restore();
   };
   draw();
 };

@@ -1,5 +1,5 @@
 // Start the explorers of the page.
-const kinds = { forecaster, exhaustion };
+const kinds = { forecaster, exhaustion, benchmarks };
 for (const host of document.querySelectorAll("[data-explore]"))
   kinds[host.dataset.explore](host, data(host.dataset.source));
 // Folded tables are printed too.

@@ -23,6 +23,7 @@ const human = (v) => {
     if (size <= v && v < most) return plain(v / size) + suffix;
   return plain(v);
 };
+const share = (v) => v.toFixed(3); // a benchmark score
 const percent = (v) => `${Math.round(100 * v)}\u00a0%`;
 
 const floats = (text) => { // little-endian, whatever the machine
@@ -98,6 +99,18 @@ const sliding = ({ title, value, low, high, step }, changed) => {
   return field(title, range, shown);
 };
 
+// The answers of an explorer under their titles; screen readers are told of changes.
+const answering = (titles) => {
+  const node = el("dl", { className: "key" }), answers = {};
+  node.setAttribute("aria-live", "polite");
+  for (const [name, title] of Object.entries(titles)) {
+    answers[name] = el("strong");
+    answers[name].dataset.answer = name;
+    node.append(el("div", {}, el("dt", { textContent: title }), el("dd", {}, answers[name])));
+  }
+  return { node, answers };
+};
+
 const chart = (node, title, options, values) => {
   node.setAttribute("role", "img");
   node.setAttribute("aria-label", title);
@@ -111,6 +124,22 @@ const chart = (node, title, options, values) => {
   return plot;
 };
 const accent = () => colour("--accent");
+// Of charts over compute: a log axis, the edge of a band, dots, and a dashed line at a compute.
+const logScale = { time: false, distr: 3, range: (_, least, most) => [least, most] };
+const computeAxis = () => ({ label: sentence("compute"), values: (_, ticks) => ticks.map((v) => v === null ? "" : v.toExponential(0).replace("+", "")) });
+const edge = { stroke: "transparent", points: { show: false } };
+const dots = { stroke: "#D55E00", paths: () => null, points: { show: true, size: 6, fill: "#D55E00" } };
+const dashed = (u, flops) => {
+  const x = u.valToPos(flops, "x", true), c = u.ctx;
+  c.save();
+  c.strokeStyle = accent();
+  c.setLineDash([6, 4]);
+  c.beginPath();
+  c.moveTo(x, u.bbox.top);
+  c.lineTo(x, u.bbox.top + u.bbox.height);
+  c.stroke();
+  c.restore();
+};
 
 // Decades from a point to the hull of the data, a closed ring of corners; 0 inside.
 const outside = (hull, [x, y]) => {

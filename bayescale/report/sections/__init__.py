@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bayescale.base.numbers import human, plural
 from bayescale.report.document import Block, Document, Section
 from bayescale.report.sections.asked import changes
+from bayescale.report.sections.benchmarks import benchmarks
 from bayescale.report.sections.forecasts import answer, families, forecast
 from bayescale.report.sections.grounds import checks, data, priors, reproduce
 from bayescale.report.sections.laws import comparison, discrepancy, law
@@ -49,8 +50,8 @@ def _sections(*, first: bool) -> dict[str, Callable[[Context], list[Block]]]:
     }
     if first:
         writers = {
-            **{"answer": answer, "running": running, "changes": changes},
-            **writers,
+            **{"answer": answer, "running": running, "benchmarks": benchmarks},
+            **{"changes": changes, **writers},
             "exhaustion": exhaustion,
         }
     return writers | {"checks": checks, "priors": priors, "data": data}
@@ -77,11 +78,21 @@ def _alerts(report: Content) -> list[str]:
             "unconverged",
             spec=fit["spec"]["name"],
             runs=fit["runs"]["name"],
-            why="; ".join(note["text"] for note in fit["notes"] if note["level"] == "failure"),
+            why=_failures(fit),
         )
         for fit in report["fits"]
         if not fit["convergence"]["passed"]
     ]
+    scores = report["benchmarks"]
+    if scores and not scores["convergence"]["passed"]:
+        alerts.append(
+            sentence("benchmarks.unconverged", file=scores["file"], why=_failures(scores))
+        )
     if report["law"] and not report["law"].get("passed", True):
         alerts.append(sentence("refits_unconverged"))
     return alerts
+
+
+def _failures(content: Content) -> str:
+    """Why the numbers of a fit may not be used."""
+    return "; ".join(note["text"] for note in content["notes"] if note["level"] == "failure")
