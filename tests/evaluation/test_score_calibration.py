@@ -1,4 +1,4 @@
-"""Models of benchmark scores: simulated from their priors and fitted, the truth's rank is uniform."""
+"""Models of benchmark scores: simulated from their priors, the truth's rank is uniform."""
 
 from dataclasses import replace
 
