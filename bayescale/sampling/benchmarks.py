@@ -18,6 +18,8 @@ from bayescale.sampling.retry import Sampled, until_converged
 from bayescale.sampling.rotation import rotated
 
 _ATTEMPTS = 2
+# Draws of each chain that are standardised at once: all would take a gigabyte.
+_AT_ONCE = 100
 # How far below the usual the standard deviations between families are where chains start.
 _ALIKE = 4.0
 
@@ -68,12 +70,16 @@ class ScoreDensity:
 
     def posterior(self, draws: np.ndarray) -> xr.Dataset:
         """Draws of the blocks as standard normal values, (chain, draw, ...)."""
-        free = self.values(draws)
-        z, _ = standardised(free, as_x(self._design.data), np)
         dims = {dim for along in self._program.params.values() for dim in along}
         labels = {dim: self._design.coords[dim] for dim in dims if dim in self._design.coords}
-        ordered = {name: value.transpose(*free[name].dims) for name, value in z.items()}
-        return xr.Dataset(ordered, coords=labels)
+        starts = range(0, draws.shape[1], _AT_ONCE)
+        parts = [self._standardised(draws[:, start : start + _AT_ONCE]) for start in starts]
+        return xr.concat(parts, "draw").assign_coords(labels)
+
+    def _standardised(self, draws: np.ndarray) -> xr.Dataset:
+        free = self.values(draws)
+        z, _ = standardised(free, as_x(self._design.data), np)
+        return xr.Dataset({name: value.transpose(*free[name].dims) for name, value in z.items()})
 
 
 def sample_scores(design: Design, settings: Settings, *, show_progress: bool = False) -> Sampled:

@@ -24,8 +24,8 @@ _CHAINS, _TUNE, _DRAWS, _EACH = 2, 200, 50, 5
 _STEP = 1e-5
 # Least curvature: less than half of the prior's, which is 1, is that of an outlier's shoulder.
 _LEAST = 0.5
-# Correlations that are left out of the coordinates: nearly all of them are this small.
-_NEGLIGIBLE = 0.01
+# Correlations smaller than this are left out of the coordinates: nearly all are.
+_NEGLIGIBLE = 0.03
 _PLACE = ctypes.c_void_p
 _SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, _PLACE, _PLACE, _PLACE, _PLACE)
 

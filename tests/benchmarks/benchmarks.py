@@ -20,7 +20,7 @@ from emergence import simulated_emergence
 from score_rivals import pca_and_lines, sigmoid_of_loss, sloth
 
 from bayescale import Runs
-from bayescale.evaluation.benchmarks import HeldOut, beyond_frontier, held_out
+from bayescale.evaluation.benchmarks import HeldOut, beyond_frontier, forms_of, held_out
 from bayescale.fit.folder import versions
 from bayescale.runs.benchmarks.scores import Scores
 
@@ -61,7 +61,7 @@ def olmo(folder: Path) -> dict[str, Any]:
     small = ~target & (runs.table["size"] != "3B").to_numpy()
     splits = {"1B": (small, target), "3B": (~target, target)}
     found: dict[str, Any] = {}
-    for form in ("two-stage", "latent"):
+    for form in ("two-stage", "latent", "direct"):
         for size, done in zip(splits, held_out(scores, list(splits.values()), form), strict=True):
             for name, key in (("13B", "peteish13_eval_final"), ("7B", "peteish7_eval_anneal")):
                 found[f"{form} {size} {name}"] = _ladder_target(done, key, name)
@@ -91,11 +91,16 @@ def frontier(folder: Path) -> dict[str, Any]:
     runs = Runs.read(folder / "model_benchmarks.csv", blank_counts=True)
     scores = Scores.of(runs).with_compute()
     split = beyond_frontier(scores, FRONTIER)
-    done = held_out(scores, [split])[0]
+    by_form = {form: held_out(scores, [split], form)[0] for form in forms_of(scores)}
     observed = scores.scores[split[1]]
     rivals = {"pca": pca_and_lines(scores, *split), "sloth": sloth(scores, *split)}
-    table = _beside(done, observed, rivals)
-    return {"models": [int(mask.sum()) for mask in split], **table}
+    table = _beside(by_form["latent"], observed, rivals)
+    forms = {
+        form: {"crps": each.crps, "rmse": each.rmse, "coverage": each.coverage}
+        | {"convergence": each.convergence.to_dict()}
+        for form, each in by_form.items()
+    }
+    return {"models": [int(mask.sum()) for mask in split], **table, "forms": forms}
 
 
 def corpora(folder: Path) -> dict[str, Any]:

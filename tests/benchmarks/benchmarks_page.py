@@ -47,6 +47,7 @@ def page(content: dict[str, Any], published: Mapping[str, tuple[float, float, fl
             values |= _compared(name, content[name], rivals)
     if "frontier" in content:
         values["fitted"], values["predicted"] = map(str, content["frontier"]["models"])
+        values["frontier_forms"] = _forms(content["frontier"]["forms"])
     if "corpora" in content:
         values["by_corpus"] = _by_corpus(content["corpora"]["by_corpus"])
     values |= {f"emergence_{k}": _short(v) for k, v in content.get("emergence", {}).items()}
@@ -114,6 +115,14 @@ def _beside(table: Mapping[str, Any], rivals: Mapping[str, str]) -> str:
     return _rows([*head, "mean error", "in 90 %"], rows)
 
 
+def _forms(forms: Mapping[str, Any]) -> str:
+    rows = [
+        [name, f"{c['crps']:.4f}", f"{c['rmse']:.3f}", f"{c['coverage']:.3f}"]
+        for name, c in forms.items()
+    ]
+    return _rows(["form", "CRPS", "RMSE", "in 90 %"], rows)
+
+
 def _by_corpus(corpora: Mapping[str, Any]) -> str:
     rows = [[name, f"{c['rmse']:.3f}", f"{c['coverage']:.2f}"] for name, c in corpora.items()]
     return _rows(["corpus left out", "RMSE", "in 90 %"], rows)
@@ -121,6 +130,7 @@ def _by_corpus(corpora: Mapping[str, Any]) -> str:
 
 def _sampling(content: Mapping[str, Any]) -> str:
     parts = [content[name] for name in ("frontier", "corpora") if name in content]
+    parts += content.get("frontier", {}).get("forms", {}).values()
     judged = [part["convergence"] for part in [*content.get("ladder", {}).values(), *parts]]
     r_hat = max(each["r_hat"] for each in judged)
     ess = min(min(each["ess_bulk"], each["ess_tail"]) for each in judged)
@@ -128,7 +138,6 @@ def _sampling(content: Mapping[str, Any]) -> str:
     return (
         f"Largest R-hat {r_hat:.3f}, fewest effective draws {ess:.0f}, "
         f"{divergences} divergent transitions; asked are at most 1.01, at least 400, and none."
-        + content.get("frontier", {}).get("note", "")
     )
 
 

@@ -17,7 +17,7 @@ from bayescale.runs.benchmarks.scores import Scores
 from bayescale.sampling.benchmarks import sample_scores
 
 SIMULATIONS = 100
-SETTINGS = Settings(chains=4, tune=300, draws=1000, ess=200)
+SETTINGS = Settings(chains=2, tune=300, draws=1000, ess=150)
 
 
 def of_families(form: str) -> Design:

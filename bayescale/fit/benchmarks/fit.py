@@ -27,7 +27,7 @@ from bayescale.runs.benchmarks.scores import Scores
 from bayescale.sampling.convergence import Convergence
 
 # Draws that sample the tables of the documentation cleanly.
-SETTINGS = Settings(draws=2000, tune=300, chains=4, ess=600)
+SETTINGS = Settings(draws=2000, tune=300, chains=4, ess=450)
 # Decades of compute beyond the data in which `reach` looks, and its steps a decade.
 _DECADES, _STEPS = 8, 20
 # Decades of compute beyond the data that are worth a note.
