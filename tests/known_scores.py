@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bayescale import Runs
+from bayescale.model.benchmarks.design import Design, design
+from bayescale.runs.benchmarks.scores import Scores
+
 # Name to chance, logit at the centre, loading.
 TRUTH = {
     "mmlu": (0.25, -0.5, 1.0),
@@ -56,3 +60,49 @@ def two_stage_table(seed: int, sizes: int = 4, each: int = 5) -> pd.DataFrame:
         table[f"bpb_{name}"] = loss
         table[f"acc_{name}"] = rng.binomial(QUESTIONS, expected) / QUESTIONS
     return table
+
+
+def by_compute(form: str) -> Design:
+    """Models of five families, a third of them tuned, one without a token count."""
+    table = score_table(0, families=5, each=4)
+    table.loc[2, "tokens"] = None
+    table["instruct"] = np.arange(len(table)) % 3 == 0
+    return _design(table, form)
+
+
+def ladder() -> Design:
+    """A ladder whose benchmarks have losses of their own."""
+    return _design(two_stage_table(0), "two-stage")
+
+
+def measured() -> Design:
+    """Models of two families, of unknown sizes, some without one of their losses on corpora."""
+    table = two_stage_table(0).drop(columns=["params", "tokens"])
+    table["family"] = np.where(np.arange(len(table)) % 2, "odd", "even")
+    table.loc[[3, 8], "bpb_mmlu"] = np.nan
+    return _design(
+        table.rename(columns={"bpb_mmlu": "bpb_web", "bpb_hellaswag": "bpb_code"}), "two-stage"
+    )
+
+
+def measured_own() -> Design:
+    """The same, where each loss is that of a benchmark."""
+    table = two_stage_table(0).drop(columns=["params", "tokens"])
+    table["family"] = np.where(np.arange(len(table)) % 2, "odd", "even")
+    table.loc[[3, 8], "bpb_mmlu"] = np.nan
+    table.loc[5, "acc_mmlu"] = np.nan
+    return _design(table, "two-stage")
+
+
+def _design(table: pd.DataFrame, form: str) -> Design:
+    return design(Scores.of(Runs.from_frame(table, blank_counts=True)), form)
+
+
+# What the models of scores can be, by name.
+DESIGNS = {
+    "direct": by_compute("direct"),
+    "latent": by_compute("latent"),
+    "ladder": ladder(),
+    "measured": measured(),
+    "measured own": measured_own(),
+}

@@ -1,12 +1,11 @@
 """The density of benchmark scores: PyMC's model and the compiled function are the same."""
 
 import ctypes
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import xarray as xr
-from known_scores import score_table, two_stage_table
+from known_scores import DESIGNS, score_table
 
 from bayescale import Runs
 from bayescale.model.benchmarks import formulas
@@ -26,22 +25,21 @@ def evaluated(density: ScoreDensity, x: np.ndarray) -> tuple[float, np.ndarray]:
     return float(value[0]), gradient
 
 
-def latent() -> Design:
-    table = score_table(0)
-    table.loc[2, "tokens"] = None
-    table["mmlu"] = 0.251  # every model at chance
-    table["instruct"] = np.arange(len(table)) % 3 == 0
+def at_chance() -> Design:
+    """As `latent`, and on one benchmark every model is at chance."""
+    table = score_table(0, families=5, each=4)
+    table["mmlu"] = 0.251
     return design(Scores.of(Runs.from_frame(table, blank_counts=True)), "latent")
 
 
-def two_stage() -> Design:
-    return design(Scores.of(Runs.from_frame(two_stage_table(0))), "two-stage")
+ALL = {**DESIGNS, "at chance": at_chance()}
+QUICK = ("latent", "measured own")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("made", [latent, two_stage])
-def test_the_compiled_density_is_that_of_pymcs_model(made: Callable[[], Design]) -> None:
-    designed = made()
+@pytest.mark.parametrize("name", ALL)
+def test_the_compiled_density_is_that_of_pymcs_model(name: str) -> None:
+    designed = ALL[name]
     density, model = ScoreDensity(designed), build(designed)
     logp = model.compile_logp(jacobian=False)
     rng = np.random.default_rng(0)
@@ -56,7 +54,7 @@ def test_the_compiled_density_is_that_of_pymcs_model(made: Callable[[], Design])
 
 @pytest.mark.long
 def test_the_gradient_is_that_of_the_density() -> None:
-    density = ScoreDensity(latent())
+    density = ScoreDensity(DESIGNS["latent"])
     x = np.random.default_rng(1).normal(0, 0.5, density.count)
     gradient = evaluated(density, x)[1]
     for i in range(0, density.count, 7):
@@ -81,9 +79,13 @@ def flat(designed: Design, z: dict[str, xr.DataArray]) -> np.ndarray:
     return np.concatenate([z[n].transpose(*d).values.ravel() for n, d in designed.blocks.items()])
 
 
-def test_where_it_is_sampled_leaves_the_distribution_as_it_is() -> None:
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in ALL],
+)
+def test_where_it_is_sampled_leaves_the_distribution_as_it_is(name: str) -> None:
     """The change of the density is the logarithm of the determinant of what was moved."""
-    designed = latent()
+    designed = ALL[name]
     arrays = as_x(designed.data)
     count = sum(
         int(np.prod([designed.data.sizes[d] for d in dims])) for dims in designed.blocks.values()
