@@ -15,7 +15,7 @@ from bayescale.model.benchmarks.design import Design, as_x
 from bayescale.sampling.benchmarks import sample_scores
 
 SIMULATIONS = 100
-SETTINGS = Settings(chains=2, tune=300, draws=1000, ess=150)
+SETTINGS = Settings(chains=2, tune=300, draws=1000, ess=400)
 
 
 def simulated(designed: Design, seed: int) -> tuple[Design, dict[str, xr.DataArray]]:
