@@ -124,6 +124,7 @@ def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(
     assert not first.posterior["slope"].equals(other.posterior["slope"])
 
 
+@pytest.mark.long
 def test_pymcs_own_sampler_agrees(fitted: Fit, table: Runs) -> None:
     theirs = ScalingModel("compute-only").fit(
         table, Settings(draws=300, tune=500, chains=2, sampler="pymc")
