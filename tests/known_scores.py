@@ -75,21 +75,23 @@ def ladder() -> Design:
     return _design(two_stage_table(0), "two-stage")
 
 
-def measured() -> Design:
-    """Models of two families, of unknown sizes, some without one of their losses on corpora."""
+def _of_losses() -> pd.DataFrame:
+    """Models of two families, of unknown sizes, some without one of their losses."""
     table = two_stage_table(0).drop(columns=["params", "tokens"])
     table["family"] = np.where(np.arange(len(table)) % 2, "odd", "even")
     table.loc[[3, 8], "bpb_mmlu"] = np.nan
-    return _design(
-        table.rename(columns={"bpb_mmlu": "bpb_web", "bpb_hellaswag": "bpb_code"}), "two-stage"
-    )
+    return table
+
+
+def measured() -> Design:
+    """Models whose losses are on corpora, measured."""
+    corpora = {"bpb_mmlu": "bpb_web", "bpb_hellaswag": "bpb_code"}
+    return _design(_of_losses().rename(columns=corpora), "two-stage")
 
 
 def measured_own() -> Design:
-    """The same, where each loss is that of a benchmark."""
-    table = two_stage_table(0).drop(columns=["params", "tokens"])
-    table["family"] = np.where(np.arange(len(table)) % 2, "odd", "even")
-    table.loc[[3, 8], "bpb_mmlu"] = np.nan
+    """Models whose losses are those of the benchmarks, measured; one lacks a score."""
+    table = _of_losses()
     table.loc[5, "acc_mmlu"] = np.nan
     return _design(table, "two-stage")
 

@@ -254,7 +254,8 @@ def compare_command(
         for form, each in done.items()
         for name, row in each.by_benchmark().to_dict(orient="index").items()
     ]
-    rows = [row for name in scores.benchmarks for row in rows if row["benchmark"] == name]
+    names = list(scores.benchmarks)
+    rows.sort(key=lambda row: names.index(row["benchmark"]))
     models = f"{split[1].sum()} models above {frontier:g} FLOP, from {split[0].sum()} below"
     notes = [note for each in done.values() for note in each.convergence.notes()]
     return Output(

@@ -93,14 +93,23 @@ def _ranks(spec: Spec, truth: xr.Dataset, posterior: xr.Dataset) -> dict[str, in
     names = [*spec.all_priors()]
     names += [effect.name for effect in spec.effect_list()]
     names += ["tokens_z"] if "tokens_z" in posterior else []
-    ranks = {}
-    for name in names:
-        # Of a vector its first element: every element's rank is uniform by itself.
-        first = dict.fromkeys((d for d in posterior[name].dims if d not in SAMPLE_DIMS), 0)
-        draws = posterior[name].isel(first).values.ravel()
-        kept = draws[np.linspace(0, draws.size - 1, _KEPT).astype(int)]
-        ranks[name] = int((kept < float(truth[name].isel(first))).sum())
-    return ranks
+    return {name: first_rank(truth[name], posterior[name]) for name in names}
+
+
+def first_rank(truth: xr.DataArray, draws: xr.DataArray) -> int:
+    """Rank of the truth among 99 draws; of a vector its first element.
+
+    Every element's rank is uniform by itself.
+
+    Parameters
+    ----------
+    truth : DataArray (...)
+    draws : DataArray (chain, draw, ...)
+    """
+    first = dict.fromkeys((d for d in draws.dims if d not in SAMPLE_DIMS), 0)
+    values = draws.isel(first).values.ravel()
+    kept = values[np.linspace(0, values.size - 1, _KEPT).astype(int)]
+    return int((kept < float(truth.isel(first))).sum())
 
 
 def uniformity(ranks: pd.DataFrame) -> pd.Series:

@@ -9,7 +9,7 @@ import xarray as xr
 from known_scores import DESIGNS
 
 from bayescale.base.settings import Settings
-from bayescale.evaluation.calibration import uniformity
+from bayescale.evaluation.calibration import first_rank, uniformity
 from bayescale.model.benchmarks import formulas
 from bayescale.model.benchmarks.design import Design, as_x
 from bayescale.sampling.benchmarks import sample_scores
@@ -46,13 +46,7 @@ def simulated(designed: Design, seed: int) -> tuple[Design, dict[str, xr.DataArr
 def ranked(designed: Design, seed: int) -> dict[str, int]:
     made, truth = simulated(designed, seed)
     posterior = sample_scores(made, replace(SETTINGS, seed=seed)).posterior
-    ranks = {}
-    for name, dims in designed.blocks.items():
-        first = dict.fromkeys(dims, 0)
-        draws = posterior[name].isel(first).values.ravel()
-        kept = draws[np.linspace(0, draws.size - 1, 99).astype(int)]
-        ranks[name] = int((kept < float(truth[name].isel(first))).sum())
-    return ranks
+    return {name: first_rank(truth[name], posterior[name]) for name in designed.blocks}
 
 
 @pytest.mark.long

@@ -261,16 +261,16 @@ def completed(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = np.isfinite(losses)
     expected, spread = losses.copy(), np.zeros(losses.shape)
     for run, corpus in np.argwhere(~known):
-        others = np.flatnonzero(known[run])
-        rows = known[:, corpus] & known[:, others].all(axis=1)
-        while rows.sum() <= len(others) + 1 and len(others):  # too few for so many coefficients
-            others = others[:-1]
-            rows = known[:, corpus] & known[:, others].all(axis=1)
-        design = np.column_stack([np.ones(len(losses)), np.where(known, losses, 0.0)[:, others]])
-        weights = np.linalg.lstsq(design[rows], losses[rows, corpus], rcond=None)[0]
-        residuals = losses[rows, corpus] - design[rows] @ weights
-        freedom = max(rows.sum() - design.shape[1], 1)
-        expected[run, corpus] = design[run] @ weights
+        others = list(np.flatnonzero(known[run]))
+        rows = known[:, [corpus, *others]].all(axis=1)
+        while others and rows.sum() <= len(others) + 1:  # too few for so many coefficients
+            others.pop()
+            rows = known[:, [corpus, *others]].all(axis=1)
+        terms = np.column_stack([np.ones(len(losses)), losses[:, others]])
+        weights = np.linalg.lstsq(terms[rows], losses[rows, corpus], rcond=None)[0]
+        residuals = losses[rows, corpus] - terms[rows] @ weights
+        expected[run, corpus] = terms[run] @ weights
+        freedom = max(rows.sum() - terms.shape[1], 1)
         spread[run, corpus] = np.sqrt((residuals**2).sum() / freedom)
     return expected, spread
 
