@@ -159,6 +159,8 @@ def _compile_rotation() -> _Code:
 
 
 def _compiled(function: Callable[..., int], signature: Any) -> _Code:
+    from bayescale.model.density.small import IN_ORDER
+
     results: list[Any] = []
 
     class Keeping(compiler.Compiler):  # type: ignore[misc]
@@ -168,7 +170,8 @@ def _compiled(function: Callable[..., int], signature: Any) -> _Code:
             results.append(super().compile_extra(func))
             return results[-1]
 
-    numba.cfunc(signature, pipeline_class=Keeping, error_model="numpy")(function)
+    options = {"error_model": "numpy", "fastmath": IN_ORDER}
+    numba.cfunc(signature, pipeline_class=Keeping, **options)(function)
     return _code(results[-1])
 
 

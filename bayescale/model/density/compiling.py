@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from textwrap import indent
 from typing import Any
 
 import numba
@@ -15,7 +16,7 @@ from numba.extending import intrinsic
 
 from bayescale.model.density import covariances, kernels, whitening, whitening_back
 from bayescale.model.density.program import Program
-from bayescale.model.density.small import digamma, in_order
+from bayescale.model.density.small import digamma
 
 # First entries of the table that a function is handed: where the floats, the indices and the extras
 # are and how long each. The kernels' addresses follow, and the lengths of the dims.
@@ -43,6 +44,15 @@ def _pointer(typing_context: Any, address: Any) -> Any:
         return builder.inttoptr(args[0], cgutils.voidptr_t)
 
     return types.voidptr(address), made
+
+
+# What the texts of functions call.
+_NAMES = {
+    "carray": numba.carray,
+    "float64": np.float64,
+    "int64": np.int64,
+    "pointer": _pointer,
+}
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -86,41 +96,42 @@ def kernel(name: str) -> Any:
         if field in wanted:
             parts.append(f"carray(pointer(q + 8 * q_{field}), ({', '.join(shape)},), float64)")
     lines += [f"kernel({', '.join(parts)})", "return 0"]
-    names = {
-        "carray": numba.carray,
-        "float64": np.float64,
-        "kernel": function,
-        "pointer": _pointer,
-    }
+    names = {**_NAMES, "kernel": function}
     exec("def c_kernel(q, n, m, p, k):\n" + "\n".join("    " + line for line in lines), names)
     return names["c_kernel"]
 
 
+_START = """
+table = carray(table_, ({entries},), int64)
+x, g = carray(x_, (count,)), carray(out_, (count,))
+d = carray(pointer(table[0]), (table[1],), float64)
+k = carray(pointer(table[2]), (table[3],), int64)
+e = carray(pointer(table[4]), (table[5],), float64)
+kernels, sizes = table[{addresses}:{sizes}], table[{sizes}:]
+"""
+_END = """
+carray(value_, (1,))[0] = value
+if not math.isfinite(value):
+    return 4
+for slope in g:
+    if not math.isfinite(slope):
+        return 3
+return 0
+"""
+
+
 def function(program: Program) -> Any:
-    """A program's function, with the signature `DENSITY`."""
-    names = {"np": np, "math": math, "digamma": digamma, "invoke": invoke}
-    exec(program.text, names)
-    value_of = in_order(names["density"])
+    """A program's function, with the signature `DENSITY`.
+
+    One function: what Numba compiles as a function of its own it makes machine code of twice.
+    """
     sizes = _ADDRESSES + len(program.kernels)
     entries = sizes + len(program.sizes)
-
-    def c_density(count: Any, x_: Any, out_: Any, value_: Any, table_: Any) -> int:
-        table = numba.carray(table_, (entries,), np.int64)
-        x, out = numba.carray(x_, (count,)), numba.carray(out_, (count,))
-        floats = numba.carray(_pointer(table[0]), (table[1],), np.float64)
-        indices = numba.carray(_pointer(table[2]), (table[3],), np.int64)
-        extras = numba.carray(_pointer(table[4]), (table[5],), np.float64)
-        value = value_of(x, out, extras, floats, indices, table[_ADDRESSES:sizes], table[sizes:])
-        numba.carray(value_, (1,))[0] = value
-        if not math.isfinite(value):
-            return 4
-        if not len(extras):
-            for slope in out:
-                if not math.isfinite(slope):
-                    return 3
-        return 0
-
-    return c_density
+    start = _START.format(addresses=_ADDRESSES, sizes=sizes, entries=entries)
+    text = indent(start + program.text + _END, "    ")
+    names = {**_NAMES, "np": np, "math": math, "digamma": digamma, "invoke": invoke}
+    exec(f"def density(count, x_, out_, value_, table_):{text}", names)
+    return names["density"]
 
 
 def rotated(count: Any, u_: Any, out_: Any, value_: Any, table_: Any) -> int:

@@ -157,7 +157,7 @@ def assembled(
         stores.append(Store("e", start, node))
         start += " + " + length(node.dims)
     return Program(
-        text=written("density", layout, stores, total),
+        text=written(layout, stores, total),
         params=params,
         extras={name: node.dims for name, node in extras.items()},
         floats=floats,

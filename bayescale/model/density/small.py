@@ -10,15 +10,14 @@ import numpy as np
 # What Python needs to call a function takes longer to compile than the function; compiled functions
 # alone call these.
 _OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-_EXACT = {"contract", "arcp", "nsz"}
-
-# Sums may be taken in any order, so that loops use vector registers.
-compiled = numba.njit(fastmath=_EXACT | {"reassoc"}, **_OPTIONS)
 
 # Sums are taken in the order of the text. LLVM makes two versions of a loop and takes one by where
 # the arrays lie in memory: with sums in any order, the last digit of a density would depend on it,
 # and with it a chain's draws.
-in_order = numba.njit(fastmath=_EXACT, **_OPTIONS)
+IN_ORDER = {"contract", "arcp", "nsz"}
+
+# Sums may be taken in any order, so that loops use vector registers.
+compiled = numba.njit(fastmath=IN_ORDER | {"reassoc"}, **_OPTIONS)
 
 
 @compiled  # type: ignore[untyped-decorator]

@@ -236,7 +236,7 @@ class _Writer:
 
     # The function
 
-    def write(self, name: str) -> str:
+    def write(self) -> str:
         lines = self.layout.lines() + self._workspace()
         total = "0"
         for node in self.kept:
@@ -266,11 +266,10 @@ class _Writer:
             extras += [s for s in ready if s.target == "e"]
             if extras and not any(s.target == "e" for s in pending):
                 lines += ["if len(e):", *("    " + line for line in self._stored(extras))]
-                lines += ["    return 0.0"]
+                lines += ["    return 0"]
                 extras = []
-        lines.append(f"return {self.read(self.value, None)}")
-        text = "\n".join("    " + line for line in lines)
-        return f"def {name}(x, g, e, d, k, kernels, sizes):\n{text}\n"
+        lines.append(f"value = {self.read(self.value, None)}")
+        return "\n".join(lines)
 
     def _calls(self, level: int) -> list[str]:
         lines: list[str] = []
@@ -318,14 +317,13 @@ def _looped(dims: Dims, body: Sequence[str]) -> list[str]:
     return lines + ["    " * len(dims) + line for line in body]
 
 
-def written(name: str, layout: Layout, stores: Sequence[Store], value: Node) -> str:
-    """The text of a function (x, g, e, d, k, kernels, sizes) that fills `g` and returns the value.
+def written(layout: Layout, stores: Sequence[Store], value: Node) -> str:
+    """Text that fills `g` and sets `value`, given x, g, e, d, k, kernels and sizes.
 
-    Where `e` has a length it fills that alone, which takes less.
+    Where `e` has a length it fills that alone, which takes less, and returns 0.
 
     Parameters
     ----------
-    name : str
     layout : Layout
         `x` holds its params, `d` its floats and `k` its indices; `sizes` the lengths of its dims;
         `kernels` the addresses of `kernels.INPUTS`.
@@ -333,4 +331,4 @@ def written(name: str, layout: Layout, stores: Sequence[Store], value: Node) -> 
     value : Node
         ().
     """
-    return _Writer(layout, stores, value).write(name)
+    return _Writer(layout, stores, value).write()
