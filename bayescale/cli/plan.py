@@ -188,23 +188,33 @@ def serve_command(
     ] = None,
     group: Groups = None,
     corpus: Corpus = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(
+            "--benchmark", help="For a fit of benchmarks: the target is a score on this one."
+        ),
+    ] = None,
     prob: Prob = PROB,
     figure: FigureFile = None,
 ) -> Output:
     """The cheapest model to train and serve that reaches a target with a stated probability."""
     from bayescale.plan import serving
+    from bayescale.plan.costs import Prices
     from bayescale.report import figures
 
-    source = _Source.of(folder, published, group, corpus)
     question: dict[str, Any] = {
         "target": target,
-        "as_good_as": as_good_as,
         "prompt_tokens": prompt,
         "generated_tokens": generated,
         "max_tokens": max_tokens,
-        "prices": None if prices is None else serving.Prices.load(prices),
+        "prices": None if prices is None else Prices.load(prices),
         "prob": prob,
     }
+    if benchmark is not None:
+        other = {"published": published, "as-good-as": as_good_as, "corpus": corpus}
+        return _of_scores(folder, benchmark, question, group, {**other, "figure": figure})
+    source = _Source.of(folder, published, group, corpus)
+    question["as_good_as"] = as_good_as
     answer = serving.answer(source.curve, fit=source.fit, **question)
     draw = partial(figures.serving_figure, **question)
     return _output(answer, source.notes, figure, draw, source.curve)
@@ -283,6 +293,35 @@ class _Source:
         curve = as_curve(fitted, pairs(group, "--group"), corpus)
         fit = fitted.heaviest if isinstance(fitted, Stack) else fitted
         return cls(curve, fit, serious(fitted.notes))
+
+
+def _of_scores(
+    folder: Path | None,
+    benchmark: str,
+    question: dict[str, Any],
+    group: list[str] | None,
+    others: dict[str, Any],
+) -> Output:
+    """The cheapest model that reaches a score, as `plan.benchmark` finds it."""
+    from bayescale.base.bundled import unknown
+    from bayescale.fit.benchmarks.fit import BenchmarkFit
+    from bayescale.plan.benchmark import answer
+    from bayescale.predictive.benchmarks import NEW
+
+    for name, value in others.items():
+        if value is not None:
+            raise BayescaleError(f"--{name} and --benchmark do not go together; leave one out")
+    if folder is None or question["target"] is None:
+        raise BayescaleError(
+            f"--benchmark {benchmark}: give the folder of a fit of benchmarks and --target SCORE"
+        )
+    named = pairs(group, "--group")
+    for name in named:
+        if name != "family":
+            raise unknown("--group: name", name, ["family"])
+    fitted = BenchmarkFit.load(folder)
+    found = answer(fitted, benchmark, family=named.get("family", NEW), **question)
+    return Output(found.content, found.tables, [*serious(fitted.notes), *found.notes])
 
 
 def _refuse_options(

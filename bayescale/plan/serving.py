@@ -1,33 +1,28 @@
 """Training plus serving: the cheapest model that reaches a quality and answers for a lifetime.
 
-Sardana & Frankle 2023 (arXiv 2401.00448): training costs 6 N D FLOP, serving 2 N for each token
-read or written. With a price and a utilisation for each, the same in money.
+Sardana & Frankle 2023 (arXiv 2401.00448); what each costs is in `costs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy  # its parts load when first used
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field
 
-from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import check_prob
 from bayescale.base.notes import Note
 from bayescale.base.numbers import human, percent
 from bayescale.base.settings import PROB
-from bayescale.base.toml import validated
 from bayescale.fit.fit import Fit
 from bayescale.fit.stack import Stack
 from bayescale.plan.allocation import no_optimum, optimal_tokens
 from bayescale.plan.answer import Answer, outside, precise, rows, shared, with_unit
-from bayescale.plan.compute import FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN
+from bayescale.plan.costs import COSTS, Costs, Prices
 from bayescale.plan.curve import Curve, positive
 from bayescale.plan.mixture import as_curve
 from bayescale.plan.solve import Arguments, Function, exp, minimum, root
@@ -37,69 +32,8 @@ from bayescale.runs.columns import COLUMNS
 # Searched: 1e3 to 1e17 parameters, 1 to 1e30 tokens, as natural logarithms.
 _PARAMS = (np.log(1e3), np.log(1e17))
 _TOKENS = (0.0, np.log(1e30))
-# Costs of a way to reach the target, by their keys.
-_COSTS = {"training": "training", "serving": "serving", "total": "both"}
 # Sizes in a figure of costs, and how many e-folds from the plan it reaches.
 _SIZES, _AROUND = 81, np.log(30)
-
-
-class Use(BaseModel):
-    """A kind of work: what an hour of the hardware costs, and how much of it is put to use.
-
-    Attributes
-    ----------
-    dollars_per_hour : float
-        Of one accelerator.
-    flops_per_second : float
-        Its peak, in the precision used.
-    utilisation : float
-        Share of the peak that is reached.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dollars_per_hour: float = Field(gt=0, allow_inf_nan=False)
-    flops_per_second: float = Field(gt=0, allow_inf_nan=False)
-    utilisation: float = Field(gt=0, le=1)
-
-    @property
-    def per_flop(self) -> float:
-        """Dollars for one FLOP."""
-        return self.dollars_per_hour / (3600 * self.flops_per_second * self.utilisation)
-
-
-class Prices(BaseModel):
-    """What training, reading a prompt and writing an answer cost; a file in `models/prices/`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    source: str
-    training: Use
-    prompt: Use
-    generation: Use
-
-    @classmethod
-    def load(cls, source: str | Path) -> Prices:
-        """Read prices: shipped ones by name, or a TOML file by its path.
-
-        Raises
-        ------
-        BayescaleError
-            If the file cannot be read or a number in it is impossible.
-        """
-        return validated(cls, bundled.read_input("prices", source), source)
-
-
-@dataclass(frozen=True)
-class _Costs:
-    """Cost of a parameter: for each token trained on, and for all tokens served."""
-
-    training: float
-    serving: float
-
-    def __call__(self, params: Any, tokens: Any) -> Any:
-        return params * (self.training * tokens + self.serving)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,15 +124,11 @@ def serve(
         If the question is incomplete, a number impossible, or the target out of reach.
     """
     check_prob(prob)
-    for name, value in (("prompt_tokens", prompt_tokens), ("generated_tokens", generated_tokens)):
-        if not (np.isfinite(value) and value >= 0):
-            raise BayescaleError(f"{name}={value:g}: must be 0 or a positive number")
     if max_tokens is not None:
         positive(max_tokens=max_tokens)
     curve = as_curve(source)
     goal = _goal(curve, target, as_good_as)
-    costs = _costs(prices, prompt_tokens, generated_tokens)
-    unit = "dollars" if prices else "FLOP"
+    costs = Costs.of(prices, prompt_tokens, generated_tokens)
     wanted = _wanted(curve, goal, of_new_runs=target is not None)
     worst = curve.loss({"params": _PARAMS[0], "tokens": _TOKENS[0]}, curve.theta)
     if float((worst <= wanted["target"]).mean()) > 0.5:
@@ -208,7 +138,7 @@ def serve(
         )
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
     if curve.compute_only:
-        return _any_split(curve, wanted, goal, costs, unit=unit, prob=prob, max_tokens=max_tokens)
+        return _any_split(curve, wanted, goal, costs, prob=prob, max_tokens=max_tokens)
 
     unbounded = curve.shares_without_optimum()
     if max_tokens is None and sum(unbounded.values()) >= prob:
@@ -223,7 +153,7 @@ def serve(
     needed = _tokens_needed(curve, wanted, log_params)
     trained = exp(needed.clip(max=log_tokens))
     params = float(np.exp(log_params))
-    cheapest = _plan(curve, wanted, _Costs(costs.training, 0.0), most, prob)
+    cheapest = _plan(curve, wanted, replace(costs, serving=0.0), most, prob)
     optimal_total = _expected(curve, wanted, costs, *cheapest)
     total = costs(params, trained)
     # Without a limit on data, each draw's own choice is that of the laws that have one.
@@ -232,7 +162,7 @@ def serve(
     wanted = _wanted(own, goal, of_new_runs=target is not None)
     best = _best_of_each(own, wanted, costs, most)
     return Serving(
-        unit=unit,
+        unit=costs.unit,
         target=goal,
         prob=prob,
         params=params,
@@ -270,7 +200,7 @@ def cost_by_size(
     params, training, serving : array
         Infinite where no data suffice.
     """
-    costs = _costs(prices, prompt_tokens, generated_tokens)
+    costs = Costs.of(prices, prompt_tokens, generated_tokens)
     wanted = _wanted(curve, plan.target, of_new_runs=target is not None)
     middle = np.log(plan.params or plan.splits[1]["params"])
     most = _TOKENS[1] if max_tokens is None else float(np.log(max_tokens))
@@ -308,13 +238,6 @@ def _wanted(curve: Curve, goal: xr.DataArray, *, of_new_runs: bool) -> dict[str,
     return {**curve.theta, "target": curve.as_loss(reached)}
 
 
-def _costs(prices: Prices | None, prompt: float, generated: float) -> _Costs:
-    if prices is None:
-        return _Costs(FLOP_PER_PARAM_TOKEN, FLOP_PER_SERVED_TOKEN * (prompt + generated))
-    served = prompt * prices.prompt.per_flop + generated * prices.generation.per_flop
-    return _Costs(FLOP_PER_PARAM_TOKEN * prices.training.per_flop, FLOP_PER_SERVED_TOKEN * served)
-
-
 def _tokens_needed(
     curve: Curve, wanted: Arguments, log_params: float | xr.DataArray
 ) -> xr.DataArray:
@@ -340,7 +263,7 @@ def _budget(needed: xr.DataArray, prob: float) -> float:
 
 
 def _expected(
-    curve: Curve, wanted: Arguments, costs: _Costs, log_params: float, log_tokens: float
+    curve: Curve, wanted: Arguments, costs: Costs, log_params: float, log_tokens: float
 ) -> float:
     """Expected cost of a plan that stops when the target is reached or the budget spent."""
     needed = _tokens_needed(curve, wanted, log_params)
@@ -348,7 +271,7 @@ def _expected(
 
 
 def _plan(
-    curve: Curve, wanted: Arguments, costs: _Costs, most: float, prob: float
+    curve: Curve, wanted: Arguments, costs: Costs, most: float, prob: float
 ) -> tuple[float, float]:
     """ln N and ln D of the least expected cost; ln D infinite where nothing reaches the target."""
 
@@ -376,7 +299,7 @@ def _smallest(curve: Curve, wanted: Arguments, most: float, prob: float) -> floa
     return _budget(_falls_to_zero(above, *_PARAMS, wanted), prob) + 1e-6
 
 
-def _best_of_each(curve: Curve, wanted: Arguments, costs: _Costs, most: float) -> xr.DataArray:
+def _best_of_each(curve: Curve, wanted: Arguments, costs: Costs, most: float) -> xr.DataArray:
     """ln N of the least cost for each draw."""
 
     def cost(log_params: np.ndarray, g: Arguments) -> np.ndarray:
@@ -396,9 +319,8 @@ def _any_split(
     curve: Curve,
     wanted: Arguments,
     goal: xr.DataArray,
-    costs: _Costs,
+    costs: Costs,
     *,
-    unit: str,
     prob: float,
     max_tokens: float | None,
 ) -> Serving:
@@ -435,7 +357,7 @@ def _any_split(
                 "total": float(training.mean()) + serving,
             }
         )
-    without_limit = Serving(unit, goal, prob, splits=splits, notes=no_optimum(curve))
+    without_limit = Serving(costs.unit, goal, prob, splits=splits, notes=no_optimum(curve))
     if max_tokens is None:
         return without_limit
     size = float(np.exp(budget) / max_tokens)
@@ -518,7 +440,7 @@ def answer(curve: Curve, *, prob: float, fit: Fit | None = None, **question: Any
             prob,
             [
                 *shared(**{name: split[name] for name in ("tokens_per_param", "params", "tokens")}),
-                *((name, f"{label} {cost}", split[name]) for name, label in _COSTS.items()),
+                *((name, f"{label} {cost}", split[name]) for name, label in COSTS.items()),
             ],
         )
         for split in plan.splits

@@ -10,8 +10,8 @@ from bayescale.base.errors import BayescaleError
 from bayescale.base.toml import parse_toml
 from bayescale.evaluation.backtest import read_suite
 from bayescale.measure.sweep_plan import SweepPlan
+from bayescale.plan.costs import Prices
 from bayescale.plan.scenario import Scenario
-from bayescale.plan.serving import Prices
 
 READERS = [Spec.load, Scenario.load, Prices.load, SweepPlan.load, read_suite]
 

@@ -8,11 +8,12 @@ from bayescale.base.bundled import published_laws
 from bayescale.base.errors import BayescaleError
 from bayescale.base.seeds import random
 from bayescale.plan.allocation import optimal_tokens, optimum
+from bayescale.plan.costs import Prices
 from bayescale.plan.curve import Curve
 from bayescale.plan.isoflop import power_law
 from bayescale.plan.overhead import overhead
 from bayescale.plan.printed import power, printed_allocation
-from bayescale.plan.serving import Prices, Serving, cost_by_size, serve
+from bayescale.plan.serving import Serving, cost_by_size, serve
 
 GOPHER = 5.76e23
 CHINCHILLA_LAWS = ("hoffmann-2022", "devries-2023", "besiroglu-2024", "muennighoff-2023")

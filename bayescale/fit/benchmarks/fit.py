@@ -29,7 +29,7 @@ from bayescale.sampling.convergence import Convergence
 # Draws that sample the tables of the documentation cleanly.
 SETTINGS = Settings(draws=2000, tune=300, chains=4, ess=450)
 # Decades of compute beyond the data in which `reach` looks, and its steps a decade.
-_DECADES, _STEPS = 8, 20
+_DECADES, _STEPS = 8, 100
 # Decades of compute beyond the data that are worth a note.
 _FAR = 0.5
 
@@ -175,6 +175,36 @@ class BenchmarkFit(Shown):
         Raises
         ------
         BayescaleError
+            As `reach_by_ratio`.
+        """
+        found = self.reach_by_ratio(
+            benchmark, target, [tokens_per_param], family=family, instruct=instruct, prob=prob
+        ).iloc[0]
+        numbers = {str(name): float(value) for name, value in found.items()}
+        del numbers["tokens_per_param"]
+        return {name: None if np.isnan(value) else value for name, value in numbers.items()}
+
+    def reach_by_ratio(
+        self,
+        benchmark: str,
+        target: float,
+        ratios: Sequence[float] | np.ndarray,
+        *,
+        family: str = NEW,
+        instruct: bool = False,
+        prob: float = PROB,
+    ) -> pd.DataFrame:
+        """The same at each of some ratios of tokens to parameters.
+
+        Returns
+        -------
+        DataFrame
+            A row a ratio: `tokens_per_param`, `flops`, `params`, `tokens` and `probability`; not a
+            number where `reach` has None.
+
+        Raises
+        ------
+        BayescaleError
             If the benchmark was not fitted, the target is no share, or the fit takes losses.
         """
         self._known(benchmark)
@@ -188,26 +218,33 @@ class BenchmarkFit(Shown):
                 "tokens are known"
             )
         stated = self.scores.flops.dropna()
-        low = np.log10(stated.min()) - 1
-        high = np.log10(stated.max()) + _DECADES
-        flops = np.logspace(low, high, int(_STEPS * (high - low)) + 1)
-        params = np.sqrt(flops / 6 / tokens_per_param)
-        table = pd.DataFrame({"params": params, "tokens": flops / 6 / params})
-        table = table.assign(family=family, instruct=instruct)
-        if not self.design.has_families:
-            table = table.drop(columns="family")
-        probability = self.probability(table, benchmark, target)
-        reached = np.flatnonzero(probability >= prob)
-        if not len(reached):
-            nothing = {"flops": None, "params": None, "tokens": None}
-            return {**nothing, "probability": float(probability.max())}
-        at = int(reached[0])
-        return {
-            "flops": float(flops[at]),
-            "params": float(params[at]),
-            "tokens": float(table["tokens"].iloc[at]),
-            "probability": float(probability[at]),
-        }
+        start, end = np.log10(stated.min()) - 1, np.log10(stated.max()) + _DECADES
+        budgets = np.logspace(start, end, int(_STEPS * (end - start)) + 1)
+        rest: dict[str, Any] = {"instruct": instruct}
+        if self.design.has_families:
+            rest["family"] = family
+
+        def at(places: np.ndarray) -> pd.DataFrame:
+            flops = budgets[places]
+            params = np.sqrt(flops / 6 / np.asarray(ratios))
+            table = pd.DataFrame({"params": params, "tokens": flops / 6 / params}).assign(**rest)
+            probability = self.probability(table, benchmark, target)
+            return table.assign(flops=flops, probability=probability)
+
+        # More compute makes a score more likely, so the first step that is enough is bisected for.
+        low, high = np.zeros(len(ratios), int), np.full(len(ratios), len(budgets) - 1)
+        while (low < high).any():
+            middle = (low + high) // 2
+            enough = at(middle)["probability"].to_numpy() >= prob
+            low, high = (
+                np.where(enough, low, np.minimum(middle + 1, high)),
+                np.where(enough, middle, high),
+            )
+        found = at(low)
+        missed = found["probability"] < prob
+        found.loc[missed, ["flops", "params", "tokens"]] = np.nan
+        names = ["tokens_per_param", "flops", "params", "tokens", "probability"]
+        return found.assign(tokens_per_param=np.asarray(ratios, float))[names]
 
     def summary(self, prob: float = PROB) -> pd.DataFrame:
         """Of each benchmark: models scored, chance, floor, ceiling and best score, in the fit."""
