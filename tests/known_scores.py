@@ -63,9 +63,10 @@ def two_stage_table(seed: int, sizes: int = 4, each: int = 5) -> pd.DataFrame:
 
 
 def by_compute(form: str) -> Design:
-    """Models of five families, a third of them tuned, one without a token count."""
+    """Models of five families, a third tuned, three contaminated, one without a token count."""
     table = score_table(0, families=5, each=4)
     table.loc[2, "tokens"] = None
+    table["contaminated_gsm8k"] = table.index.isin([4, 9, 15])
     table["instruct"] = np.arange(len(table)) % 3 == 0
     return _design(table, form)
 
@@ -90,8 +91,9 @@ def measured() -> Design:
 
 
 def measured_own() -> Design:
-    """Models whose losses are those of the benchmarks, measured; one lacks a score."""
+    """Models whose losses are those of the benchmarks, measured; one lacks a score, one cheats."""
     table = _of_losses()
+    table["contaminated"] = table.index == 7
     table.loc[5, "acc_mmlu"] = np.nan
     return _design(table, "two-stage")
 

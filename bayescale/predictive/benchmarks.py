@@ -148,6 +148,7 @@ class BenchmarkPredictive:
         tuned = table["instruct"] if "instruct" in table else pd.Series(False, table.index)
         at["tuned"] = tuned.astype(float)
         found = {name: xr.DataArray(np.asarray(v), dims="run") for name, v in at.items()}
+        found["contaminated"] = xr.DataArray(0.0)  # a prediction is of what a model can do
         if self.design.takes_losses:
             return {**found, "log_loss": xr.DataArray(logs.to_numpy(), dims=("run", "corpus"))}
         return {**found, **{n: xr.DataArray(logs[n].to_numpy(), dims="run") for n in logs}}

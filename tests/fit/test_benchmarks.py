@@ -16,6 +16,7 @@ from bayescale.evaluation.benchmarks import beyond_frontier, held_out
 from bayescale.fit.benchmarks.fit import BenchmarkFit, fit_benchmarks
 from bayescale.fit.benchmarks.notes import score_notes
 from bayescale.fit.folder import read
+from bayescale.model.benchmarks import formulas
 from bayescale.runs.benchmarks.scores import Scores
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -56,6 +57,25 @@ def test_intervals_grow_beyond_the_frontier_and_for_a_new_family(fitted: Benchma
     assert fitted.predict(far)["decades_outside"].iloc[0] > 3
     assert fitted.outside_notes(pd.DataFrame([far]))
     assert not fitted.outside_notes(pd.DataFrame([at]))
+
+
+@pytest.mark.long
+def test_a_prediction_is_of_a_model_that_has_not_seen_the_questions() -> None:
+    table = score_table(2)
+    seen = table.index.isin([1, 7, 8, 14, 21, 28])
+    clean = table["gsm8k"].clip(0.001)
+    table["gsm8k"] = clean.where(~seen, 1 / (1 + (1 / clean - 1) * np.exp(-2.0)))
+    table["contaminated_gsm8k"] = seen
+    fit = fit_benchmarks(scores(table), "direct", show_progress=False)
+    added = formulas.contamination({"contamination_z": fit.posterior["contamination_z"]}, 1, np)
+    assert float(added.sel(benchmark="gsm8k").median()) == pytest.approx(2.0, abs=0.5)
+    points = table.loc[seen & clean.notna(), ["params", "tokens", "family"]]
+    found = fit.predict(points, benchmarks=["gsm8k"])
+    truth = clean[points.index].to_numpy()
+    assert ((truth > found["lower"]) & (truth < found["upper"])).mean() > 0.7
+    assert (
+        abs(found["median"] - truth).mean() < abs(table["gsm8k"][points.index] - truth).mean() / 3
+    )
 
 
 @pytest.mark.long

@@ -37,6 +37,22 @@ def test_models_without_a_score_are_left_out_and_counts_may_be_blank() -> None:
     assert len(scores(table).with_compute()) == len(table) - 2
 
 
+def test_contaminated_models_are_declared_of_all_benchmarks_or_of_one() -> None:
+    table = score_table(0).rename(columns={"mmlu": "acc_mmlu"})
+    table["contaminated"] = ["yes"] + ["no"] * (len(table) - 1)
+    table["contaminated_mmlu"] = table.index == 1
+    table["contaminated_acc_mmlu"] = table.index == 2
+    found = scores(table, {"mmlu": "acc_mmlu", "gsm8k": "gsm8k"}).contaminated
+    assert found["mmlu"].to_numpy().nonzero()[0].tolist() == [0, 1, 2]
+    assert found["gsm8k"].to_numpy().nonzero()[0].tolist() == [0]
+    # Of a benchmark that is not asked for.
+    scores(table.assign(contaminated_winogrande=False), {"mmlu": "acc_mmlu"})
+    with pytest.raises(BayescaleError, match="did you mean contaminated_mmlu"):
+        scores(table.assign(contaminated_mmul=False))
+    with pytest.raises(RunsError, match="contaminated_mmlu=maybe: true or false"):
+        scores(table.astype({"contaminated_mmlu": object}).assign(contaminated_mmlu="maybe"))
+
+
 @pytest.mark.parametrize(
     ("cells", "said"),
     [

@@ -93,6 +93,8 @@ class Design:
                 names |= {"common_alpha_z": (), "common_beta_z": ()}
             elif data.sizes.get("absent"):
                 names["absent_z"] = ("absent",)
+        if data["contaminated"].any():
+            names["contamination_z"] = ("benchmark",)
         if self.has_families:
             names |= {"bias_sd_z": ("benchmark",), "bias_z": ("family", "benchmark")}
         return {name: ordered(dims) for name, dims in names.items()}
@@ -128,6 +130,7 @@ def design(scores: Scores, form: str) -> Design:
         "tokens": ("run", logs["tokens"].fillna(0.0)),
         "stated": (("run", "count"), logs.notna()),
         "tuned": ("run", scores.tuned.astype(float)),
+        "contaminated": (("run", "benchmark"), scores.contaminated.astype(float)),
         "family_index": ("run", member),
         "score": (("run", "benchmark"), scores.scores.fillna(0.0)),
         "score_used": (("run", "benchmark"), scores.scores.notna().astype(float)),
@@ -216,12 +219,14 @@ def _family_references(scores: Scores, families: np.ndarray) -> dict[str, Any]:
     count = used.sum(1)
     share = used / np.maximum(count[:, None], 1)
     tuned = scores.tuned.to_numpy(float)[members]
+    contaminated = scores.contaminated.to_numpy(float)[members]
     mean = (share * scores.scores.fillna(0.0).to_numpy()[members]).sum(1)
     cells = ("family", "benchmark")
     return {
         "family_reference": (cells, np.where(count > 0, mean, scores.scores.mean())),
         "family_scored": (cells, count),
         "family_tuned": (cells, (share * tuned[:, :, None]).sum(1)),
+        "family_contaminated": (cells, (share * contaminated).sum(1)),
         "member_index": (("family", "member"), members),
         "share": (("family", "member", "benchmark"), share),
     }

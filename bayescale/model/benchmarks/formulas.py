@@ -36,6 +36,8 @@ LOADING_SPREAD = 0.5
 LEVEL, LEVEL_SD, AWAY = -1, 2, 4.6
 # Standard deviation of what tuning on instructions adds to a benchmark's logit.
 TUNING = 1.0
+# Logits that having been trained on a benchmark's questions adds: 0.5, from 0.1 to 2.
+CONTAMINATION, CONTAMINATION_SPREAD = 0.5, 0.8
 # Beyond the frontier the gain in logits is known up to a factor, whose standard deviation in logs
 # has this median and spread. Half of its variance is common to all benchmarks.
 BEYOND, BEYOND_SD = 0.2, 0.4
@@ -80,16 +82,25 @@ def by_compute(z: Values, x: Values, xp: Any) -> Any:
     ----------
     z : mapping
     x : mapping
-        `params`, `tokens` (run), centred logarithms; `tuned` (run); `family_index` (run);
+        `params`, `tokens` (run), centred logarithms; `tuned` (run); `contaminated` (run,
+        benchmark); `family_index` (run);
         `at_chance` (benchmark), 1 where every model is at chance; `benchmarks`, their number; for
         counts that are not stated `tokens_sd` (), `is_unstated` (run) and `unstated_index` (run).
     xp : module
     """
     rest = (loading(z, x, xp) * capability(z, x, xp)).sum("factor")
-    rest = rest + family_effects(z, "bias", x, xp)
+    rest = rest + family_effects(z, "bias", x, xp) + contamination(z, x["contaminated"], xp)
     if "tuning_z" in z:
         rest = rest + TUNING * z["tuning_z"] * x["tuned"]
     return level(z, x, xp) + reference(z, x, xp)[1] * rest
+
+
+def contamination(z: Values, contaminated: Any, xp: Any) -> Any:
+    """What training on its questions adds to a benchmark's logit, where a model was."""
+    if "contamination_z" not in z:
+        return 0.0
+    added = lognormal(z["contamination_z"], CONTAMINATION, CONTAMINATION_SPREAD, xp)
+    return added * contaminated
 
 
 def capability(z: Values, x: Values, xp: Any) -> Any:
@@ -206,7 +217,8 @@ def measured_loss(z: Values, x: Values) -> Any:
 
 def by_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
     """Logits (run, benchmark) from losses (run, corpus); see `along_loss`."""
-    return level(z, x, xp) + along_loss(losses, z, x, xp) + family_effects(z, "bias", x, xp)
+    rest = family_effects(z, "bias", x, xp) + contamination(z, x["contaminated"], xp)
+    return level(z, x, xp) + along_loss(losses, z, x, xp) + rest
 
 
 def along_loss(losses: Any, z: Values, x: Values, xp: Any) -> Any:
@@ -300,10 +312,11 @@ def standardised(free: Values, x: Values, xp: Any) -> tuple[dict[str, Any], list
         others = (loading(z, x, xp) * mean).sum("factor")
         if "tuning_z" in z:
             others = others + TUNING * z["tuning_z"] * x["family_tuned"]
-        moved_bias(others, unit)
+        moved_bias(others + contamination(z, x["family_contaminated"], xp), unit)
     elif "bias_z" in z:
         losses = log_loss(z, x, xp) if "loss_sd_z" in z else measured_loss(z, x)
-        moved_bias(along_loss(family_mean(losses, x), z, x, xp), 1.0)
+        others = along_loss(family_mean(losses, x), z, x, xp)
+        moved_bias(others + contamination(z, x["family_contaminated"], xp), 1.0)
     return z, change
 
 

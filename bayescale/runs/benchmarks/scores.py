@@ -18,6 +18,7 @@ from bayescale.runs.table import Runs
 # What headers put before a benchmark's name, and before the corpus of a loss.
 _SCORE = re.compile(r"^(acc|accuracy|score|obs)_", re.IGNORECASE)
 _LOSS = ("bpb", "bpc", "loss")
+_CONTAMINATED = "contaminated"
 # A score this far beyond 1 is in per cent.
 _PER_CENT = 1.5
 # Standard errors above chance within which the best score is no sign of the capability.
@@ -46,6 +47,8 @@ class Scores(Shown):
         Whether `losses` has one column a benchmark, of the benchmark's own text.
     tuned : Series of bool
         Whether a model was tuned on instructions.
+    contaminated : DataFrame (run, benchmark) of bool
+        Whether a model was trained on a benchmark's questions.
     """
 
     runs: Runs
@@ -55,6 +58,7 @@ class Scores(Shown):
     losses: pd.DataFrame
     own: bool
     tuned: pd.Series
+    contaminated: pd.DataFrame
 
     def _title(self) -> str:
         return f"Scores of {self.runs.name}: {len(self)} models, {len(self.benchmarks)} benchmarks"
@@ -108,9 +112,9 @@ class Scores(Shown):
             raise BayescaleError(f"{runs.name}: no model has a score")
         headers = {name: headers[name] for name in benchmarks}
         losses, own = _losses(runs, headers)
-        tuned = _tuned(runs)
+        tuned, contaminated = _flags(runs, "instruct"), _contaminated(runs, headers, known)
         kept = scores.notna().any(axis=1)
-        every = cls(runs, benchmarks, headers, scores, losses, own, tuned)
+        every = cls(runs, benchmarks, headers, scores, losses, own, tuned, contaminated)
         return every if kept.all() else every.rows(kept.to_numpy())
 
     def rows(self, kept: np.ndarray) -> Scores:
@@ -123,6 +127,7 @@ class Scores(Shown):
             scores=part[0],
             losses=part[1],
             tuned=self.tuned.loc[table.index],
+            contaminated=self.contaminated.loc[table.index],
         )
 
     def with_compute(self) -> Scores:
@@ -257,14 +262,35 @@ def _positive(runs: Runs, headers: Sequence[str]) -> pd.DataFrame:
     return losses
 
 
-def _tuned(runs: Runs) -> pd.Series:
-    """A column `instruct` of true and false; without one, no model is tuned."""
-    if "instruct" not in runs.table:
+def _contaminated(
+    runs: Runs, headers: Mapping[str, str], known: Mapping[str, Benchmark]
+) -> pd.DataFrame:
+    """Columns `contaminated`, of all benchmarks, and `contaminated_X`, of benchmark or column X."""
+    start = f"{_CONTAMINATED}_"
+    named = [str(column) for column in runs.table if str(column).startswith(start)]
+    # Of benchmarks that are left out too.
+    possible = [*known, *(_SCORE.sub("", str(c)) for c in runs.table if str(c) not in named)]
+    for column in named:
+        if _SCORE.sub("", column.removeprefix(start)) not in possible:
+            names = [start + name for name in headers]
+            raise unknown(f"{runs.name}: column", column, names)
+    whole = _flags(runs, _CONTAMINATED)
+    found = {}
+    for name, header in headers.items():
+        own = {name, header, _SCORE.sub("", header)}
+        columns = [column for column in named if column.removeprefix(start) in own]
+        found[name] = np.logical_or.reduce([whole, *(_flags(runs, c) for c in columns)])
+    return pd.DataFrame(found, index=runs.table.index)
+
+
+def _flags(runs: Runs, header: str) -> pd.Series:
+    """A column of true and false; all false where the table has none."""
+    if header not in runs.table:
         return pd.Series(False, runs.table.index)
-    words = runs.table["instruct"].map(lambda cell: str(cell).strip().lower())
+    words = runs.table[header].map(lambda cell: str(cell).strip().lower())
     values = words.map({"true": True, "1": True, "yes": True, "false": False, "0": False,
                         "no": False, "nan": False, "none": False, "": False})  # fmt: skip
     for row in values.index[values.isna()]:
-        cell = runs.table.at[row, "instruct"]
-        raise RunsError(runs.name, [_problem(runs, row, "instruct", cell, "true or false")])
+        cell = runs.table.at[row, header]
+        raise RunsError(runs.name, [_problem(runs, row, header, cell, "true or false")])
     return values.astype(bool)
