@@ -257,7 +257,8 @@ def backtest_command(
     specs = [Spec.load(name).replace(response=response, groups=not no_groups) for name in names]
     runs = None if source is None else read_runs(source, column, where, units)
 
-    from bayescale.evaluation.backtest import backtests, find_splits, summary
+    from bayescale.evaluation.backtest import backtests, summary
+    from bayescale.evaluation.splits import find_splits
 
     splits = find_splits(runs, train, suite)
     results = backtests(specs, splits, seed=seed, workers=workers_of(workers, cluster))
@@ -285,7 +286,7 @@ def backtest_command(
 def _backtest_table(scored: Mapping[str, Any], response: str) -> Table:
     """A spec's splits and their mean."""
     from bayescale.base.numbers import digits
-    from bayescale.evaluation.backtest import on_log
+    from bayescale.evaluation.split_scores import on_log
     from bayescale.runs.columns import COLUMNS
 
     shares = COLUMNS[response].scale != "linear"

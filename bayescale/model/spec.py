@@ -8,10 +8,8 @@ assumed; a law written as an equation may leave the noise to the usual one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from weakref import WeakValueDictionary
 
 import tomli_w
 from pydantic import (
@@ -28,15 +26,12 @@ from bayescale.base.notes import Note
 from bayescale.base.settings import DISCREPANCY, REFIT, REFIT_DISCREPANCY, USUAL, Settings
 from bayescale.base.toml import one_line, validated
 from bayescale.laws import Law, find
-from bayescale.laws.equation import equation
+from bayescale.model.coherence import check
 from bayescale.model.discrepancy import process as discrepancy
 from bayescale.model.discrepancy.axes import Axis, axes_of
+from bayescale.model.filled import with_equation, with_learnt_priors
 from bayescale.model.parts import (
-    DISTRIBUTIONS,
-    USUAL_NOISE,
-    USUAL_NOISE_PRIORS,
     Effect,
-    Equation,
     GroupName,
     Input,
     Noise,
@@ -60,18 +55,6 @@ def _written_law(law: Law) -> Any:
 
 # In e-folds, logits or shares of an input's range: 1.3 to 7.
 _USUAL_LENGTH = {"dist": "LogNormal", "mu": 1.1, "sigma": 0.5}
-
-
-def _one_law(text: str, *parts: Any) -> Law:
-    """The law of an equation: one object for specs that say the same, so that they are equal."""
-    law = _EQUATIONS.get(text)
-    if law is None:
-        law = _EQUATIONS[text] = equation(*parts)
-    return law
-
-
-# Those of this process.
-_EQUATIONS: WeakValueDictionary[str, Law] = WeakValueDictionary()
 
 
 class Spec(Strict):
@@ -381,140 +364,10 @@ class Spec(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_learnt_priors(cls, values: Any) -> Any:
-        """With those that `priors_from` names in `data/learnt_priors.toml`, where it states none.
-
-        The spec then holds the priors themselves, whatever is learnt later.
-        """
-        if not isinstance(values, dict) or "priors_from" not in values:
-            return values
-        name, parts = values["priors_from"], ("priors", "discrepancy")
-        own = {part: values.get(part, {}) for part in parts}
-        if not (isinstance(name, str) and all(isinstance(own[part], Mapping) for part in parts)):
-            raise ValueError("priors_from is the name of a set; priors and discrepancy are tables")
-        sets = bundled.learnt_priors()
-        if name not in sets:
-            raise ValueError(f"priors_from {name!r}: there is no such set; use {', '.join(sets)}")
-        noise = values.get("noise")
-        heavy = isinstance(noise, Mapping) and noise.get("dist") == "StudentT"
-        learnt = {n: prior for n, prior in sets[name]["priors"].items() if n != "nu" or heavy}
-        return {
-            **{key: value for key, value in values.items() if key != "priors_from"},
-            "priors": {**learnt, **own["priors"]},
-            "discrepancy": {**sets[name]["discrepancy"], **own["discrepancy"]},
-        }
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_equation(cls, values: Any) -> Any:
-        """With the law of an equation, whose unknowns are the names that have priors, and with the
-        usual noise, its priors and a title where a spec with an equation leaves them out."""
-        if not (isinstance(values, dict) and isinstance(values.get("law"), Mapping)):
-            return values
-        values = {"title": values.get("name"), "params": "active", **USUAL_NOISE, **values}
-        if values["noise"] == USUAL_NOISE["noise"]:
-            given = values.get("priors", {})
-            usual = {n: prior for n, prior in USUAL_NOISE_PRIORS.items() if n not in given}
-            values["priors"] = {**given, **usual}
-        definition = Equation.model_validate(dict(values["law"]))
-        priors = {
-            name: Prior.model_validate(prior) for name, prior in values.get("priors", {}).items()
-        }
-        inputs = values.get("inputs") or values.get("declared") or {}
-        declared = {n: Input.model_validate(each).column(n) for n, each in inputs.items()}
-        parts = (
-            str(values.get("name", "law")),
-            definition.model_dump(exclude_none=True),
-            {name: prior.support for name, prior in priors.items()},
-            declared,
-        )
-        return {**values, "law": _one_law(repr(parts), *parts)}
+    def _filled(cls, values: Any) -> Any:
+        return with_learnt_priors(with_equation(values))
 
     @model_validator(mode="after")
     def _coherent(self) -> Spec:
-        law = self.law
-        self._check_declared()
-        if self.noise.on == "log" and not law.positive:
-            raise ValueError(f"noise on the log needs a positive law; {law.name} can cross zero")
-        self._check_bounds()
-        supports = {p.name: p.support for p in law.parameters}
-        supports |= dict.fromkeys(self.noise.parameters, "positive")
-        for name in supports:
-            if name not in self.priors:
-                raise ValueError(f"no prior for {name}; add it under [priors]")
-        for name, prior in self.priors.items():
-            if name not in supports:
-                known = ", ".join(supports)
-                raise ValueError(f"prior for {name!r}, which is no parameter; there are {known}")
-            _check_support(name, prior, supports[name])
-        for effect in self.effect_list():
-            if effect.parameter not in {p.name for p in law.parameters}:
-                known = ", ".join(p.name for p in law.parameters)
-                raise ValueError(
-                    f"effect of {effect.group} on {effect.parameter!r}, "
-                    f"which is no parameter of {law.name}; there are {known}"
-                )
-            _check_support(effect.sd_name, effect.sd, "positive")
-        self._check_discrepancy()
-        self._check_by()
-        if len(set(self.corpora)) < len(self.corpora):
-            raise ValueError(f"corpora {', '.join(self.corpora)}: one is named twice")
+        check(self)
         return self
-
-    def _check_bounds(self) -> None:
-        users = {"noise on the logit": self.noise.on == "logit", "the odds": self.law_of == "odds"}
-        used = [name for name, uses in users.items() if uses]
-        if self.law_of == "odds" and not self.law.positive:
-            raise ValueError(f"the odds need a positive law; {self.law.name} can cross zero")
-        if self.bounds is None:
-            if used and COLUMNS[self.response].scale != "logit":
-                raise ValueError(f"{used[0]} of {self.response}: give bounds = [FLOOR, CEILING]")
-            return
-        low, high = self.bounds
-        if not used:
-            raise ValueError(f"bounds are for {' or '.join(users)}; leave them out")
-        if not (low < high and isfinite(high - low)):
-            raise ValueError(f"bounds = [{low:g}, {high:g}]: the floor must be below the ceiling")
-
-    def _check_declared(self) -> None:
-        for name in self.declared:
-            if name in COLUMNS:
-                raise ValueError(f"inputs {name}: this column is known; leave its declaration out")
-            if name not in self.law.inputs:
-                raise ValueError(f"inputs {name}: the law takes no such input; leave it out")
-
-    def _check_by(self) -> None:
-        of_law = {parameter.name for parameter in self.law.parameters}
-        for name, prior in self.all_priors().items():
-            alone = prior.by and prior.by != "corpus"
-            if alone and (prior.by == "run" or name not in of_law):
-                raise ValueError(
-                    f'the prior of {name} by = "{prior.by}": only a parameter of the law can have '
-                    "one for each label of a group, and not of run"
-                )
-        by_corpus = [name for name, prior in self.all_priors().items() if prior.by == "corpus"]
-        if by_corpus and not self.corpora:
-            raise ValueError(f'the prior of {by_corpus[0]} by = "corpus" needs corpora = [...]')
-
-    def _check_discrepancy(self) -> None:
-        if not self.discrepancy:
-            return
-        parameters = discrepancy.parameters(self.axes)
-        if self.noise.on == "response" and self.law.centred and COLUMNS[self.response].low < 0:
-            raise ValueError(
-                f"discrepancy: with noise on the response it is a share of it, and {self.response} "
-                "can be negative; leave it out"
-            )
-        for name in parameters.keys() ^ self.discrepancy.keys():
-            known = ", ".join(parameters)
-            raise ValueError(f"discrepancy {name}: give a prior for each of {known}, and no other")
-        for name, (support, _) in parameters.items():
-            _check_support(f"discrepancy {name}", self.discrepancy[name], support)
-        if self.corpora:
-            raise ValueError("discrepancy: there is none of several corpora; leave out one")
-
-
-def _check_support(name: str, prior: Prior, support: str) -> None:
-    if prior.support != support:
-        fitting = [dist for dist, (_, where) in DISTRIBUTIONS.items() if where == support]
-        raise ValueError(f"{name} is {support}, {prior.dist} is not; use {', '.join(fitting)}")

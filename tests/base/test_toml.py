@@ -8,7 +8,7 @@ import pytest
 from bayescale import Spec
 from bayescale.base.errors import BayescaleError
 from bayescale.base.toml import parse_toml
-from bayescale.evaluation.backtest import read_suite
+from bayescale.evaluation.splits import read_suite
 from bayescale.measure.sweep_plan import SweepPlan
 from bayescale.plan.costs import Prices
 from bayescale.plan.scenario import Scenario

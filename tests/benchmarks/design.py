@@ -23,7 +23,8 @@ from scalebench import DATA, ROOT, TASKS, read
 
 from bayescale import Runs, Spec
 from bayescale.base.expression import Formula
-from bayescale.evaluation.backtest import backtest, split
+from bayescale.evaluation.backtest import backtest
+from bayescale.evaluation.splits import split
 from bayescale.fit.folder import versions
 from bayescale.model.scale import scale_of
 from bayescale.plan.linear import LinearForecast

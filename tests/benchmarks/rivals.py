@@ -8,7 +8,7 @@ import scipy
 from scipy.spatial.distance import cdist
 
 from bayescale import Runs, Spec
-from bayescale.evaluation.backtest import Split
+from bayescale.evaluation.splits import Split
 from bayescale.model.design import design, inputs_of
 from bayescale.model.linearised import Linear
 from bayescale.model.scale import scale_of

@@ -22,7 +22,8 @@ import scalebench_page
 from rivals import gaussian_process, least_squares
 
 from bayescale import Runs, Spec
-from bayescale.evaluation.backtest import Split, backtest, split
+from bayescale.evaluation.backtest import backtest
+from bayescale.evaluation.splits import Split, split
 from bayescale.fit.folder import versions
 
 ROOT = Path(__file__).parents[2]

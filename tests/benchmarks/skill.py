@@ -27,7 +27,9 @@ import xarray as xr
 
 from bayescale import BayescaleError, Spec
 from bayescale.base.settings import PROB
-from bayescale.evaluation.backtest import Split, backtest, described, means, read_suite, scored
+from bayescale.evaluation.backtest import backtest
+from bayescale.evaluation.split_scores import described, means, scored
+from bayescale.evaluation.splits import Split, read_suite
 from bayescale.fit.folder import versions
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from bayescale.evaluation.backtest import Split
+from bayescale.evaluation.splits import Split
 from bayescale.report.figures.style import COLOURS, INK, MODEL, QUIET, style
 
 # Decades of compute beyond the largest fitted run.

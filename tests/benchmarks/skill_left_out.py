@@ -24,8 +24,9 @@ from scipy import stats
 
 from bayescale import Fit, ScalingModel, Spec
 from bayescale.base.intervals import SAMPLE_DIMS
-from bayescale.evaluation.backtest import Split, as_scored, described, means, read_suite, scored
 from bayescale.evaluation.elpd import by_weight
+from bayescale.evaluation.split_scores import as_scored, described, means, scored
+from bayescale.evaluation.splits import Split, read_suite
 
 ROUNDS, SEED = 15, 0
 # Effective draws of a fit whose weighted draws stand for another's, drawn by weight from them, and

@@ -11,21 +11,11 @@ from known_laws import TRUTH
 
 from bayescale import BayescaleError, Fit, Runs, Spec
 from bayescale.base.intervals import holds, interval
-from bayescale.evaluation.backtest import (
-    Backtest,
-    as_scored,
-    backtest,
-    calibrate,
-    probability_of_fewer,
-    read_suite,
-    rolling,
-    scored,
-    some_of,
-    split,
-    summary,
-    surprising,
-)
+from bayescale.evaluation.backtest import Backtest, backtest, summary
 from bayescale.evaluation.compare import compare
+from bayescale.evaluation.history import calibrate, probability_of_fewer, some_of, surprising
+from bayescale.evaluation.split_scores import as_scored, scored
+from bayescale.evaluation.splits import read_suite, rolling, split
 from bayescale.model.design import design
 from bayescale.predictive.predictive import Predictive
 from bayescale.report.figures.backtest import observed_in_intervals

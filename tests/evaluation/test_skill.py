@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bayescale import Runs
-from bayescale.evaluation.backtest import split
+from bayescale.evaluation.splits import split
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import learn_priors

@@ -8,8 +8,8 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
-from bayescale.evaluation.compare import _ByFold
 from bayescale.evaluation.folds import folds
+from bayescale.evaluation.left_out import ByFold
 from bayescale.model.conditioning import conditioned
 from bayescale.model.design import design
 from bayescale.model.discrepancy import inducing
@@ -185,7 +185,7 @@ def test_below_a_frontier_the_prior_is_that_of_the_runs_kept() -> None:
     runs = law_runs(12)
     arrays = design(spec, runs)
     left_out = folds(runs, "frontier", share=0.25)
-    (job,) = _ByFold(spec, arrays, left_out, spec.refit_settings, "frontier").jobs
+    (job,) = ByFold(spec, arrays, left_out, spec.refit_settings, "frontier").jobs
     below = arrays.data.isel(run=np.flatnonzero(~job.out))
     assert float(job.arrays.data["frontier"]) == pytest.approx(compute_of(below).max())
     assert float(job.arrays.data["frontier"]) < float(arrays.data["frontier"])

@@ -8,7 +8,8 @@ from known_responses import ACCURACY, CASES, simulated
 from bayescale import Fit, Runs, ScalingModel, Spec
 from bayescale.base.errors import BayescaleError, RunsError, SpecError
 from bayescale.base.intervals import SAMPLE_DIMS
-from bayescale.evaluation.backtest import backtest, split
+from bayescale.evaluation.backtest import backtest
+from bayescale.evaluation.splits import split
 from bayescale.fit.identification import identification_notes
 from bayescale.model.curve import curve
 from bayescale.model.design import design

@@ -9,7 +9,7 @@ from conftest import SHARED
 
 from bayescale import Runs
 from bayescale.base.errors import BayescaleError
-from bayescale.evaluation.backtest import read_suite
+from bayescale.evaluation.splits import read_suite
 
 GOOD = {"run": ["a", "b"], "params": [7e9, 70e9], "tokens": [2e12, 15e12], "loss": [2.1, 1.8]}
 

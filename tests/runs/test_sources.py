@@ -18,7 +18,7 @@ from conftest import SHARED
 from bayescale import Runs
 from bayescale.base import bundled
 from bayescale.base.errors import BayescaleError
-from bayescale.evaluation.backtest import read_suite
+from bayescale.evaluation.splits import read_suite
 from bayescale.runs.sources import PARSERS, read
 from bayescale.runs.sources.fetch import fetch
 from bayescale.runs.sources.registry import Source, sources

@@ -17,10 +17,11 @@ import pytest
 from noted_jobs import Noted, noted
 
 from bayescale import BayescaleError, Runs, Settings, Spec, Workers
-from bayescale.evaluation.backtest import _Fitted, split
+from bayescale.evaluation.backtest import _Fitted
 from bayescale.evaluation.calibration import _Simulated
-from bayescale.evaluation.compare import _LeftOut
 from bayescale.evaluation.folds import folds
+from bayescale.evaluation.left_out import LeftOut
+from bayescale.evaluation.splits import split
 from bayescale.model import priors
 from bayescale.model.design import design
 from bayescale.sampling import jobs as jobs_module
@@ -43,8 +44,8 @@ def jobs(table: Runs) -> list[Job]:
     left_out = folds(table, "family")[:2]
     return [
         _Fitted(SPEC, split(table, "family != 'Llama-2'"), 0),
-        *(_LeftOut(SPEC, arrays, f.out, SHORT, 0, together=True) for f in left_out),
-        *(_LeftOut(SPEC, arrays, f.out, SHORT, 0, together=False) for f in left_out),
+        *(LeftOut(SPEC, arrays, f.out, SHORT, 0, together=True) for f in left_out),
+        *(LeftOut(SPEC, arrays, f.out, SHORT, 0, together=False) for f in left_out),
         _Simulated(SPEC, arrays, np.linspace(0.4, 0.6, len(table)), truth, SHORT),
     ]
 
@@ -206,10 +207,10 @@ def test_a_key_holds_all_that_a_summary_depends_on(jobs, table: Runs) -> None:
     assert len({*keys}) == len(keys)
     arrays = design(SPEC, table)
     out = folds(table, "family")[0].out
-    same = _LeftOut(Spec.load("compute-only").replace(groups=False), arrays, out, SHORT, 0, True)
+    same = LeftOut(Spec.load("compute-only").replace(groups=False), arrays, out, SHORT, 0, True)
     assert jobs_module.key(same) == keys[1]
     other = table.table.assign(bpc=table.table["bpc"] + 1e-12)
-    changed = _LeftOut(SPEC, design(SPEC, Runs(other, "other")), out, SHORT, 0, True)
+    changed = LeftOut(SPEC, design(SPEC, Runs(other, "other")), out, SHORT, 0, True)
     assert jobs_module.key(changed) != keys[1]
 
 

@@ -10,7 +10,8 @@ import xarray as xr
 from bayescale.base.errors import BayescaleError
 from bayescale.base.intervals import holds, interval
 from bayescale.base.settings import PROB
-from bayescale.evaluation.backtest import calibrate, summary
+from bayescale.evaluation.backtest import summary
+from bayescale.evaluation.history import calibrate
 from bayescale.fit.fit import Fit
 from bayescale.report.content.records import Records, records
 from bayescale.report.sentences import sentence

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
 from bayescale.base.numbers import percent
-from bayescale.evaluation.backtest import Backtest, on_log
+from bayescale.evaluation.backtest import Backtest
+from bayescale.evaluation.split_scores import on_log
 from bayescale.report.figures.compute import COMPUTE_LABEL
 from bayescale.report.figures.style import INK, MODEL, QUIET, SURPRISE, label_of, log_ticks, style
 from bayescale.runs.columns import COLUMNS
