@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +20,6 @@ from bayescale.cli.options import (
     Target,
     Units,
     Where,
-    check_text,
     one_of,
     pairs,
     positive,
@@ -278,20 +276,13 @@ def _point(text: str, fitted: BenchmarkFit) -> dict[str, Any]:
     """A point written as `params=70B,tokens=15T,family=llama`."""
     from bayescale.base.bundled import unknown
     from bayescale.base.numbers import parse_number
+    from bayescale.cli.points import DERIVED, named_values, with_counts
 
-    check_text(text, "--at")
-    numbers = fitted.predictive.needed
-    sizes = () if fitted.design.takes_losses else ("flops", "tokens_per_param")
+    takes_losses = fitted.design.takes_losses
+    numbers = [*fitted.predictive.needed, *(() if takes_losses else DERIVED)]
     stated: dict[str, Any] = {}
-    for part in text.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not (name and equals and value):
-            raise BayescaleError(
-                f"--at {text!r}: {part!r} is not NAME=VALUE; write {_example(fitted)}"
-            )
-        if name in stated:
-            raise BayescaleError(f"--at {text!r}: {name} is given twice")
-        if name in (*numbers, *sizes):
+    for name, value in named_values(text, _example(fitted)).items():
+        if name in numbers:
             stated[name] = parse_number(value, name)
             if stated[name] <= 0:
                 raise BayescaleError(f"{name}={value}: must be positive")
@@ -302,32 +293,9 @@ def _point(text: str, fitted: BenchmarkFit) -> dict[str, Any]:
         elif name == "family":
             stated[name] = value
         else:
-            raise unknown("--at: name", name, [*numbers, *sizes, "family", "instruct"])
-    point = stated if fitted.design.takes_losses else _counts(stated, text)
+            raise unknown("--at: name", name, [*numbers, "family", "instruct"])
+    point = stated if takes_losses else with_counts(stated, text)
     return {"family": "new", **point} if fitted.design.has_families else point
-
-
-def _counts(stated: dict[str, Any], text: str) -> dict[str, Any]:
-    """A point with `params` and `tokens`, from those two of the sizes that it states."""
-    rest = dict(stated)
-    names = ("params", "tokens", "flops", "tokens_per_param")
-    match {name: rest.pop(name) for name in names if name in rest}:
-        case {"params": n, "tokens": d, **others} if not others:
-            pass
-        case {"params": n, "flops": c, **others} if not others:
-            d = c / 6 / n
-        case {"params": n, "tokens_per_param": r, **others} if not others:
-            d = n * r
-        case {"tokens": d, "flops": c, **others} if not others:
-            n = c / 6 / d
-        case {"tokens": d, "tokens_per_param": r, **others} if not others:
-            n = d / r
-        case {"flops": c, "tokens_per_param": r, **others} if not others:
-            n = sqrt(c / 6 / r)
-            d = n * r
-        case _:
-            raise BayescaleError(f"--at {text!r}: give two of {', '.join(names)}")
-    return {"params": n, "tokens": d, **rest}
 
 
 def _example(fitted: BenchmarkFit) -> str:

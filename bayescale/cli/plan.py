@@ -81,6 +81,8 @@ def optimum_command(
     from bayescale.report import figures
 
     if over:
+        others = {"flops": flops, "published": published, "unique-tokens": unique_tokens}
+        _refuse_beside("over", {**others, "figure": figure})
         return _best_inputs(folder, over, at, subject or [], group, corpus, prob)
     if at or subject:
         raise BayescaleError("--at and --subject belong to --over INPUT")
@@ -308,9 +310,7 @@ def _of_scores(
     from bayescale.plan.benchmark import answer
     from bayescale.predictive.benchmarks import NEW
 
-    for name, value in others.items():
-        if value is not None:
-            raise BayescaleError(f"--{name} and --benchmark do not go together; leave one out")
+    _refuse_beside("benchmark", others)
     if folder is None or question["target"] is None:
         raise BayescaleError(
             f"--benchmark {benchmark}: give the folder of a fit of benchmarks and --target SCORE"
@@ -322,6 +322,12 @@ def _of_scores(
     fitted = BenchmarkFit.load(folder)
     found = answer(fitted, benchmark, family=named.get("family", NEW), **question)
     return Output(found.content, found.tables, [*serious(fitted.notes), *found.notes])
+
+
+def _refuse_beside(option: str, others: dict[str, Any]) -> None:
+    for name, value in others.items():
+        if value is not None:
+            raise BayescaleError(f"--{name} and --{option} do not go together; leave one out")
 
 
 def _refuse_options(

@@ -22,7 +22,7 @@ from bayescale.runs.columns import COLUMNS
 from bayescale.runs.table import Runs
 
 # What stands for an input that a point does not state.
-_DERIVED = ("flops", "tokens_per_param")
+DERIVED = ("flops", "tokens_per_param")
 _OF_COMPUTE = ("params", "params_active", "tokens", "unique_tokens")
 _FLOP_PER_PARAM_TOKEN = 6
 _MOST = 100_000
@@ -61,7 +61,7 @@ def read_points(texts: Sequence[str], file: str | None, fitted: Answers) -> tupl
         for values in product(*each.values()):
             row = dict(zip(each, values, strict=True))
             if _takes_compute(fitted):
-                row = _with_counts(row, text, usual_ratio)
+                row = with_counts(row, text, usual_ratio)
             missing = [name for name in _required(fitted) if name not in row]
             if missing:
                 raise BayescaleError(
@@ -115,22 +115,34 @@ def _example(fitted: Answers) -> str:
     return ",".join(f"{name}={inputs[name].example or 'VALUE'}" for name in _required(fitted))
 
 
-def _choices(text: str, fitted: Answers) -> dict[str, list[Any]]:
-    """The values that a text gives each name: one, or those of a grid."""
+def named_values(text: str, example: str) -> dict[str, str]:
+    """The values of a text such as `params=70e9,family=Llama-3`, by name.
+
+    Raises
+    ------
+    BayescaleError
+        If a part is not NAME=VALUE, or a name is given twice.
+    """
     check_text(text, "--at")
-    groups, inputs = fitted.group_names, dict(fitted.inputs)
-    if _takes_compute(fitted):
-        inputs |= {name: COLUMNS[name] for name in (*_OF_COMPUTE, *_DERIVED) if name in COLUMNS}
-        inputs |= {name: COLUMNS["tokens"] for name in _DERIVED if name not in COLUMNS}
-    choices: dict[str, list[Any]] = {}
+    found: dict[str, str] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not (name and equals and value):
-            raise BayescaleError(
-                f"--at {text!r}: {part!r} is not NAME=VALUE; write {_example(fitted)}"
-            )
-        if name in choices:
+            raise BayescaleError(f"--at {text!r}: {part!r} is not NAME=VALUE; write {example}")
+        if name in found:
             raise BayescaleError(f"--at {text!r}: {name} is given twice")
+        found[name] = value
+    return found
+
+
+def _choices(text: str, fitted: Answers) -> dict[str, list[Any]]:
+    """The values that a text gives each name: one, or those of a grid."""
+    groups, inputs = fitted.group_names, dict(fitted.inputs)
+    if _takes_compute(fitted):
+        inputs |= {name: COLUMNS[name] for name in (*_OF_COMPUTE, *DERIVED) if name in COLUMNS}
+        inputs |= {name: COLUMNS["tokens"] for name in DERIVED if name not in COLUMNS}
+    choices: dict[str, list[Any]] = {}
+    for name, value in named_values(text, _example(fitted)).items():
         if name in inputs:
             choices[name] = _sizes(value, name, inputs[name])
         elif name == "run" or name in groups:
@@ -161,9 +173,15 @@ def _sizes(text: str, name: str, column: Column) -> list[float]:
     return [float(value) for value in steps(low, high, int(count))]
 
 
-def _with_counts(row: dict[str, Any], text: str, usual_ratio: float | None) -> dict[str, Any]:
-    """A point with `params` and `tokens`, from those two of the sizes that it states."""
-    stated = {name: row.pop(name) for name in ("params", "tokens", *_DERIVED) if name in row}
+def with_counts(row: dict[str, Any], text: str, usual_ratio: float | None = None) -> dict[str, Any]:
+    """A point with `params` and `tokens`, from those two of the sizes that it states.
+
+    Raises
+    ------
+    BayescaleError
+        If it does not state two, and one is not `flops` with a usual ratio.
+    """
+    stated = {name: row.pop(name) for name in ("params", "tokens", *DERIVED) if name in row}
     if usual_ratio is not None:
         stated["tokens_per_param"] = usual_ratio
     active = row.get("params_active")
@@ -195,7 +213,7 @@ def _with_counts(row: dict[str, Any], text: str, usual_ratio: float | None) -> d
 
 def _is_split_free(choices: Mapping[str, Any], fitted: Answers) -> bool:
     """Whether a point states compute alone, and that is all that the fit takes in."""
-    return choices.keys() & {*_OF_COMPUTE, *_DERIVED} == {"flops"} and all(
+    return choices.keys() & {*_OF_COMPUTE, *DERIVED} == {"flops"} and all(
         spec.law.compute_only and not spec.discrepancy for spec in fitted.specs
     )
 
