@@ -14,6 +14,7 @@ USERS := build/users/.ready
 	bench-benchmarks bench-curves bench-design bench-engine bench-left-out bench-refits bench-rows \
 	bench-scalebench bench-skill bench-start full-circle lock clean
 .DELETE_ON_ERROR:
+unexport PYTHONDONTWRITEBYTECODE
 
 # All of reports/. What the forecast-skill page says is measured by bench-skill, which takes long.
 report: $(ENV)
@@ -104,9 +105,10 @@ $(ENV) $(USERS): requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	touch $@
 
-# What measures and trains models (torch) is large; only tests and the documentation need it.
+# What measures and trains models (torch) is large; only tests and the documentation need it. Python
+# compiles what they import, which is a fraction.
 $(TORCH): requirements-measure.lock $(ENV)
-	$(UV) pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements-measure.lock
+	$(UV) pip sync --quiet --python .venv --require-hashes requirements-measure.lock
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 
