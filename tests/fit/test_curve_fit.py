@@ -142,3 +142,20 @@ def test_a_schedule_that_is_not_known_so_far_ahead_is_refused() -> None:
     fit = fit_curves(Curves.from_frame(table), draws=50)
     with pytest.raises(BayescaleError, match="is known up to"):
         fit.forecast("r0", 2 * END)
+
+
+def test_runs_learn_from_those_that_were_seen_to_their_end() -> None:
+    """Siblings seen to the same early point share what the law misses there, and teach nothing."""
+    table = simulated()[0]
+    early = table.assign(end=2 * END, family="ours")
+    alone, together = (
+        fit_curves(Curves.from_frame(rows, schedule="cosine"), draws=50)
+        for rows in (early.query("run == 'r0'"), early)
+    )
+    np.testing.assert_allclose(together.prior.covariance[0], alone.prior.covariance[0])
+    whole = early.assign(end=np.where(early["run"] == "r0", 2 * END, table["step"].max()))
+    taught = fit_curves(Curves.from_frame(whole, schedule="cosine"), draws=50)
+    law = slice(1, taught.density.of_law)
+    before, after = (np.diag(fit.prior.covariance[0])[law] for fit in (alone, taught))
+    assert (after < before).any()
+    assert not np.allclose(taught.prior.mean[0, law], alone.prior.mean[0, law])

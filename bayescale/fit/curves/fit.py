@@ -16,11 +16,14 @@ from bayescale.base.seeds import random
 from bayescale.fit.curves.forecast import Forecast, forecast
 from bayescale.fit.curves.population import learnt
 from bayescale.laws.curves import CurveLaw, curve_law
-from bayescale.model.curves.arrays import arrays, reference
+from bayescale.model.curves.arrays import arrays, extent
 from bayescale.model.curves.density import CurveDensity, Population, replace_setups, take
 from bayescale.runs.curves.curve import Curve
 from bayescale.runs.curves.table import Curves
 from bayescale.sampling.curves import K_HAT_MOST, SetupDraws, modes, posterior
+
+# Share of its schedule from which on a run counts as seen to its end.
+_END = 0.9
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class CurveFit:
             curve=curve,
             index=index,
             positions=positions,
-            end=reference(members, self.law),
+            extent=extent(members, self.law),
             rng=random(self.seed, "forecast", curve.run),
         )
 
@@ -209,7 +212,8 @@ def fit_curves(
         grouped.setdefault(curve.setup, []).append(curve)
     setups = list(grouped.values())
     density = CurveDensity.build(chosen, arrays(setups, chosen))
-    prior, found = learnt(density, [members[0].family for members in setups])
+    families = [members[0].family for members in setups]
+    prior, found = learnt(density, families, [_whole(members, chosen) for members in setups])
     names = tuple(tuple(curve.run for curve in members) for members in setups)
     wanted = [i for i, runs in enumerate(names) if only is None or set(runs) & set(only)]
 
@@ -230,6 +234,13 @@ def fit_curves(
         density, prior = replace_setups(density, index), take(prior, index)
         names = tuple(names[i] for i in wanted)
     return CurveFit(curves, chosen, names, density, prior, tuple(drawn), seed)
+
+
+def _whole(curves: Sequence[Curve], law: CurveLaw) -> bool:
+    """Whether runs were seen to the end of their schedules; of a law without rates, taken as so."""
+    ends = [curve.schedule.end for curve in curves if law.takes_rate and curve.schedule]
+    seen = [curve.position[curve.used][-1] for curve in curves]
+    return not ends or all(s >= _END * e for s, e in zip(seen, ends, strict=True))
 
 
 def default_law(curves: Curves) -> str:

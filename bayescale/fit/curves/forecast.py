@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayescale.base.intervals import check_prob
 from bayescale.base.settings import PROB
-from bayescale.model.curves.arrays import CurveArrays, points
+from bayescale.model.curves.arrays import CurveArrays, Extent, points
 from bayescale.model.curves.density import CurveDensity
 from bayescale.model.curves.kernel import Places, between, covariance, noise_variance
 from bayescale.runs.curves.curve import Curve
@@ -77,7 +77,7 @@ def forecast(
     curve: Curve,
     index: int,
     positions: np.ndarray,
-    end: float,
+    extent: Extent,
     rng: np.random.Generator,
 ) -> Forecast:
     """Condition on all points of the run's setup, draw by draw.
@@ -92,13 +92,13 @@ def forecast(
     index : int
         Which of the setup's runs it is; another number for one that was not seen.
     positions : (point,) array
-    end : float
-        `reference` of the setup.
+    extent : Extent
+        Of the setup.
     rng : Generator
     """
     z, count = drawn.draws, len(drawn.draws)
     seen = density.of(setup, count)
-    x, rate = points(curve, density.law, positions, end)
+    x, rate = points(curve, density.law, positions, extent)
     shape = (count, len(positions))
 
     def repeated(values: np.ndarray) -> np.ndarray:

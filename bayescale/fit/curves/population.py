@@ -30,7 +30,9 @@ def prior_alone(density: CurveDensity) -> Population:
     return Population(mean, np.tile(np.diag(sd**2), (setups, 1, 1)))
 
 
-def learnt(density: CurveDensity, families: Sequence[str]) -> tuple[Population, Modes]:
+def learnt(
+    density: CurveDensity, families: Sequence[str], whole: Sequence[bool]
+) -> tuple[Population, Modes]:
     """The prior of each setup given its family, by expectation maximisation with Laplace's method.
 
     Parameters
@@ -38,12 +40,16 @@ def learnt(density: CurveDensity, families: Sequence[str]) -> tuple[Population, 
     density : CurveDensity
     families : sequence of str
         Of each setup. A family of one keeps the prior.
+    whole : sequence of bool
+        Whether a setup was seen to its end, so that others learn from it. Runs that are seen to
+        the same early point share what a law misses there; learnt from them it would seem certain.
     """
     alone = prior_alone(density)
     prior = alone
     found = modes(density, prior, prior.mean)
     labels = np.unique(np.array(families), return_inverse=True)[1]
-    if np.bincount(labels).max() == 1:
+    teaches = np.asarray(whole)
+    if np.bincount(labels).max() == 1 or not teaches.any():
         return prior, found
     law = slice(1, density.of_law)
     for _ in range(_ROUNDS):
@@ -51,14 +57,15 @@ def learnt(density: CurveDensity, families: Sequence[str]) -> tuple[Population, 
         mean, covariance = prior.mean.copy(), prior.covariance.copy()
         for label in np.unique(labels):
             members = labels == label
-            count = members.sum()
-            if count == 1:
+            known = members & teaches
+            count = known.sum()
+            if members.sum() == 1 or not count:
                 continue
-            at = found.at[members, law]
+            at = found.at[known, law]
             before = alone.mean[members, law][0]
             centre = (at.sum(0) + _OF_MEAN * before) / (count + _OF_MEAN)
             away = at - centre
-            scatter = away.T @ away + spread[members].sum(0)
+            scatter = away.T @ away + spread[known].sum(0)
             scatter = scatter + _OF_SPREAD * alone.covariance[members, law, law][0]
             mean[members, law] = centre
             covariance[members, law, law] = scatter / (count + _OF_SPREAD)

@@ -41,7 +41,8 @@ class CurveLaw:
         last point seen. Of a law that `takes_rate`, `x["fall"]`, `x["wait"]` and `x["rate"]` hold,
         along a last dim, each change of the learning rate: its size as a share of the peak and as
         far as it has happened, the summed rate since then as a share of that of the last point
-        seen, and ln of the rate reached as a share of the peak. `theta` is by coordinate.
+        seen, and ln of the rate reached as a share of the peak; `x["seen"]` is ln of how much of
+        the schedule's summed rate had come by the last point seen. `theta` is by coordinate.
     takes_rate : bool
         Whether it needs a schedule.
     discrepancy : tuple of float

@@ -8,19 +8,27 @@ from typing import Any
 from bayescale.laws.curves.base import LEVEL, Coordinate, CurveLaw, annealed, share
 
 # Priors: published constants of 25M, 100M and 400M parameters (arXiv 2503.12811), as shares of
-# the loss at the end of 24,000 steps at the peak rate, with spreads that admit other models.
-FLOOR = Coordinate("floor", "logit of the floor's share of the loss at the last point", 2.5, 0.6)
+# the loss at the end of 24,000 steps at the peak rate, with spreads that admit other models. Of a
+# run in progress they are of the end of its schedule.
+FLOOR = Coordinate("floor", "logit of the floor's share of the loss at the end", 2.5, 0.6)
 EXPONENT = Coordinate("exponent", "ln of the exponent", -0.77, 0.2)
 GAIN = Coordinate("gain", "ln of what annealing to 0 gains, as a share of the loss", -3.1, 0.4)
 
 
+def fallen(x: Mapping[str, Any], theta: Mapping[str, Any], xp: Any) -> Any:
+    """Loss at the peak rate, over that at the last point seen."""
+    exponent = xp.exp(theta["exponent"])
+    floor = share(theta["floor"] + exponent * x["seen"], xp)
+    return floor + (1 - floor) * xp.exp(-exponent * x["position"])
+
+
 def _mean(x: Mapping[str, Any], theta: Mapping[str, Any], xp: Any) -> Any:
-    floor = share(theta["floor"], xp)
-    falling = floor + (1 - floor) * xp.exp(-xp.exp(theta["exponent"]) * x["position"])
+    falling = fallen(x, theta, xp)
     slowing, delay, tail = (
         xp.expand_dims(theta[name], -1) for name in ("slowing", "delay", "tail")
     )
-    waited = x["wait"] * xp.exp(-slowing * x["rate"] - delay)
+    seen = xp.expand_dims(x["seen"], -1)
+    waited = x["wait"] * xp.exp(seen - slowing * x["rate"] - delay)
     done = -xp.expm1(-xp.exp(tail) * xp.log1p(waited))
     # The warm-up is a rise by 1, so at the peak rate, long after it, this is -1.
     return theta["level"] + xp.log(falling - xp.exp(theta["gain"]) * (1 + annealed(x, done)))
@@ -39,7 +47,7 @@ MULTI_POWER = CurveLaw(
         FLOOR,
         EXPONENT,
         GAIN,
-        Coordinate("delay", "ln of 1 / C, as a share of the summed rate", -7.8, 0.5),
+        Coordinate("delay", "ln of 1 / C, as a share of the schedule's summed rate", -7.8, 0.5),
         Coordinate("tail", "ln of beta", -0.53, 0.2),
         Coordinate("slowing", "gamma", 0.64, 0.2),
     ),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayescale.laws.curves.base import LEVEL, Coordinate, CurveLaw, annealed, share
-from bayescale.laws.curves.multi_power import EXPONENT, FLOOR, GAIN
+from bayescale.laws.curves.base import LEVEL, Coordinate, CurveLaw, annealed
+from bayescale.laws.curves.multi_power import EXPONENT, FLOOR, GAIN, fallen
 
 
 def _mean(x: Mapping[str, Any], theta: Mapping[str, Any], xp: Any) -> Any:
-    floor = share(theta["floor"], xp)
-    falling = floor + (1 - floor) * xp.exp(-xp.exp(theta["exponent"]) * x["position"])
+    falling = fallen(x, theta, xp)
     # Steps since a change: the summed rate since then over the rate.
     steps = x["wait"] * xp.exp(-x["rate"])
-    done = 1 - xp.exp(-steps * xp.exp(-xp.expand_dims(theta["memory"], -1)))
+    memory = xp.expand_dims(theta["memory"] - x["seen"], -1)
+    done = 1 - xp.exp(-steps * xp.exp(-memory))
     return theta["level"] + xp.log(falling - xp.exp(theta["gain"]) * (1 + annealed(x, done)))
 
 

@@ -59,15 +59,36 @@ def progress(schedule: Schedule | None, position: np.ndarray) -> np.ndarray:
     return position if schedule is None else schedule.progress(position)
 
 
-def reference(curves: Sequence[Curve], law: CurveLaw) -> float:
-    """How far the longest curve of a setup has come, in the law's own coordinate."""
-    return max(
-        float(progress(_used(curve, law), curve.position[curve.used][-1:])[0]) for curve in curves
-    )
+@dataclass(frozen=True)
+class Extent:
+    """How far the longest curve of a setup has come, and would come: in the law's own coordinate.
+
+    Attributes
+    ----------
+    seen : float
+        At the last point seen.
+    whole : float
+        At the end of the longest schedule; as `seen` where no rate is known.
+    """
+
+    seen: float
+    whole: float
+
+
+def extent(curves: Sequence[Curve], law: CurveLaw) -> Extent:
+    """That of a setup's curves."""
+    seen, whole = [], []
+    for curve in curves:
+        schedule, last = _used(curve, law), curve.position[curve.used][-1]
+        ends = np.array([last, last if schedule is None else schedule.end])
+        at = progress(schedule, ends)
+        seen.append(float(at[0]))
+        whole.append(float(at[1]))
+    return Extent(max(seen), max(*seen, *whole))
 
 
 def points(
-    curve: Curve, law: CurveLaw, position: np.ndarray, end: float
+    curve: Curve, law: CurveLaw, position: np.ndarray, extent: Extent
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What a law takes in at some positions of a curve, and ln of the rate there.
 
@@ -76,12 +97,12 @@ def points(
     curve : Curve
     law : CurveLaw
     position : (point,) array
-    end : float
-        `reference` of the setup.
+    extent : Extent
+        Of the setup.
     """
     schedule = _used(curve, law)
     now = progress(schedule, position)
-    x = {"position": np.log(now / end)}
+    x = {"position": np.log(now / extent.seen)}
     if schedule is None:
         return x, np.zeros(len(position))
     first, last, fall, rate = schedule.drops()
@@ -91,8 +112,9 @@ def points(
     passed = np.where(last > first, passed, now[:, None] >= first)
     middle = first + passed * (last - first) / 2
     x["fall"] = fall * passed
-    x["wait"] = np.maximum(now[:, None] - middle, 0) / end
+    x["wait"] = np.maximum(now[:, None] - middle, 0) / extent.seen
     x["rate"] = np.broadcast_to(np.log(np.maximum(rate, _LOWEST)), passed.shape)
+    x["seen"] = np.full(len(now), np.log(extent.seen / extent.whole))
     return x, np.log(np.maximum(schedule.at(position), _LOWEST))
 
 
@@ -100,13 +122,13 @@ def arrays(setups: Sequence[Sequence[Curve]], law: CurveLaw) -> CurveArrays:
     """Thinned points of setups of curves: the more runs a setup has, the fewer of each."""
     parts = []
     for curves in setups:
-        end = reference(curves, law)
+        reach = extent(curves, law)
         most = max(_LEAST, int(MOST / math.sqrt(len(curves))))
         each = []
         for index, curve in enumerate(curves):
             used = np.flatnonzero(curve.used)
             kept = used[thinned(curve.position[used], most)]
-            x, rate = points(curve, law, curve.position[kept], end)
+            x, rate = points(curve, law, curve.position[kept], reach)
             run = np.full(len(kept), index)
             each.append({"loss": np.log(curve.loss[kept]), "run": run, "at": rate, **x})
         parts.append({name: _joined([part[name] for part in each]) for name in each[0]})
