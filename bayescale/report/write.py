@@ -17,7 +17,7 @@ from bayescale.report import figures
 from bayescale.report.browser import curve_as_javascript
 from bayescale.report.content import content, sections_of
 from bayescale.report.content.benchmarks import benchmarks, score_points
-from bayescale.report.content.changes import changes
+from bayescale.report.content.changes import changes, earlier
 from bayescale.report.content.forecasts import default_points
 from bayescale.report.content.running import Running, running
 from bayescale.report.decisions import SCENARIO, decisions, exhaustion
@@ -72,14 +72,21 @@ def write(
     BayescaleError
         If the folder cannot be written.
     """
-    earlier = _earlier(out / "report.json")
+    shown = [fit for fit, _ in sections_of(fits)]
+    forecast = default_points(shown[0]) if points is None else points
+    # Refused, if at all, before anything is computed.
+    old = None if against is None else earlier(against, shown[0].spec.response, forecast)
     report = content(
-        fits, points=points, target=target, budget=budget, command=command, earlier=earlier
+        fits,
+        points=points,
+        target=target,
+        budget=budget,
+        command=command,
+        earlier=_before(out / "report.json"),
     )
     drawn: dict[str, str] = {}
     embedded: dict[str, dict[str, Any]] = {}
     curves: dict[str, str] = {}
-    shown = [fit for fit, _ in sections_of(fits)]
     for i, (fit, section) in enumerate(zip(shown, report["fits"], strict=True)):
         planned = not report["asked"] or budget is not None
         section["decisions"], of_fit = decisions(fit, budget) if planned else (None, {})
@@ -95,9 +102,8 @@ def write(
         drawn["exhaustion"] = as_svg(figure, "exhaustion")
         embedded["exhaustion"] = exhaustion_explorer(Scenario.load(SCENARIO))
     report["law"] = report["changes"] = report["running"] = None
-    forecast = default_points(shown[0]) if points is None else points
-    if against is not None:
-        report["changes"] = changes(against, report["fits"][0], forecast)
+    if against is not None and old is not None:
+        report["changes"] = changes(against, old, report["fits"][0])
     if comparison is not None:
         report["law"], of_laws = which_law(comparison, [*shown, *rivals], forecast)
         drawn |= {f"law-{kind}": as_svg(figure, kind) for kind, figure in of_laws.items()}
@@ -130,7 +136,7 @@ def write(
     return report
 
 
-def _earlier(path: Path) -> dict[str, Any] | None:
+def _before(path: Path) -> dict[str, Any] | None:
     """The report that is there already; one that cannot be read is as good as none."""
     try:
         return read_json(path)

@@ -145,7 +145,7 @@ def test_a_schedule_that_is_not_known_so_far_ahead_is_refused() -> None:
 
 
 def test_runs_learn_from_those_that_were_seen_to_their_end() -> None:
-    """Siblings seen to the same early point share what the law misses there, and teach nothing."""
+    """Runs that are seen to the same early point share one discrepancy there, and teach nothing."""
     table = simulated()[0]
     early = table.assign(end=2 * END, family="ours")
     alone, together = (

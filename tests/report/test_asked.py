@@ -9,7 +9,7 @@ from known_laws import TRUTH
 
 from bayescale import Fit, Runs, ScalingModel, Settings, Spec
 from bayescale.base.errors import BayescaleError
-from bayescale.report.content.changes import changes
+from bayescale.report.content.changes import earlier
 from bayescale.report.write import write
 from bayescale.testing import ladder, simulate
 
@@ -134,6 +134,5 @@ def test_a_budget_under_a_law_without_a_best_size(fitted: Fit, tmp_path: Path) -
     report = write([fitted], tmp_path, command="bayescale report", budget=1e24)
     assert report["fits"][0]["budget"]["best"] is None
     assert headings(report)[0] == "What do 1.00e+24 FLOP buy?"
-    other = {**report["fits"][0], "spec": {"response": "loss"}}
     with pytest.raises(BayescaleError, match="predicts bpc, not loss"):
-        changes(tmp_path, other, [])
+        earlier(tmp_path, "loss", [])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def test_a_change_in_any_module_changes_the_digest(tmp_path: Path) -> None:
     before = compiled.source_digest(package)
     modules = list(package.rglob("*.py"))
     assert len(modules) > 100
-    for module in modules:
+    for module in random.Random(0).sample(modules, 20):
         text = module.read_text("utf-8")
         module.write_text(text + "# changed\n", "utf-8")
         assert compiled.source_digest(package) != before, module

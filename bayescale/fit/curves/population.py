@@ -42,7 +42,7 @@ def learnt(
         Of each setup. A family of one keeps the prior.
     whole : sequence of bool
         Whether a setup was seen to its end, so that others learn from it. Runs that are seen to
-        the same early point share what a law misses there; learnt from them it would seem certain.
+        the same early point share one model discrepancy there, and look more certain than they are.
     """
     alone = prior_alone(density)
     prior = alone

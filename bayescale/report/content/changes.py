@@ -16,29 +16,17 @@ type Content = Mapping[str, Any]
 _POINT = ("params", "tokens")
 
 
-def changes(against: Path, section: Content, points: Sequence[Content]) -> dict[str, Any]:
+def changes(against: Path, old: Content, section: Content) -> dict[str, Any]:
     """Runs, parameters and forecasts that differ from those of an earlier fit or report.
 
     Parameters
     ----------
     against : Path
-        Folder of a fit, or of a report, whose first fit counts.
+    old : mapping
+        What is there, as `earlier` reads it.
     section : mapping
         Content of the fit that is reported now.
-    points : sequence of mapping
-        What its forecasts are of; an earlier fit is asked for the same.
-
-    Raises
-    ------
-    BayescaleError
-        If the folder is neither, or the response is another.
     """
-    old = _earlier(against, points)
-    if old["spec"]["response"] != section["spec"]["response"]:
-        raise BayescaleError(
-            f"{against}: predicts {old['spec']['response']}, not {section['spec']['response']}; "
-            "compare fits of one response"
-        )
     before = {row["run"]: row for row in old["table"]}
     now = {row["run"]: row for row in section["table"]}
     both = [name for name in now if name in before]
@@ -55,8 +43,33 @@ def changes(against: Path, section: Content, points: Sequence[Content]) -> dict[
     }
 
 
-def _earlier(path: Path, points: Sequence[Content]) -> Content:
-    """The parts of an earlier fit's content that are compared."""
+def earlier(path: Path, response: str, points: Sequence[Content]) -> Content:
+    """The parts of an earlier fit's content that are compared.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a fit, or of a report, whose first fit counts.
+    response : str
+        Of the fit that is reported now.
+    points : sequence of mapping
+        What its forecasts are of; the earlier fit is asked for the same.
+
+    Raises
+    ------
+    BayescaleError
+        If the folder is neither, or the response is another.
+    """
+    old = _read(path, points)
+    if old["spec"]["response"] != response:
+        raise BayescaleError(
+            f"{path}: predicts {old['spec']['response']}, not {response}; compare fits of one "
+            "response"
+        )
+    return old
+
+
+def _read(path: Path, points: Sequence[Content]) -> Content:
     if (path / "fit.json").is_file():
         fit = Fit.load(path)
         return {
