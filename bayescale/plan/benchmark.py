@@ -66,7 +66,7 @@ def answer(
     found = fit.reach_by_ratio(benchmark, target, ratios, family=family, prob=prob)
     found["training"] = costs.training * found["params"] * found["tokens"]
     found["serving"] = costs.serving * found["params"]
-    found["total"] = found["training"] + found["serving"]
+    found["total"] = costs(found["params"], found["tokens"])
     reached = found.dropna()
     if max_tokens is not None:
         reached = reached[reached["tokens"] <= max_tokens]
@@ -88,7 +88,7 @@ def answer(
     )
     return Answer.of(
         [*question, *_split(plan, costs.unit)],
-        [*_at_the_end(plan, ratios, max_tokens), *fit.outside_notes(plan.to_frame().T)],
+        [*_at_the_end(plan, ratios), *fit.outside_notes(plan.to_frame().T)],
         {"splits": (f"ways to reach {target:g}", splits)},
     )
 
@@ -120,8 +120,8 @@ def _split(row: pd.Series, unit: str) -> list[Row]:
     )
 
 
-def _at_the_end(plan: pd.Series, ratios: np.ndarray, max_tokens: float | None) -> list[Note]:
-    """That the models, or the data, not the scores, decide the split."""
+def _at_the_end(plan: pd.Series, ratios: np.ndarray) -> list[Note]:
+    """That the range of the models' ratios decides the split."""
     ratio = float(plan["tokens_per_param"])
     if len(ratios) == 1 or ratio not in (ratios[0], ratios[-1]):
         return []

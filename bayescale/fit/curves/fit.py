@@ -238,9 +238,11 @@ def fit_curves(
 
 def _whole(curves: Sequence[Curve], law: CurveLaw) -> bool:
     """Whether runs were seen to the end of their schedules; of a law without rates, taken as so."""
-    ends = [curve.schedule.end for curve in curves if law.takes_rate and curve.schedule]
-    seen = [curve.position[curve.used][-1] for curve in curves]
-    return not ends or all(s >= _END * e for s, e in zip(seen, ends, strict=True))
+    schedules = [(curve, curve.schedule) for curve in curves if law.takes_rate]
+    return all(
+        schedule is None or curve.position[curve.used][-1] >= _END * schedule.end
+        for curve, schedule in schedules
+    )
 
 
 def default_law(curves: Curves) -> str:
